@@ -1,0 +1,23 @@
+package registry
+
+import "errors"
+
+var (
+	// ErrNotFound is returned for a model, version, alias or artifact that is not there.
+	ErrNotFound = errors.New("not found")
+
+	// ErrConflict is returned when somebody else changed the same thing first,
+	// or a model of that name is already there.
+	ErrConflict = errors.New("conflict")
+
+	// ErrInvalid is returned for a name, alias or ref outside its grammar and
+	// for a move that makes no sense, such as a rollback of a first version.
+	ErrInvalid = errors.New("invalid")
+
+	// ErrNotInitialized is returned by Open when the buckets and streams are
+	// not there; Create makes them.
+	ErrNotInitialized = errors.New("registry is not initialized")
+
+	// ErrCorrupt is returned for an artifact whose bytes are not those of its digest.
+	ErrCorrupt = errors.New("artifact is corrupt")
+)

@@ -1,0 +1,67 @@
+package registry
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Model is a model's record.
+type Model struct {
+	Name    string          `json:"name"`
+	Spec    json.RawMessage `json:"spec"`             // canonical JSON
+	Source  string          `json:"source,omitempty"` // the spec as its author wrote it
+	Created time.Time       `json:"created"`
+	Updated time.Time       `json:"updated"`
+
+	Revision uint64 `json:"-"` // for compare-and-set
+}
+
+// A Version is an immutable record of one trained artifact.
+type Version struct {
+	Model   string             `json:"model"`
+	Number  uint64             `json:"version"`
+	Digest  string             `json:"digest"` // SHA-256 of the artifact, lower-case hex
+	Size    int64              `json:"size"`   // bytes
+	Created time.Time          `json:"created"`
+	Lineage Lineage            `json:"lineage"`
+	Metrics map[string]float64 `json:"metrics,omitempty"` // on the held-out rows
+}
+
+// Lineage is what a version was made from.
+type Lineage struct {
+	Parent     uint64  `json:"parent,omitempty"` // version training started from, or that it was compared with
+	Warm       bool    `json:"warm,omitempty"`   // training started from Parent's weights
+	Stream     string  `json:"stream,omitempty"`
+	FirstSeq   uint64  `json:"first_seq,omitempty"`
+	LastSeq    uint64  `json:"last_seq,omitempty"` // the examples are those of the model in [FirstSeq, LastSeq]
+	Examples   int     `json:"examples,omitempty"` // rows used, held-out ones included
+	Held       int     `json:"held_out,omitempty"`
+	Rejected   int     `json:"rejected,omitempty"`    // rows that went to the dead subject
+	DataDigest string  `json:"data_digest,omitempty"` // SHA-256 over the payloads in order
+	SpecDigest string  `json:"spec_digest,omitempty"`
+	Seed       uint64  `json:"seed"`
+	Software   string  `json:"software,omitempty"` // modelbus version and kernel
+	Seconds    float64 `json:"seconds,omitempty"`  // of fitting
+	Imported   string  `json:"imported,omitempty"` // where an imported artifact came from
+}
+
+// A Move is a change of an alias.
+type Move struct {
+	Model  string    `json:"model"`
+	Alias  string    `json:"alias"`
+	From   uint64    `json:"from"` // 0 if the alias is new
+	To     uint64    `json:"to"`   // 0 if the alias was removed
+	Who    string    `json:"who,omitempty"`
+	Why    string    `json:"why,omitempty"`
+	When   time.Time `json:"when"`
+	Number uint64    `json:"number"` // 1, 2, 3 … of this alias
+}
+
+// An Event is an announcement.
+type Event struct {
+	Model string          `json:"model"`
+	Kind  string          `json:"kind"` // "created", "version", "promoted", "rejected", "failed", "deleted", "training", …
+	ID    string          `json:"id"`
+	Time  time.Time       `json:"time"`
+	Data  json.RawMessage `json:"data,omitempty"` // a Version, a Move, or what the kind says
+}

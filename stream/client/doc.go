@@ -1,0 +1,16 @@
+// Package client is what a microservice imports to use models over NATS.
+//
+//	c, err := client.New(nc, client.Options{})
+//	p, err := c.Predict(ctx, "iris", []float64{5.1, 3.5, 1.4, 0.2})
+//
+// # Errors
+//
+// Failures of the server are [wire.Error] values: errors.Is(err, wire.ErrOverloaded)
+// and its siblings tell them apart. No server at all is nats.ErrNoResponders.
+//
+// # Retries
+//
+// A request is repeated, with jittered exponential backoff inside the context's
+// deadline, only when no server was there or it said that it is overloaded or
+// unavailable; anything else is returned at once.
+package client

@@ -1,0 +1,117 @@
+package wire
+
+import (
+	"encoding/json"
+
+	"github.com/modelbus/modelbus/registry"
+)
+
+// The verbs of control requests: <prefix>.control.<verb>[.<model>].
+const (
+	VerbCreate   = "create"   // CreateRequest → ModelInfo
+	VerbUpdate   = "update"   // CreateRequest → ModelInfo
+	VerbDelete   = "delete"   // DeleteRequest → empty object
+	VerbList     = "list"     // empty → ListReply
+	VerbShow     = "show"     // ShowRequest → ModelInfo
+	VerbTrain    = "train"    // TrainRequest → TrainReply, at once; progress comes as events
+	VerbCancel   = "cancel"   // empty → empty object: ends the model's training
+	VerbPromote  = "promote"  // PromoteRequest → registry.Move
+	VerbRollback = "rollback" // RollbackRequest → registry.Move
+	VerbUnalias  = "unalias"  // RollbackRequest → empty object: removes an alias
+)
+
+// CreateRequest carries a spec as its author wrote it (YAML or JSON).
+type CreateRequest struct {
+	Spec string `json:"spec"`
+	Who  string `json:"who,omitempty"`
+
+	// Revision guards an update: the revision that was read; 0 takes any.
+	Revision uint64 `json:"revision,omitempty"`
+}
+
+// DeleteRequest removes a model and, unless KeepExamples, its training examples.
+type DeleteRequest struct {
+	Who          string `json:"who,omitempty"`
+	Why          string `json:"why,omitempty"`
+	KeepExamples bool   `json:"keep_examples,omitempty"`
+}
+
+// ShowRequest asks for a model, with the moves of its aliases if History.
+type ShowRequest struct {
+	History bool `json:"history,omitempty"`
+}
+
+// ModelInfo is all that is known of a model.
+type ModelInfo struct {
+	Model    registry.Model           `json:"model"`
+	Revision uint64                   `json:"revision"`
+	Versions []registry.Version       `json:"versions"`
+	Aliases  map[string]registry.Move `json:"aliases"`
+	History  []registry.Move          `json:"history,omitempty"`
+	Examples uint64                   `json:"examples"` // messages kept in the training stream
+	Training *TrainReply              `json:"training,omitempty"`
+}
+
+// ListReply lists models by name.
+type ListReply struct {
+	Models []ModelInfo `json:"models"`
+}
+
+// TrainRequest asks for a training now.
+type TrainRequest struct {
+	Who string `json:"who,omitempty"`
+	Why string `json:"why,omitempty"`
+
+	Warm bool    `json:"warm,omitempty"` // see model.Training.Warm
+	Seed *uint64 `json:"seed,omitempty"` // instead of the spec's
+
+	// NoPromote registers the version and leaves the champion alone.
+	NoPromote bool `json:"no_promote,omitempty"`
+}
+
+// TrainReply tells which training was started, or is under way.
+type TrainReply struct {
+	ID    string `json:"id"`    // the id of its "training" events
+	State string `json:"state"` // "started" or "running"
+}
+
+// PromoteRequest moves an alias ([registry.Champion] if empty).
+type PromoteRequest struct {
+	Alias   string `json:"alias,omitempty"`
+	Version uint64 `json:"version"`
+	Who     string `json:"who,omitempty"`
+	Why     string `json:"why,omitempty"`
+}
+
+// RollbackRequest names an alias ([registry.Champion] if empty).
+type RollbackRequest struct {
+	Alias string `json:"alias,omitempty"`
+	Who   string `json:"who,omitempty"`
+	Why   string `json:"why,omitempty"`
+}
+
+// Training is the data of a "training" event: published plainly, not kept.
+type Training struct {
+	ID     string             `json:"id"`
+	State  string             `json:"state"` // "reading", "epoch", "evaluating", "storing", "done"
+	Epoch  int                `json:"epoch,omitempty"`
+	Epochs int                `json:"epochs,omitempty"`
+	Rows   int                `json:"rows,omitempty"`
+	Reject int                `json:"rejected,omitempty"`
+	Scores map[string]float64 `json:"scores,omitempty"` // loss, val_loss, …
+}
+
+// Verdict is the data of a "promoted" or "rejected" event that a training led
+// to, and of "failed" with Error set.
+type Verdict struct {
+	ID         string             `json:"id"` // the training's
+	Version    uint64             `json:"version,omitempty"`
+	Champion   uint64             `json:"champion,omitempty"` // compared with; 0 if it was the first
+	Metric     string             `json:"metric,omitempty"`
+	Challenger map[string]float64 `json:"challenger_scores,omitempty"`
+	Before     map[string]float64 `json:"champion_scores,omitempty"`
+	Promoted   bool               `json:"promoted"`
+	Why        string             `json:"why,omitempty"`
+	Error      *Error             `json:"error,omitempty"`
+	Data       json.RawMessage    `json:"data,omitempty"`
+}
