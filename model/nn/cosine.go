@@ -1,6 +1,9 @@
 package nn
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // CosineDecay falls along half a cosine from InitialLearningRate to Alpha times
 // it over DecaySteps, and stays there (Loshchilov and Hutter 2017, SGDR). With
@@ -83,18 +86,21 @@ func (s CosineDecayRestarts) Config() Config {
 // Rate implements [Schedule].
 func (s CosineDecayRestarts) Rate(step int64) float64 {
 	p := float64(step) / float64(s.FirstDecaySteps)
-	t := s.TMul
-	if t == 0 {
-		t = 2
-	}
-	var restart float64
-	if t == 1 {
-		restart = math.Floor(p)
-		p -= restart
-	} else {
+	t := cmp.Or(s.TMul, 2)
+	restart := math.Floor(p)
+	start, period := restart, 1.0
+	if t != 1 {
+		begin := func(n float64) float64 { return (math.Pow(t, n) - 1) / (t - 1) }
 		restart = math.Floor(math.Log(1+p*(t-1)) / math.Log(t))
-		p = (p - (math.Pow(t, restart)-1)/(t-1)) / math.Pow(t, restart)
+		// The logarithm of a step that begins a period may round to either side.
+		switch {
+		case p < begin(restart):
+			restart--
+		case p >= begin(restart+1):
+			restart++
+		}
+		start, period = begin(restart), math.Pow(t, restart)
 	}
-	cosine := 0.5 * math.Pow(or(s.MMul, 1), restart) * (1 + math.Cos(math.Pi*p))
+	cosine := 0.5 * math.Pow(or(s.MMul, 1), restart) * (1 + math.Cos(math.Pi*(p-start)/period))
 	return s.InitialLearningRate * ((1-s.Alpha)*cosine + s.Alpha)
 }
