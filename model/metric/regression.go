@@ -27,7 +27,7 @@ func Regression(pred, truth []float32, weight []float64) Scores {
 	}
 	mse := squares / total
 	values := map[string]float64{MSE: mse, MAE: absolute / total, RMSE: math.Sqrt(mse)}
-	if !constant(truth) {
+	if !constant(truth, weight) {
 		values[R2] = 1 - squares/spread
 	}
 	return Scores{
@@ -37,11 +37,16 @@ func Regression(pred, truth []float32, weight []float64) Scores {
 	}
 }
 
-// constant reports whether all numbers are the same; rounding of their mean
-// must not make them differ from it.
-func constant(truth []float32) bool {
-	for _, y := range truth {
-		if y != truth[0] {
+// constant reports whether all numbers that weigh anything are the same;
+// rounding of their mean must not make them differ from it.
+func constant(truth []float32, weight []float64) bool {
+	first := -1
+	for i, y := range truth {
+		switch {
+		case weight[i] == 0:
+		case first < 0:
+			first = i
+		case y != truth[first]:
 			return false
 		}
 	}
