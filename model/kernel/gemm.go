@@ -53,10 +53,11 @@ func (g *Gemm) Multiply(c, a, b View, e Epilogue) {
 		return
 	}
 	var wg sync.WaitGroup
-	for part := range parts {
+	for part := range parts - 1 {
 		pc, pa, pb, pe := share(c, a, b, e, part, parts)
 		wg.Go(func() { multiply(pc, pa, pb, pe) })
 	}
+	multiply(share(c, a, b, e, parts-1, parts))
 	wg.Wait()
 }
 

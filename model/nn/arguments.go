@@ -14,9 +14,10 @@ import (
 // were asked for. The first thing that is wrong is kept until [arguments.done].
 // An argument that is absent or null has its default.
 type arguments struct {
-	config Config
-	known  []string
-	err    error
+	config   Config
+	known    []string // asked for
+	accepted []string // without effect
+	err      error
 }
 
 func (c Config) arguments() *arguments { return &arguments{config: c} }
@@ -28,36 +29,32 @@ func (a *arguments) done() error {
 	}
 	unknown := make([]string, 0, len(a.config.Args))
 	for key := range a.config.Args {
-		if !slices.Contains(a.known, key) {
+		if !slices.Contains(a.known, key) && !slices.Contains(a.accepted, key) {
 			unknown = append(unknown, key)
 		}
 	}
 	if len(unknown) > 0 {
 		sort.Strings(unknown)
-		a.fail(unknown[0], "%s", unknownWord("argument", unknown[0], a.documented()))
+		a.fail(unknown[0], "%s", unknownWord("argument", unknown[0], a.known))
 	}
 	return a.err
 }
 
-// documented returns the known arguments that change something, in the order
-// they were asked for.
-func (a *arguments) documented() []string {
-	return slices.DeleteFunc(slices.Clone(a.known), func(key string) bool {
-		return slices.Contains(inertArguments(), key)
-	})
+// ignore accepts the arguments keys without effect.
+func (a *arguments) ignore(keys ...string) {
+	a.accepted = append(a.accepted, keys...)
 }
 
-// inertArguments returns the arguments of every Keras object that change
-// nothing here.
-func inertArguments() []string {
-	return []string{
-		"name", "dtype", "trainable", "batch_input_shape", "batch_shape", "input_shape", "build_config",
-		"activity_regularizer", "kernel_constraint", "bias_constraint", "lora_rank", "quantization_config",
+// refuse accepts the arguments keys only if they are null or false: they would
+// change the result in a way that is not supported.
+func (a *arguments) refuse(keys ...string) {
+	a.accepted = append(a.accepted, keys...)
+	for _, key := range keys {
+		if v := a.config.Args[key]; v != nil && v != false {
+			a.fail(key, "is not supported, got %s; leave it out", describe(v))
+		}
 	}
 }
-
-// ignore accepts the arguments keys without effect.
-func (a *arguments) ignore(keys ...string) { a.known = append(a.known, keys...) }
 
 // fail keeps an error about the argument key (or the whole object if key is empty).
 func (a *arguments) fail(key, format string, args ...any) {
@@ -164,50 +161,57 @@ func (a *arguments) object(key string) (Config, bool) {
 	return c, true
 }
 
+// initializer returns the initializer in the argument key, the zero value if
+// there is none.
+func (a *arguments) initializer(key string) Initializer {
+	c, ok := a.object(key)
+	if !ok {
+		return Initializer{}
+	}
+	i, err := parseInitializer(c)
+	a.wrap(key, err)
+	return i
+}
+
+// regularizer returns the regularizer in the argument key, the zero value if
+// there is none.
+func (a *arguments) regularizer(key string) Regularizer {
+	c, ok := a.object(key)
+	if !ok {
+		return Regularizer{}
+	}
+	r, err := parseRegularizer(c)
+	a.wrap(key, err)
+	return r
+}
+
+// lastAxis accepts the argument axis if it names the columns of (rows, columns).
+func (a *arguments) lastAxis() {
+	v, ok := a.value("axis")
+	if !ok {
+		return
+	}
+	axis := v
+	if l, ok := v.([]any); ok && len(l) == 1 {
+		axis = l[0]
+	}
+	if f, ok := number(axis); !ok || f != -1 && f != 1 {
+		a.fail("axis", "must be -1, got %s", describe(v))
+	}
+}
+
+// only accepts the initializer in the argument key if it is called name.
+func (a *arguments) only(key, name string) {
+	if i := a.initializer(key); i.Name != "" && i.Name != name {
+		a.fail(key, "must be %s, got %s", name, i.Name)
+	}
+}
+
 // wrap keeps err, which came from the object in the argument key.
 func (a *arguments) wrap(key string, err error) {
 	if err != nil && a.err == nil {
 		a.err = under(a.config.Name, key, err)
 	}
-}
-
-// An interval is a range of numbers; Open ends are not part of it.
-type interval struct {
-	min, max         float64
-	minOpen, maxOpen bool
-}
-
-func anyNumber() interval   { return interval{min: -math.MaxFloat64, max: math.MaxFloat64} }
-func nonNegative() interval { return interval{min: 0, max: math.MaxFloat64} }
-func positive() interval    { return interval{min: 0, max: math.MaxFloat64, minOpen: true} }
-
-// fraction is [0, 1), openFraction is (0, 1), closedFraction is [0, 1].
-func fraction() interval       { return interval{min: 0, max: 1, maxOpen: true} }
-func openFraction() interval   { return interval{min: 0, max: 1, minOpen: true, maxOpen: true} }
-func closedFraction() interval { return interval{min: 0, max: 1} }
-
-// contains reports whether f is in r. NaN and infinities never are.
-func (r interval) contains(f float64) bool {
-	if r.minOpen && f == r.min || r.maxOpen && f == r.max {
-		return false
-	}
-	return f >= r.min && f <= r.max
-}
-
-// String returns r as mathematics writes it.
-func (r interval) String() string {
-	lo, hi := "["+strconv.FormatFloat(r.min, 'g', -1, 64), strconv.FormatFloat(r.max, 'g', -1, 64)+"]"
-	if r.min == -math.MaxFloat64 {
-		lo = "(-∞"
-	} else if r.minOpen {
-		lo = "(" + lo[1:]
-	}
-	if r.max == math.MaxFloat64 {
-		hi = "∞)"
-	} else if r.maxOpen {
-		hi = hi[:len(hi)-1] + ")"
-	}
-	return lo + ", " + hi
 }
 
 // number returns the value of a JSON or YAML number. Infinities and NaN are none.
@@ -263,54 +267,4 @@ func describe(v any) string {
 		s = string(runes[:longest]) + "…"
 	}
 	return s
-}
-
-// unknownWord says that word is no kind, which one was probably meant, and
-// which there are.
-func unknownWord(kind, word string, known []string) string {
-	if len(known) == 0 {
-		return fmt.Sprintf("unknown %s %s; there are none", kind, describe(word))
-	}
-	msg := fmt.Sprintf("unknown %s %s", kind, describe(word))
-	if near := nearest(word, known); near != "" {
-		msg += fmt.Sprintf("; did you mean %q?", near)
-	}
-	return msg + " (known: " + strings.Join(known, ", ") + ")"
-}
-
-// nearest returns the word of known that word is a misspelling of, empty if none
-// is near: at most a third of its letters away.
-func nearest(word string, known []string) string {
-	folded := []rune(fold(word))
-	if len(folded) > 64 {
-		return ""
-	}
-	best, bestDistance := "", len(folded)/3+1
-	for _, k := range known {
-		if d := editDistance(folded, []rune(fold(k))); d < bestDistance {
-			best, bestDistance = k, d
-		}
-	}
-	return best
-}
-
-// editDistance is the Levenshtein distance of a and b.
-func editDistance(a, b []rune) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range a {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range b {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }

@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -81,17 +82,30 @@ func isZero(v any) bool {
 	return false
 }
 
-// nested returns the Keras form of c as an argument of another config: nil if
-// c has no name.
-func (c Config) nested() any {
-	if c.Name == "" {
-		return nil
+// withoutDefault returns c with the argument key, a switch that is on unless it
+// is said otherwise.
+func (c Config) withoutDefault(key string, value bool) Config {
+	if value {
+		return c
 	}
-	args := c.Args
+	args := maps.Clone(c.Args)
 	if args == nil {
 		args = map[string]any{}
 	}
-	return map[string]any{"class_name": c.Name, "config": args}
+	args[key] = false
+	return Config{Name: c.Name, Args: args}
+}
+
+// nested returns c as an argument of another config: its name alone if it has no
+// arguments, else {Name: {…}}; nil if c is zero.
+func (c Config) nested() any {
+	switch {
+	case c.Name == "":
+		return nil
+	case len(c.Args) == 0:
+		return c.Name
+	}
+	return map[string]any{c.Name: c.Args}
 }
 
 // parseObject returns the object that v describes in Keras's form, our form or
@@ -139,4 +153,38 @@ func withArgs(name string, args any) (Config, error) {
 // are equal: MeanSquaredError and mean_squared_error, LeakyReLU and leaky_relu.
 func fold(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "_", ""))
+}
+
+// firstError returns the first error that is not nil.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inRange returns an error unless v, the argument key of the object name, is in r.
+func inRange(name, key string, v float64, r interval) error {
+	if r.contains(v) {
+		return nil
+	}
+	return &ConfigError{Name: name, Key: key, Msg: fmt.Sprintf("must be in %s, got %v", r, v)}
+}
+
+// checkSize returns an error if a tensor of shape (rows, cols) would be too large.
+func checkSize(name, key string, rows, cols int) error {
+	if rows <= maxParams/cols {
+		return nil
+	}
+	return &ConfigError{Name: name, Key: key, Msg: fmt.Sprintf("a tensor of %d×%d numbers is too large, the most is %d", rows, cols, maxParams)}
+}
+
+// orDefault returns v, or standard if v is 0.
+func orDefault(v, standard float64) float64 {
+	if v == 0 {
+		return standard
+	}
+	return v
 }

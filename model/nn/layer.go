@@ -9,6 +9,9 @@ type Layer interface {
 	// Config returns the layer in its neutral form, defaults left out.
 	Config() Config
 
+	// check returns an error if a field is out of its range.
+	check() error
+
 	// build returns the operators that compute the layer on inputs of width
 	// in, in order; none if the layer changes nothing. Errors are
 	// [*ConfigError].

@@ -38,3 +38,33 @@ func (r Regularizer) addGradient(grad, w []float32) {
 		grad[i] += g
 	}
 }
+
+// parseRegularizer returns the regularizer that c describes: L1, L2 or L1L2.
+func parseRegularizer(c Config) (Regularizer, error) {
+	const standard = 0.01 // Keras's for L1 and L2
+	a, r := c.arguments(), Regularizer{}
+	switch fold(c.Name) {
+	case "l1":
+		r.L1 = a.float("l1", standard, nonNegative())
+	case "l2":
+		r.L2 = a.float("l2", standard, nonNegative())
+	case "l1l2":
+		r.L1, r.L2 = a.float("l1", 0, nonNegative()), a.float("l2", 0, nonNegative())
+	default:
+		return r, &ConfigError{Name: c.Name, Msg: unknownWord("regularizer", c.Name, []string{"L1", "L2", "L1L2"})}
+	}
+	return r, a.done()
+}
+
+// config returns the regularizer in its neutral form.
+func (r Regularizer) config() Config {
+	if r == (Regularizer{}) {
+		return Config{}
+	}
+	return newConfig("L1L2", "l1", r.L1, "l2", r.L2)
+}
+
+// check returns an error if r is not a penalty.
+func (r Regularizer) check(owner, key string) error {
+	return firstError(inRange(owner, key+".l1", r.L1, nonNegative()), inRange(owner, key+".l2", r.L2, nonNegative()))
+}
