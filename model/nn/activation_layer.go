@@ -9,7 +9,7 @@ type Activation struct {
 func (l Activation) Config() Config { return newConfig("Activation", "activation", l.Activation) }
 
 func parseActivation(a *arguments) Layer {
-	l := Activation{Activation: a.text("activation", "")}
+	l := Activation{Activation: a.text("activation")}
 	if l.Activation == "" {
 		a.fail("activation", "is missing; want one of %v", activationNames())
 	}

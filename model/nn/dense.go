@@ -35,7 +35,7 @@ func (l Dense) Config() Config {
 func parseDense(a *arguments) Layer {
 	l := Dense{
 		Units:             a.integer("units", 0, 1),
-		Activation:        a.text("activation", ""),
+		Activation:        a.text("activation"),
 		NoBias:            !a.boolean("use_bias", true),
 		KernelInitializer: a.initializer("kernel_initializer"),
 		BiasInitializer:   a.initializer("bias_initializer"),

@@ -68,7 +68,7 @@ type Flatten struct{}
 func (l Flatten) Config() Config { return newConfig("Flatten") }
 
 func parseFlatten(a *arguments) Layer {
-	if format := a.text("data_format", ""); format != "" && format != "channels_last" {
+	if format := a.text("data_format"); format != "" && format != "channels_last" {
 		a.fail("data_format", "must be channels_last, got %q", format)
 	}
 	return Flatten{}
