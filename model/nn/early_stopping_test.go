@@ -195,7 +195,7 @@ func ExampleTrainer_Fit() {
 		return
 	}
 	double := &table{x: []float32{1, 2, 3}, y: []float32{2, 4, 6}, inputs: 1, targets: 1}
-	history, err := trainer.Fit(context.Background(), double, nil, nn.FitOptions{Epochs: 200})
+	history, err := trainer.Fit(context.Background(), double, nil, nn.FitOptions{Epochs: 500})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -203,5 +203,5 @@ func ExampleTrainer_Fit() {
 	y := make([]float32, 1)
 	network.NewPredictor().Predict(y, []float32{10}, 1)
 	fmt.Printf("%s after %d epochs: 10 → %.2f\n", history.Stopped, len(history.Epochs), y[0])
-	// Output: epochs after 200 epochs: 10 → 20.00
+	// Output: epochs after 500 epochs: 10 → 20.00
 }

@@ -47,7 +47,7 @@ func bits(params []*nn.Param) []uint32 {
 func everyOptimizer() map[string]nn.Optimizer {
 	return map[string]nn.Optimizer{
 		"Adam":    nn.Adam{LearningRate: 0.01, AMSGrad: true},
-		"AdamW":   nn.AdamW{Schedule: nn.CosineDecay{DecaySteps: 100, WarmupTarget: new(0.01), WarmupSteps: 20}},
+		"AdamW":   nn.AdamW{Schedule: nn.CosineDecay{DecaySteps: 5000, WarmupTarget: new(0.05), WarmupSteps: 20}},
 		"SGD":     nn.SGD{Momentum: 0.9, Nesterov: true, Clip: nn.Clip{Norm: 1}},
 		"RMSprop": nn.RMSprop{Momentum: 0.9, Centered: true},
 		"Adagrad": nn.Adagrad{LearningRate: 0.1},
