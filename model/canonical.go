@@ -72,6 +72,15 @@ func (s *Spec) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// clone returns a copy that shares no memory with s, as its canonical form reads.
+func (s *Spec) clone() (*Spec, error) {
+	text, err := s.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return ParseSpec(text)
+}
+
 // objectForm returns c as a spec writes it: its bare name, or {Name: arguments}.
 func objectForm(c nn.Config) any {
 	if len(c.Args) == 0 {

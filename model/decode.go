@@ -195,7 +195,7 @@ func words(t reflect.Type) []string {
 	case reflect.TypeFor[feature.Type]():
 		return texts(feature.Number, feature.Category, feature.Boolean, feature.Vector)
 	case reflect.TypeFor[feature.Scale]():
-		return texts(feature.None, feature.Standardize, feature.MinMax, feature.Robust, feature.Log1p)
+		return texts(feature.None, feature.Standardize, feature.MinMax, feature.Rescale, feature.Robust, feature.Log1p)
 	case reflect.TypeFor[feature.Encoding]():
 		return texts(feature.OneHot, feature.Hashing, feature.Embedding)
 	case reflect.TypeFor[feature.Missing]():

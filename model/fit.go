@@ -3,6 +3,7 @@ package model
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -217,7 +218,7 @@ func (m *Model) train(ctx context.Context, train, validation *rows, opts FitOpti
 	}
 	history, err := trainer.Fit(ctx, train, val, m.fitOptions(opts.Progress))
 	if err != nil {
-		if config, ok := errorsAsConfig(err); ok {
+		if config, ok := errors.AsType[*nn.ConfigError](err); ok {
 			return nil, &SpecError{Msg: "training: " + config.Error()}
 		}
 		return nil, fmt.Errorf("training model %q: %w", m.spec.Name, err)

@@ -24,11 +24,10 @@ func notInName(r rune) bool {
 
 // Validate checks s as a whole, as ParseSpec does.
 func (s *Spec) Validate() error {
-	f := firstFault(s.faults())
-	if f == nil {
-		return nil
+	if f := firstFault(s.faults()); f != nil {
+		return f.specError()
 	}
-	return &SpecError{Msg: strings.Join(f.path, ".") + ": " + f.msg}
+	return nil
 }
 
 // A fault is a setting that is wrong in itself or contradicts another.
@@ -48,6 +47,11 @@ func firstFault(faults []*fault) *fault {
 		}
 	}
 	return nil
+}
+
+// specError returns f without a place in a text.
+func (f *fault) specError() *SpecError {
+	return &SpecError{Msg: strings.Join(f.path, ".") + ": " + f.msg}
 }
 
 // locate gives f its place in the document: the value that its path leads to,
