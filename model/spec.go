@@ -118,3 +118,7 @@ func (s *Spec) UnmarshalJSON(text []byte) error { panic("unbuilt") }
 
 // ValidName reports whether name is a model name: [A-Za-z0-9_-]{1,64}.
 func ValidName(name string) bool { panic("unbuilt") }
+
+// YAML returns s as a commented text to edit, which ParseSpec reads back.
+// comments are remarks by feature name and label name.
+func (s *Spec) YAML(comments map[string]string) ([]byte, error) { panic("unbuilt") }
