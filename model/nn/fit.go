@@ -118,7 +118,7 @@ type fit struct {
 	opts       FitOptions
 	train      Data
 	order      []int
-	batch      batch
+	batch      minibatch
 	rate       float64 // reduced learning rate, 0: the optimizer's
 	clip       Clip
 	validation *validation
@@ -140,7 +140,7 @@ func (t *Trainer) newFit(train, val Data, opts FitOptions) (*fit, error) {
 	}
 	f.order = make([]int, train.Len())
 	rows := f.opts.BatchSize
-	f.batch = batch{
+	f.batch = minibatch{
 		x: make([]float32, rows*t.network.Inputs()),
 		y: make([]float32, rows*t.loss.targets(t.network.Outputs())),
 		w: make([]float32, rows),

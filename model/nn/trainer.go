@@ -41,6 +41,9 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 	if _, err := ParseOptimizer(opt.Config()); err != nil {
 		return nil, fmt.Errorf("making a trainer: %w", err)
 	}
+	if err := loss.check(); err != nil {
+		return nil, fmt.Errorf("making a trainer: %w", err)
+	}
 	fromLogits, err := n.fromLogits(loss)
 	if err != nil {
 		return nil, fmt.Errorf("making a trainer: %w", err)
@@ -68,17 +71,17 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 // (rows) or nil. It returns the batch's mean loss, penalties included, or
 // [ErrDiverged] with the network as it was. Dropout draws from seed 0.
 func (t *Trainer) Step(x, y, w []float32, rows int) (float64, error) {
-	b := &batch{x: x, y: y, w: w, rows: rows}
+	b := &minibatch{x: x, y: y, w: w, rows: rows}
 	return t.step(b, 0, t.settings.rate(t.steps+1), t.settings.clip)
 }
 
-// A batch is the data of one step.
-type batch struct {
+// A minibatch is the data of one step.
+type minibatch struct {
 	x, y, w []float32
 	rows    int
 }
 
-func (t *Trainer) step(b *batch, seed uint64, rate float64, clip Clip) (float64, error) {
+func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (float64, error) {
 	n, width := t.network, t.network.Outputs()
 	checkShape("Step: y", b.y, b.rows, t.loss.targets(width))
 	if b.rows < 1 {
@@ -109,7 +112,7 @@ func (t *Trainer) step(b *batch, seed uint64, rate float64, clip Clip) (float64,
 }
 
 // diverged undoes what the step in hand has changed and says what was seen.
-func (t *Trainer) diverged(b *batch, rate float64, seen string) error {
+func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
 	for i, p := range t.moving {
 		copy(p.Value, t.before[i])
 	}
