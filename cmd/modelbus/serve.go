@@ -58,13 +58,13 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	// The node drains while the connection is still good.
-	work, stop := context.WithCancel(ctx)
-	defer stop()
-	n, err := startNode(work, nc, nodeOptions{
+	n, err := startNode(ctx, nc, nodeOptions{
 		subjects: a.subjects(), registry: a.registryOptions(o.replicas),
 		models: o.models, noTrain: o.noTrain, logger: log,
 	})
+	if ctx.Err() != nil {
+		return closeBus() // interrupted while starting
+	}
 	if err != nil {
 		return errors.Join(err, closeBus())
 	}

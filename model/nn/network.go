@@ -1,10 +1,6 @@
 package nn
 
-import (
-	"fmt"
-
-	"github.com/modelbus/modelbus/model/kernel"
-)
+import "fmt"
 
 // A Network is a sequence of layers with their parameters.
 type Network struct {
@@ -75,9 +71,13 @@ func (n *Network) finalActivation() string {
 }
 
 // fromLogits reports whether loss takes the outputs before the network's last
-// activation, which must then be left out by forward. A crossentropy behind an
-// activation that is not its own is a [*ConfigError].
+// activation, which must then be left out by forward. A loss with a field out of
+// range and a crossentropy behind an activation that is not its own are
+// [*ConfigError]s.
 func (n *Network) fromLogits(loss Loss) (bool, error) {
+	if err := loss.check(); err != nil {
+		return false, err
+	}
 	last, own := n.finalActivation(), loss.absorbs()
 	if own == "" || last != "softmax" && last != "sigmoid" {
 		return false, nil
@@ -102,13 +102,6 @@ func (n *Network) Clone() *Network {
 		copy(clone.params[i].Grad, p.Grad)
 	}
 	return clone
-}
-
-// finish applies the network's last operator to z (rows, Outputs), which are
-// outputs from logits, in place.
-func (n *Network) finish(z []float32, rows int) {
-	m := &memory{gemm: &kernel.Gemm{}}
-	copy(z, n.operators[len(n.operators)-1].infer(m, z, rows))
 }
 
 // penalty returns the sum of all regularizers.

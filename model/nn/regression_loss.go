@@ -12,7 +12,7 @@ func (MeanSquaredError) targets(width int) int { return width }
 func (MeanSquaredError) absorbs() string       { return "" }
 
 func (MeanSquaredError) gradient(dz, z, y, w []float32, rows, width int) float64 {
-	return batch{dz, z, y, w, rows, width}.elementwise(func(e float64) (float64, float64) { return e * e, 2 * e })
+	return comparison{dz, z, y, w, rows, width}.elementwise(func(e float64) (float64, float64) { return e * e, 2 * e })
 }
 
 // MeanAbsoluteError is the mean of |z-y| over the outputs of a row. Its derivative
@@ -26,7 +26,7 @@ func (MeanAbsoluteError) targets(width int) int { return width }
 func (MeanAbsoluteError) absorbs() string       { return "" }
 
 func (MeanAbsoluteError) gradient(dz, z, y, w []float32, rows, width int) float64 {
-	return batch{dz, z, y, w, rows, width}.elementwise(func(e float64) (float64, float64) { return math.Abs(e), sign(e) })
+	return comparison{dz, z, y, w, rows, width}.elementwise(func(e float64) (float64, float64) { return math.Abs(e), sign(e) })
 }
 
 // Huber is the mean over the outputs of a row of e²/2 if |e| ≤ Delta, else of
@@ -44,7 +44,7 @@ func (Huber) absorbs() string       { return "" }
 
 func (l Huber) gradient(dz, z, y, w []float32, rows, width int) float64 {
 	delta := orDefault(l.Delta, 1)
-	return batch{dz, z, y, w, rows, width}.elementwise(func(e float64) (float64, float64) {
+	return comparison{dz, z, y, w, rows, width}.elementwise(func(e float64) (float64, float64) {
 		if math.Abs(e) <= delta {
 			return e * e / 2, e
 		}
@@ -52,27 +52,27 @@ func (l Huber) gradient(dz, z, y, w []float32, rows, width int) float64 {
 	})
 }
 
-// A batch is what a loss is computed on; see [Loss].
-type batch struct {
+// A comparison is what a loss is computed on; see [Loss].
+type comparison struct {
 	dz, z, y, w []float32
 	rows, width int
 }
 
 // elementwise computes a loss that is the mean over a row of a function of the
 // error z-y. f returns its value and derivative.
-func (b batch) elementwise(f func(e float64) (value, slope float64)) float64 {
+func (c comparison) elementwise(f func(e float64) (value, slope float64)) float64 {
 	total := 0.0
-	for i := range b.rows {
-		row, rowWeight := 0.0, weight(b.w, i)
-		scale := rowWeight / float64(b.width*b.rows)
-		for j := i * b.width; j < (i+1)*b.width; j++ {
-			value, slope := f(float64(b.z[j]) - float64(b.y[j]))
+	for i := range c.rows {
+		row, rowWeight := 0.0, weight(c.w, i)
+		scale := rowWeight / float64(c.width*c.rows)
+		for j := i * c.width; j < (i+1)*c.width; j++ {
+			value, slope := f(float64(c.z[j]) - float64(c.y[j]))
 			row += value
-			if b.dz != nil {
-				b.dz[j] = float32(slope * scale)
+			if c.dz != nil {
+				c.dz[j] = float32(slope * scale)
 			}
 		}
-		total += rowWeight * row / float64(b.width)
+		total += rowWeight * row / float64(c.width)
 	}
 	return total
 }
