@@ -62,7 +62,7 @@ func (p *jsonParser) token() (json.Token, *jsonError) {
 		p.advance(min(int(syntax.Offset)-1, len(p.text)))
 		return nil, p.fail(true, "not valid JSON: %v", err)
 	}
-	p.advance(len(p.text))
+	p.advance(len(bytes.TrimRight(p.text, " \t\r\n")))
 	return nil, p.fail(true, "the JSON text ends too early")
 }
 
