@@ -32,7 +32,7 @@ func (l Dense) Config() Config {
 	return c.withoutDefault("use_bias", !l.NoBias)
 }
 
-func parseDense(a *arguments) Layer {
+func parseDense(a *arguments) Dense {
 	l := Dense{
 		Units:             a.integer("units", 0, 1),
 		Activation:        a.text("activation"),

@@ -68,17 +68,17 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 // (rows) or nil. It returns the batch's mean loss, penalties included, or
 // [ErrDiverged] with the network as it was. Dropout draws from seed 0.
 func (t *Trainer) Step(x, y, w []float32, rows int) (float64, error) {
-	b := &batch{x: x, y: y, w: w, rows: rows}
+	b := &minibatch{x: x, y: y, w: w, rows: rows}
 	return t.step(b, 0, t.settings.rate(t.steps+1), t.settings.clip)
 }
 
-// A batch is the data of one step.
-type batch struct {
+// A minibatch is the data of one step.
+type minibatch struct {
 	x, y, w []float32
 	rows    int
 }
 
-func (t *Trainer) step(b *batch, seed uint64, rate float64, clip Clip) (float64, error) {
+func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (float64, error) {
 	n, width := t.network, t.network.Outputs()
 	checkShape("Step: y", b.y, b.rows, t.loss.targets(width))
 	if b.rows < 1 {
@@ -109,7 +109,7 @@ func (t *Trainer) step(b *batch, seed uint64, rate float64, clip Clip) (float64,
 }
 
 // diverged undoes what the step in hand has changed and says what was seen.
-func (t *Trainer) diverged(b *batch, rate float64, seen string) error {
+func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
 	for i, p := range t.moving {
 		copy(p.Value, t.before[i])
 	}
