@@ -19,7 +19,7 @@ type categoryOp struct {
 	missing int32 // the index that stands for a missing value; noCode without a policy
 }
 
-func (o *categoryOp) apply(b *batch) error {
+func (o *categoryOp) apply(b batch) error {
 	c := b.frame.columns[o.column]
 	for i := range b.n {
 		code := c.codes.row(b.frame.first + b.row(i))[0]

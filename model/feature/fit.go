@@ -12,16 +12,31 @@ import (
 // a scale's domain or a fixed vocabulary, and on a classification label with a single
 // class.
 func Fit(f *Frame) (*Pipeline, error) {
+	rows := make([]int, f.rows)
+	for i := range rows {
+		rows[i] = i
+	}
+	return FitRows(f, rows)
+}
+
+// FitRows is [Fit] on the listed rows alone, such as those that are not kept for
+// validation, without copying them.
+func FitRows(f *Frame, rows []int) (*Pipeline, error) {
 	if err := f.schema.Validate(); err != nil {
 		return nil, err
 	}
 	if !f.Labeled() {
 		return nil, invalidf("fitting needs rows with labels")
 	}
-	if f.rows == 0 {
+	if len(rows) == 0 {
 		return nil, invalidf("there are no rows to fit to")
 	}
-	fit := fitting{frame: f, state: State{
+	for _, r := range rows {
+		if r < 0 || r >= f.rows {
+			return nil, invalidf("got row %d of a frame of %d", r, f.rows)
+		}
+	}
+	fit := fitting{frame: f, rows: rows, state: State{
 		Stats:        make(map[string][]float64),
 		Vocabularies: make(map[string][]string),
 	}}
@@ -44,6 +59,7 @@ func Fit(f *Frame) (*Pipeline, error) {
 // A fitting collects the state of a pipeline.
 type fitting struct {
 	frame *Frame
+	rows  []int // of frame
 	state State
 }
 
@@ -67,16 +83,16 @@ func (fit *fitting) feature(ft *Feature, c *column) error {
 }
 
 func (fit *fitting) anyValue(c *column) error {
-	for i := range fit.frame.rows {
-		if v := c.value(fit.frame.first + i); v.Kind != KindMissing {
+	for _, r := range fit.rows {
+		if v := c.value(fit.frame.first + r); v.Kind != KindMissing {
 			return nil
 		}
 	}
-	return invalidf("%s: all %d values are missing", c.title, fit.frame.rows)
+	return invalidf("%s: all %d values are missing", c.title, len(fit.rows))
 }
 
 func (fit *fitting) fill(ft *Feature, c *column) error {
-	s := samples{column: c, first: fit.frame.first, rows: fit.frame.rows}
+	s := samples{column: c, first: fit.frame.first, rows: fit.rows}
 	switch ft.Missing {
 	case MissingMean:
 		mean, err := s.means()
@@ -97,7 +113,7 @@ func (fit *fitting) fill(ft *Feature, c *column) error {
 
 // scales fits each scale to what those before it give.
 func (fit *fitting) scales(name string, scales []Scale, c *column) error {
-	s := samples{column: c, first: fit.frame.first, rows: fit.frame.rows}
+	s := samples{column: c, first: fit.frame.first, rows: fit.rows}
 	for _, scale := range scales {
 		stats, err := s.fit(scale)
 		if err != nil {
@@ -184,9 +200,9 @@ func (fit *fitting) label(l *Label) error {
 	case Number:
 		return fit.scales(labelKey, l.scales(), c)
 	case Boolean:
-		first := c.truths.row(fit.frame.first)[0]
-		for i := range fit.frame.rows {
-			if c.truths.row(fit.frame.first + i)[0] != first {
+		first := c.truths.row(fit.frame.first + fit.rows[0])[0]
+		for _, r := range fit.rows {
+			if c.truths.row(fit.frame.first + r)[0] != first {
 				return nil
 			}
 		}
@@ -212,21 +228,21 @@ func (fit *fitting) label(l *Label) error {
 }
 
 func (fit *fitting) oneClass(c *column, class string) error {
-	return invalidf("%s: all %d rows are %s: a classifier needs two classes or more", c.title, fit.frame.rows, quote(class))
+	return invalidf("%s: all %d rows are %s: a classifier needs two classes or more", c.title, len(fit.rows), quote(class))
 }
 
 // words returns the categories of the frame's rows in order of appearance, and
 // the row where each was first.
 func (fit *fitting) words(c *column) (words []string, rows []int) {
 	seen := make([]bool, len(c.words))
-	for i := range fit.frame.rows {
-		code := c.codes.row(fit.frame.first + i)[0]
+	for _, r := range fit.rows {
+		code := c.codes.row(fit.frame.first + r)[0]
 		if code == noCode || seen[code] {
 			continue
 		}
 		seen[code] = true
 		words = append(words, c.words[code])
-		rows = append(rows, i)
+		rows = append(rows, r)
 	}
 	return words, rows
 }

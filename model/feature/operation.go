@@ -26,7 +26,7 @@ func (b *batch) row(i int) int {
 
 // An operation writes the matrix columns of one feature.
 type operation interface {
-	apply(b *batch) error
+	apply(b batch) error
 	describe(cols []Column) []Column
 }
 
@@ -39,7 +39,7 @@ type source struct {
 	indicator bool
 }
 
-func (s *source) missingError(b *batch, i int) error {
+func (s *source) missingError(b batch, i int) error {
 	return &RowError{Row: b.row(i), Err: invalidf("%s: the value is missing", s.title)}
 }
 
@@ -62,7 +62,7 @@ type numberOp struct {
 	filled bool
 }
 
-func (o *numberOp) apply(b *batch) error {
+func (o *numberOp) apply(b batch) error {
 	c := b.frame.columns[o.column]
 	for i := range b.n {
 		x := c.numbers.row(b.frame.first + b.row(i))[0]
@@ -100,7 +100,7 @@ type vectorOp struct {
 	filled   []float32 // fill, scaled
 }
 
-func (o *vectorOp) apply(b *batch) error {
+func (o *vectorOp) apply(b batch) error {
 	c := b.frame.columns[o.column]
 	for i := range b.n {
 		x := c.vectors.row(b.frame.first + b.row(i))
@@ -171,7 +171,7 @@ type booleanOp struct {
 	fill uint8 // noTruth without a policy
 }
 
-func (o *booleanOp) apply(b *batch) error {
+func (o *booleanOp) apply(b batch) error {
 	c := b.frame.columns[o.column]
 	for i := range b.n {
 		x := c.truths.row(b.frame.first + b.row(i))[0]

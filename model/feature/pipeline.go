@@ -88,7 +88,7 @@ func (p *Pipeline) apply(b batch) error {
 		return invalidf("the frame was built for another schema")
 	}
 	for _, op := range p.ops {
-		if err := op.apply(&b); err != nil {
+		if err := op.apply(b); err != nil {
 			return err
 		}
 	}

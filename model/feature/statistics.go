@@ -10,21 +10,21 @@ import (
 type samples struct {
 	column *column
 	first  int
-	rows   int
+	rows   []int
 	prior  steps
 }
 
 // each calls visit with the values of every row that has any, in row order.
 func (s *samples) each(visit func(x []float64)) error {
 	buf := make([]float64, s.column.size)
-	for i := range s.rows {
-		if !s.column.floats(buf, s.first+i) {
+	for _, r := range s.rows {
+		if !s.column.floats(buf, s.first+r) {
 			continue
 		}
 		if len(s.prior) > 0 {
 			for j, x := range buf {
 				if buf[j] = s.prior.forward(x, j); math.IsNaN(buf[j]) {
-					return &RowError{Row: i, Err: domainError(s.column.title, x)}
+					return &RowError{Row: r, Err: domainError(s.column.title, x)}
 				}
 			}
 		}
