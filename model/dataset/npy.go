@@ -134,7 +134,7 @@ func (r *npyReader) element(order, kind, size string) error {
 func (r *npyReader) shape(text string) (int, error) {
 	r.width = 1
 	dims := 0
-	for _, word := range strings.SplitSeq(text, ",") {
+	for word := range strings.SplitSeq(text, ",") {
 		if word = strings.TrimSpace(word); word == "" {
 			continue
 		}
