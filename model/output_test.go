@@ -16,11 +16,11 @@ import (
 // its outputs.
 func TestOutputLayer(t *testing.T) {
 	tests := []struct {
-		name           string
-		classes        int // 0: a number
-		network, loss  string
-		params         int // over two inputs
-		wantErr        string
+		name            string
+		classes         int // 0: a number
+		network, loss   string
+		params          int // over two inputs
+		wantErr         string
 		knownBeforehand bool // also where only the data tell the classes
 	}{
 		{"number, nothing", 0, "", "", 2 + 1, "", false},
