@@ -95,8 +95,8 @@ func TestOutputLayer(t *testing.T) {
 }
 
 // classed is a frame of two numbers labelled with one of so many classes, or a number.
-func classed(t testing.TB, s *feature.Schema, classes int) *feature.Frame {
-	t.Helper()
+func classed(tb testing.TB, s *feature.Schema, classes int) *feature.Frame {
+	tb.Helper()
 	f := feature.NewFrame(s, true)
 	r := rand.New(rand.NewPCG(1, 1))
 	for i := range 60 {
@@ -104,7 +104,7 @@ func classed(t testing.TB, s *feature.Schema, classes int) *feature.Frame {
 		if classes > 0 {
 			label = text(strconv.Itoa(i % classes))
 		}
-		appendRow(t, f, label, number(r.NormFloat64()), number(float64(i%max(classes, 1))))
+		appendRow(tb, f, label, number(r.NormFloat64()), number(float64(i%max(classes, 1))))
 	}
 	return f
 }
