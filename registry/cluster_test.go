@@ -39,13 +39,12 @@ func TestLeaderChanges(t *testing.T) {
 	var disturbing, working sync.WaitGroup
 	var stepped atomic.Int64
 	disturbing.Go(func() {
-		tick := time.NewTicker(60 * time.Millisecond)
+		tick := time.NewTicker(150 * time.Millisecond) // some elections, then some work
 		defer tick.Stop()
-		for {
-			for _, stream := range []string{"KV_MODELBUS", "OBJ_MODELBUS_ARTIFACTS", "MODELBUS_EVENT"} {
-				if embeddedtest.StepDown(conns[2], stream) == nil {
-					stepped.Add(1)
-				}
+		streams := []string{"KV_MODELBUS", "OBJ_MODELBUS_ARTIFACTS", "MODELBUS_EVENT"}
+		for i := 0; ; i++ {
+			if embeddedtest.StepDown(conns[2], streams[i%len(streams)]) == nil {
+				stepped.Add(1)
 			}
 			select {
 			case <-tick.C:
