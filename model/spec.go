@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/nn"
 )
@@ -20,6 +22,17 @@ import (
 // layer already fits it: a number gives one linear unit and
 // mean_squared_error, two classes one sigmoid unit and binary_crossentropy,
 // more classes a softmax and sparse_categorical_crossentropy.
+//
+// A last Dense layer fits if it has one unit for a number; one unit with
+// sigmoid or two with softmax for two classes; a unit a class with softmax for
+// more. If it has that many units and no activation, it holds logits, and the
+// sigmoid or softmax is added. Any other last layer is hidden, and the output
+// layer is added; but a softmax of another width, which cannot be meant as a
+// hidden layer, is an error. Activation layers count as the activation of the
+// Dense layer before them. Without a network the model is linear.
+//
+// Each category feature that is encoded as an embedding gets an
+// [nn.Embedding] in front of the network.
 type Spec struct {
 	Name        string
 	Description string
@@ -90,11 +103,6 @@ type Serving struct {
 	Workers    int `json:"workers,omitempty" yaml:"workers,omitempty"`         // GOMAXPROCS
 }
 
-// ParseSpec parses a spec in YAML or JSON. It is strict: an unknown key, a
-// doubled key or a value of the wrong type is a *SpecError with its line and,
-// for a mistyped word, the nearest right one. Defaults are left as zero values.
-func ParseSpec(text []byte) (*Spec, error) { panic("unbuilt") }
-
 // A SpecError tells where a spec is wrong. It wraps [feature.ErrInvalid].
 type SpecError struct {
 	Line, Column int // 1-based; 0 if unknown
@@ -102,19 +110,15 @@ type SpecError struct {
 }
 
 // Error implements error.
-func (e *SpecError) Error() string { panic("unbuilt") }
+func (e *SpecError) Error() string {
+	switch {
+	case e.Line == 0:
+		return "spec: " + e.Msg
+	case e.Column == 0:
+		return fmt.Sprintf("spec: line %d: %s", e.Line, e.Msg)
+	}
+	return fmt.Sprintf("spec: line %d, column %d: %s", e.Line, e.Column, e.Msg)
+}
 
 // Unwrap returns [feature.ErrInvalid].
 func (e *SpecError) Unwrap() error { return feature.ErrInvalid }
-
-// Validate checks s as a whole, as ParseSpec does.
-func (s *Spec) Validate() error { panic("unbuilt") }
-
-// MarshalJSON returns the canonical JSON form: the same spec, the same bytes.
-func (s *Spec) MarshalJSON() ([]byte, error) { panic("unbuilt") }
-
-// UnmarshalJSON is ParseSpec.
-func (s *Spec) UnmarshalJSON(text []byte) error { panic("unbuilt") }
-
-// ValidName reports whether name is a model name: [A-Za-z0-9_-]{1,64}.
-func ValidName(name string) bool { panic("unbuilt") }

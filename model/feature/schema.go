@@ -1,5 +1,7 @@
 package feature
 
+import "slices"
+
 // Type says what values a feature holds.
 type Type string
 
@@ -15,13 +17,16 @@ const (
 type Scale string
 
 // The scales of number and vector features and of number labels, applied in
-// the order listed in the schema. The default is [standardize] for features
-// and none for labels.
+// the order listed in the schema, each at most once. The default is
+// [standardize] for features and none for labels. Statistics are of the values
+// present in the training rows; for a vector they are kept by position, but for
+// rescale.
 const (
 	None        Scale = "none"        // x
 	Standardize Scale = "standardize" // (x − mean) / standard deviation (ddof 0); a constant column gives 0
 	MinMax      Scale = "min_max"     // (x − min) / (max − min); a constant column gives 0
-	Robust      Scale = "robust"      // (x − median) / (q75 − q25)
+	Rescale     Scale = "rescale"     // as min_max, with one min and max for all positions of a vector: pixels 0 … 255 become 0 … 1
+	Robust      Scale = "robust"      // (x − median) / (q75 − q25), quartiles by linear interpolation; x − median where they are equal
 	Log1p       Scale = "log1p"       // ln(1 + x); x ≤ −1 is an error
 )
 
@@ -31,8 +36,8 @@ type Encoding string
 // The encodings of category features; the default is one_hot.
 const (
 	OneHot    Encoding = "one_hot"   // a column a category
-	Hashing   Encoding = "hashing"   // Buckets columns, chosen by a stable hash: knows no unknown category
-	Embedding Encoding = "embedding" // one column, the category's index, for the network's embedding of Units numbers; index 0 means unknown
+	Hashing   Encoding = "hashing"   // Buckets columns, the one at FNV-1a 64 of the UTF-8 text modulo Buckets is 1: knows no unknown category
+	Embedding Encoding = "embedding" // one column, the category's index from 1, for the network's embedding of Units numbers; index 0 means unknown
 )
 
 // Missing names what stands for a missing value.
@@ -44,7 +49,7 @@ const (
 	MissingMean     Missing = "mean"     // number, vector: the training rows' mean
 	MissingMedian   Missing = "median"   // number, vector: the training rows' median
 	MissingConstant Missing = "constant" // number, vector, boolean, category: Fill
-	MissingCategory Missing = "category" // category: a category of its own
+	MissingCategory Missing = "category" // category: a category of its own, after the others (a further column, with embedding a further index)
 )
 
 // Unknown names what becomes of a category the training rows did not show.
@@ -86,16 +91,87 @@ type Schema struct {
 	Label    Label     `json:"label" yaml:"label"`
 }
 
-// Validate reports, wrapping [ErrInvalid], every contradiction in s: doubled or
-// empty names, unknown words, settings that do not fit the type.
-func (s *Schema) Validate() error { panic("unbuilt") }
-
 // Index returns the position of the named feature, and whether there is one.
-func (s *Schema) Index(name string) (int, bool) { panic("unbuilt") }
+func (s *Schema) Index(name string) (int, bool) {
+	i := slices.IndexFunc(s.Features, func(f Feature) bool { return f.Name == name })
+	return max(i, 0), i >= 0
+}
 
 // Width returns how many values a row has when written as one flat list.
-func (s *Schema) Width() int { panic("unbuilt") }
+func (s *Schema) Width() int {
+	width := 0
+	for i := range s.Features {
+		width += s.Features[i].places()
+	}
+	return width
+}
 
 // Numeric reports whether every feature is a number or vector, so that rows can
 // be given as one float matrix.
-func (s *Schema) Numeric() bool { panic("unbuilt") }
+func (s *Schema) Numeric() bool {
+	for i := range s.Features {
+		if t := s.Features[i].Type; t != Number && t != Vector {
+			return false
+		}
+	}
+	return true
+}
+
+// places returns how many places the feature takes in a flat list.
+func (f *Feature) places() int {
+	if f.Type == Vector {
+		return f.Size
+	}
+	return 1
+}
+
+// title names the feature in errors.
+func (f *Feature) title() string { return "feature " + quote(f.Name) }
+
+// title names the label in errors.
+func (l *Label) title() string { return "label " + quote(l.Name) }
+
+// scales returns the feature's scales with the default filled in and without
+// none.
+func (f *Feature) scales() []Scale {
+	switch {
+	case f.Type != Number && f.Type != Vector:
+		return nil
+	case len(f.Scale) == 0:
+		return []Scale{Standardize}
+	case f.Scale[0] == None:
+		return nil
+	}
+	return f.Scale
+}
+
+// scales returns the label's scales without none.
+func (l *Label) scales() []Scale {
+	if len(l.Scale) == 1 && l.Scale[0] == None {
+		return nil
+	}
+	return l.Scale
+}
+
+// clone returns a copy of s that shares no memory with it.
+func (s *Schema) clone() Schema {
+	c := Schema{Features: slices.Clone(s.Features), Label: s.Label}
+	for i := range c.Features {
+		f := &c.Features[i]
+		f.Scale = slices.Clone(f.Scale)
+		f.Vocabulary = slices.Clone(f.Vocabulary)
+		if fill, ok := f.Fill.([]any); ok {
+			f.Fill = slices.Clone(fill)
+		}
+	}
+	c.Label.Scale = slices.Clone(c.Label.Scale)
+	c.Label.Classes = slices.Clone(c.Label.Classes)
+	return c
+}
+
+// fits reports whether frames of o hold what pipelines of s read.
+func (s *Schema) fits(o *Schema) bool {
+	return slices.EqualFunc(s.Features, o.Features, func(a, b Feature) bool {
+		return a.Name == b.Name && a.Type == b.Type && a.Size == b.Size
+	}) && s.Label.Name == o.Label.Name && s.Label.Type == o.Label.Type
+}

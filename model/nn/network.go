@@ -1,48 +1,132 @@
 package nn
 
-import "math/rand/v2"
-
-// A source draws random numbers from a seed; every layer has a stream of its own.
-type source struct{ *rand.Rand }
+import (
+	"fmt"
+	"slices"
+)
 
 // A Network is a sequence of layers with their parameters.
 type Network struct {
-	inputs int
-	layers []Layer
+	inputs    int
+	outputs   int
+	layers    []Layer
+	operators []operator
+	params    []*Param
 }
 
 // New builds a network for inputs columns and initializes its parameters from
-// seed. A configuration that cannot be built is a [*ConfigError].
-func New(inputs int, layers []Layer, seed uint64) (*Network, error) { panic("unbuilt") }
+// seed. Every parameter draws from a stream of its own, named by the seed, the
+// layer's place and the parameter's place in it. A configuration that cannot be
+// built is a [*ConfigError].
+func New(inputs int, layers []Layer, seed uint64) (*Network, error) {
+	return build(inputs, layers, &builder{seed: seed, initialize: true})
+}
+
+func build(inputs int, layers []Layer, b *builder) (*Network, error) {
+	if inputs < 1 || inputs > maxWidth {
+		return nil, &ConfigError{Name: "network", Key: "inputs", Msg: fmt.Sprintf("must be from 1 to %d, got %d", maxWidth, inputs)}
+	}
+	n := &Network{inputs: inputs, outputs: inputs, layers: slices.Clone(layers)}
+	for i, layer := range layers {
+		if layer == nil {
+			return nil, &ConfigError{Name: "network", Msg: fmt.Sprintf("layer %d is nil", i+1)}
+		}
+		b.enter(i, layer.Config().Name)
+		operators, err := layer.build(n.outputs, b)
+		if err == nil {
+			err = b.err
+		}
+		if err != nil {
+			return nil, fmt.Errorf("layer %d: %w", i+1, err)
+		}
+		for _, op := range operators {
+			n.operators = append(n.operators, op)
+			n.params = append(n.params, op.params()...)
+			n.outputs = op.width()
+		}
+	}
+	return n, nil
+}
 
 // Inputs returns the width of the input.
 func (n *Network) Inputs() int { return n.inputs }
 
 // Outputs returns the width of the output.
-func (n *Network) Outputs() int { panic("unbuilt") }
+func (n *Network) Outputs() int { return n.outputs }
 
 // Layers returns the layers. Callers must not change them.
 func (n *Network) Layers() []Layer { return n.layers }
 
 // Params returns all parameters and state, in a fixed order, by reference.
-func (n *Network) Params() []*Param { panic("unbuilt") }
+func (n *Network) Params() []*Param { return n.params }
 
 // Logits returns whether the last activation is a softmax or sigmoid, which
 // training leaves to the loss (from logits, in stable form).
-func (n *Network) Logits() bool { panic("unbuilt") }
+func (n *Network) Logits() bool {
+	last := n.finalActivation()
+	return last == "softmax" || last == "sigmoid"
+}
+
+// finalActivation returns the name of the activation that the network ends
+// with, empty if it ends with something else.
+func (n *Network) finalActivation() string {
+	if len(n.operators) == 0 {
+		return ""
+	}
+	if last, ok := n.operators[len(n.operators)-1].(*activationOperator); ok {
+		return last.kind
+	}
+	return ""
+}
+
+// fromLogits reports whether loss takes the outputs before the network's last
+// activation, which must then be left out by forward. A loss with a field out of
+// range and a crossentropy behind an activation that is not its own are
+// [*ConfigError]s.
+func (n *Network) fromLogits(loss Loss) (bool, error) {
+	if err := loss.check(); err != nil {
+		return false, err
+	}
+	last, own := n.finalActivation(), loss.absorbs()
+	if own == "" || last != "softmax" && last != "sigmoid" {
+		return false, nil
+	}
+	if last != own {
+		return false, &ConfigError{
+			Name: loss.Config().Name,
+			Msg:  fmt.Sprintf("goes with a last activation of %s, or with outputs that are logits; the network ends with %s", own, last),
+		}
+	}
+	return true, nil
+}
 
 // Clone returns a deep copy.
-func (n *Network) Clone() *Network { panic("unbuilt") }
+func (n *Network) Clone() *Network {
+	clone, err := build(n.inputs, n.layers, &builder{})
+	if err != nil {
+		panic(fmt.Sprintf("nn: cloning a network that was built: %v", err))
+	}
+	for i, p := range n.params {
+		copy(clone.params[i].Value, p.Value)
+		copy(clone.params[i].Grad, p.Grad)
+	}
+	return clone
+}
 
-// A Predictor runs a network forward with scratch memory of its own. It is not
-// safe for concurrent use.
-type Predictor struct{}
+// penalty returns the sum of all regularizers.
+func (n *Network) penalty() float64 {
+	sum := 0.0
+	for _, p := range n.params {
+		sum += p.Regularizer.penalty(p.Value)
+	}
+	return sum
+}
 
-// NewPredictor returns a predictor of n, whose parameters must not change while
-// it is in use.
-func (n *Network) NewPredictor() *Predictor { panic("unbuilt") }
-
-// Predict computes y (rows, Outputs) from x (rows, Inputs). It allocates only
-// when rows is larger than ever before. A row's result does not depend on the
-// other rows of the batch, to the bit.
-func (p *Predictor) Predict(y, x []float32, rows int) { panic("unbuilt") }
+// addPenaltyGradients adds the derivatives of all regularizers to the gradients.
+func (n *Network) addPenaltyGradients() {
+	for _, p := range n.params {
+		if p.Trainable() {
+			p.Regularizer.addGradient(p.Grad, p.Value)
+		}
+	}
+}

@@ -13,8 +13,3 @@ type Param struct {
 
 // Trainable reports whether an optimizer updates p.
 func (p *Param) Trainable() bool { return p.Grad != nil }
-
-// Regularizer is a penalty L1·Σ|w| + L2·Σw², as in Keras.
-type Regularizer struct {
-	L1, L2 float64
-}

@@ -2,9 +2,15 @@ package learn
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/registry"
@@ -25,32 +31,274 @@ type Options struct {
 	Logger zerolog.Logger
 }
 
-// A Trainer trains models on request.
-type Trainer struct{}
+const (
+	stateStarted = "started" // in a [wire.TrainReply]
+	stateRunning = "running"
 
-// Setup makes the streams that trainings and predictions need (_TRAIN, _DEAD,
-// _RESULT) where they are missing. replicas 0 means 1.
-func Setup(ctx context.Context, js jetstream.JetStream, subjects wire.Subjects, replicas int) error {
-	panic("unbuilt")
+	announceTimeout = 10 * time.Second
+)
+
+// A Trainer trains models on request.
+type Trainer struct {
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	reg   *registry.Registry
+	opts  Options
+	name  string // tells our own events from those of other trainers
+	slots chan struct{}
+
+	start   chan *job
+	stopped chan struct{} // closed when Run ends
+
+	mu    sync.Mutex // guards what follows
+	jobs  map[string]*job
+	peers map[string]peer // trainings of other processes
+}
+
+// A job is one training of this process. Its fields after done are guarded by the
+// trainer's mu.
+type job struct {
+	id    string
+	model string
+	req   wire.TrainRequest
+	done  chan struct{}
+
+	cancel   context.CancelCauseFunc // nil until it runs
+	canceled bool
+	ending   bool // its outcome is being announced
 }
 
 // New returns a trainer. It does nothing until Run.
-func New(nc *nats.Conn, reg *registry.Registry, opts Options) (*Trainer, error) { panic("unbuilt") }
-
-// Run carries out trainings until ctx is done; then it cancels those under way
-// and returns nil.
-func (t *Trainer) Run(ctx context.Context) error { panic("unbuilt") }
-
-// Train starts a training of the model, or reports the one that is under way.
-// It returns wire.ErrNotFound for an unknown model, wire.ErrConflict if another
-// process trains it. The outcome comes as events.
-func (t *Trainer) Train(ctx context.Context, model string, req wire.TrainRequest) (wire.TrainReply, error) {
-	panic("unbuilt")
+func New(nc *nats.Conn, reg *registry.Registry, opts Options) (*Trainer, error) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("making a trainer: %w", err)
+	}
+	if opts.Parallel < 0 {
+		return nil, fmt.Errorf("making a trainer: %w: parallel trainings %d, want at least 1, or 0 for the default",
+			wire.ErrInvalid, opts.Parallel)
+	}
+	return &Trainer{
+		nc:      nc,
+		js:      js,
+		reg:     reg,
+		opts:    opts,
+		name:    nuid.Next(),
+		slots:   make(chan struct{}, max(opts.Parallel, 1)),
+		start:   make(chan *job),
+		stopped: make(chan struct{}),
+		jobs:    map[string]*job{},
+		peers:   map[string]peer{},
+	}, nil
 }
 
-// Cancel ends the model's training, if there is one, and reports whether there
-// was. A "failed" event says so.
-func (t *Trainer) Cancel(model string) bool { panic("unbuilt") }
+// Run carries out trainings until ctx is done; then it cancels those under way,
+// which announces them as failed, and returns nil. It is called once.
+func (t *Trainer) Run(ctx context.Context) error {
+	defer close(t.stopped)
+	unsubscribe, err := t.listen()
+	if err != nil {
+		return err
+	}
+	var work sync.WaitGroup
+	for {
+		select {
+		case j := <-t.start:
+			work.Go(func() { t.work(ctx, j) })
+		case <-ctx.Done():
+			work.Wait()
+			return unsubscribe()
+		}
+	}
+}
 
-// Running returns the training under way for a model, nil if there is none.
-func (t *Trainer) Running(model string) *wire.TrainReply { panic("unbuilt") }
+// Train starts a training of the model, or reports the one that is under way, here
+// or in another process. It returns [registry.ErrNotFound] for an unknown model and
+// [ErrStopped] if Run has ended; before Run it waits. The outcome comes as one event
+// "promoted", "rejected" or "failed" with a [wire.Verdict].
+//
+// Two processes asked at the very same time may both train; the registry's
+// compare-and-set lets one promotion win and the other is compared with it.
+func (t *Trainer) Train(ctx context.Context, model string, req wire.TrainRequest) (wire.TrainReply, error) {
+	if _, err := t.reg.Model(ctx, model); err != nil {
+		return wire.TrainReply{}, fmt.Errorf("training %s: %w", model, err)
+	}
+	for {
+		j, ending := t.claim(model, req)
+		switch {
+		case ending != nil: // whoever saw its outcome may ask for the next one
+			select {
+			case <-ending:
+				continue
+			case <-ctx.Done():
+				return wire.TrainReply{}, fmt.Errorf("training %s: %w", model, context.Cause(ctx))
+			}
+		case j == nil:
+			if reply := t.Running(model); reply != nil {
+				return *reply, nil
+			}
+			continue // it ended just now
+		}
+		select {
+		case t.start <- j:
+			return wire.TrainReply{ID: j.id, State: stateStarted}, nil
+		case <-t.stopped:
+			t.forget(j)
+			return wire.TrainReply{}, fmt.Errorf("training %s: %w", model, ErrStopped)
+		case <-ctx.Done():
+			t.forget(j)
+			return wire.TrainReply{}, fmt.Errorf("training %s: %w", model, context.Cause(ctx))
+		}
+	}
+}
+
+// claim books a new job for the model. If one is under way it returns nil, and, if
+// that one is about to end, a channel that is closed when it has.
+func (t *Trainer) claim(model string, req wire.TrainRequest) (j *job, ending <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if old := t.jobs[model]; old != nil {
+		if old.ending {
+			return nil, old.done
+		}
+		return nil, nil
+	}
+	if _, ok := t.peerLocked(model); ok {
+		return nil, nil
+	}
+	j = &job{id: nuid.Next(), model: model, req: req, done: make(chan struct{})}
+	t.jobs[model] = j
+	return j, nil
+}
+
+func (t *Trainer) forget(j *job) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.jobs, j.model)
+	close(j.done)
+}
+
+// ending notes that the job's outcome is about to be announced: it cannot be
+// canceled any more. It reports false if it was canceled before.
+func (t *Trainer) ending(j *job) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if j.canceled {
+		return false
+	}
+	j.ending = true
+	return true
+}
+
+// Cancel ends the model's training, here or in another process, and reports whether
+// there was one. A "failed" event says so. A training whose version is being stored
+// already is not canceled.
+func (t *Trainer) Cancel(model string) bool {
+	t.mu.Lock()
+	j := t.jobs[model]
+	if j == nil {
+		p, ok := t.peerLocked(model)
+		t.mu.Unlock()
+		return ok && t.cancelPeer(model, p)
+	}
+	defer t.mu.Unlock()
+	return t.cancelLocked(j)
+}
+
+func (t *Trainer) cancelLocked(j *job) bool {
+	if j.ending {
+		return false
+	}
+	j.canceled = true
+	if j.cancel != nil {
+		j.cancel(ErrCanceled)
+	}
+	return true
+}
+
+// Running returns the training under way for a model, here or in another process,
+// nil if there is none.
+func (t *Trainer) Running(model string) *wire.TrainReply {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if j := t.jobs[model]; j != nil {
+		return &wire.TrainReply{ID: j.id, State: stateRunning}
+	}
+	if p, ok := t.peerLocked(model); ok {
+		return &wire.TrainReply{ID: p.id, State: stateRunning}
+	}
+	return nil
+}
+
+// work carries out a job, announces how it failed if it did, and forgets it.
+func (t *Trainer) work(ctx context.Context, j *job) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t.mu.Lock()
+	j.cancel = cancel
+	if j.canceled {
+		cancel(ErrCanceled)
+	}
+	t.mu.Unlock()
+	defer t.forget(j)
+
+	tr := &training{Trainer: t, job: j, log: t.opts.Logger.With().Str("model", j.model).Str("training", j.id).Logger()}
+	tr.progress = newProgress(j.id, tr.publish)
+	began := time.Now()
+	out, err := t.attempt(ctx, tr)
+	tr.progress.close()
+	if err != nil {
+		t.failed(ctx, tr, err)
+		return
+	}
+	tr.log.Info().Uint64("version", out.Version).Bool("promoted", out.Promoted).Str("why", out.Why).
+		Dur("took", time.Since(began)).Msg("trained")
+}
+
+// attempt waits for a slot and trains. A panic is an error; so is ctx's end, which
+// is told by its cause.
+func (t *Trainer) attempt(ctx context.Context, tr *training) (out outcome, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			tr.log.Error().Bytes("stack", debug.Stack()).Msg("panic while training")
+			err = fmt.Errorf("%w: %v", ErrPanic, r)
+		}
+	}()
+	select {
+	case t.slots <- struct{}{}:
+	default:
+		tr.progress.report(wire.Training{State: stateWaiting})
+		select {
+		case t.slots <- struct{}{}:
+		case <-ctx.Done():
+			return out, ended(ctx)
+		}
+	}
+	defer func() { <-t.slots }()
+	if out, err = tr.run(ctx); err != nil && ctx.Err() != nil {
+		err = ended(ctx)
+	}
+	return out, err
+}
+
+// ended tells why a training's context ended.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrCanceled) {
+		return cause
+	}
+	return ErrStopped
+}
+
+// failed announces a failure.
+func (t *Trainer) failed(ctx context.Context, tr *training, why error) {
+	t.mu.Lock()
+	tr.job.ending = true
+	t.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceTimeout)
+	defer cancel()
+	event, err := tr.event(kindFailed, wire.Verdict{ID: tr.job.id, Error: wire.ErrorOf(why)})
+	if err == nil {
+		err = t.reg.Announce(ctx, event)
+	}
+	tr.log.Warn().Err(why).AnErr("announcing", err).Msg("training failed")
+}

@@ -1,10 +1,7 @@
 package service
 
 import (
-	"context"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // A Service is one discoverable service, a model or the control plane.
@@ -18,7 +15,7 @@ type Service struct {
 
 // An Endpoint is one endpoint with its counters so far.
 type Endpoint struct {
-	Name     string
+	Name     string // [A-Za-z0-9_-]+, unique in the service
 	Subject  string
 	Queue    string
 	Metadata map[string]string
@@ -30,19 +27,8 @@ type Endpoint struct {
 	Data      any           // own statistics, as JSON
 }
 
-// A Provider lists services; it is asked anew for every answer.
+// A Provider lists services; it is asked anew for every answer. It must be safe
+// for concurrent use and answer from memory: discovery waits for it.
 type Provider interface {
 	Services() []Service
 }
-
-// A Directory answers discovery for its providers.
-type Directory struct{}
-
-// New returns a directory. version is the software's semantic version.
-func New(nc *nats.Conn, version string, providers ...Provider) *Directory { panic("unbuilt") }
-
-// Run answers until ctx is done.
-func (d *Directory) Run(ctx context.Context) error { panic("unbuilt") }
-
-// Ready is closed when Run answers.
-func (d *Directory) Ready() <-chan struct{} { panic("unbuilt") }

@@ -1,9 +1,10 @@
 package wire
 
 import (
+	"strconv"
+
 	"github.com/nats-io/nats.go"
 
-	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/feature"
 )
 
@@ -18,12 +19,25 @@ const (
 )
 
 // A Request is what a prediction request asks besides its rows. It can be
-// reused: decoding overwrites it.
+// reused: decoding overwrites it, and keeps its memory.
 type Request struct {
 	Form    Form
 	ID      string // OIP "id", else the Modelbus-Id header
 	Rows    int
 	Outputs []OutputWanted // OIP "outputs"; none: all
+
+	// BinaryOutput is OIP "binary_data_output": outputs are binary where
+	// Outputs does not name them.
+	BinaryOutput bool
+
+	bodyID  bool   // ID is the OIP "id"
+	stated  []bool // which outputs say themselves whether they are binary
+	label   string // of the schema
+	scan    scanner
+	rows    rowReader
+	inputs  []tensor
+	columns columnReader
+	flat    []float32
 }
 
 // OutputWanted is one requested OIP output.
@@ -35,41 +49,236 @@ type OutputWanted struct {
 // DecodeRequest appends the instances of a request to dst, an unlabelled frame
 // of the model's schema, and fills req. On an error, which wraps [ErrInvalid],
 // [feature.ErrInvalid] or [ErrTooLarge], dst is as it was. maxRows bounds the rows
-// of one request.
+// of one request; 0 does not.
 func DecodeRequest(dst *feature.Frame, req *Request, header nats.Header, body []byte, maxRows int) error {
-	panic("unbuilt")
+	before := dst.Len()
+	req.begin(dst.Schema(), header)
+	if err := req.decode(dst, header, body, maxRows); err != nil {
+		dst.Truncate(before)
+		return err
+	}
+	req.Rows = dst.Len() - before
+	return nil
 }
 
-// Answer names who answers.
-type Answer struct {
-	Model   string
-	Version uint64
+func (r *Request) begin(s *feature.Schema, header nats.Header) {
+	r.Form, r.ID, r.Rows, r.Outputs, r.stated = FormRows, "", 0, r.Outputs[:0], r.stated[:0]
+	r.BinaryOutput, r.bodyID, r.label = false, false, ""
+	if s.Label.Type == feature.Number {
+		r.label = s.Label.Name
+	}
+	if id := header[HeaderID]; len(id) > 0 {
+		r.ID = oneLine(id[0])
+	}
 }
 
-// EncodeReply fills header and body of msg with rows [lo, lo+req.Rows) of out,
-// in req's form. It appends to msg.Data[:0].
-func EncodeReply(msg *nats.Msg, req *Request, ans Answer, out *model.Output, lo int) error {
-	panic("unbuilt")
+// The keys of a request, and those that only one form has.
+const (
+	keyInstances = iota
+	keySignature
+	keyInputs
+	keyOutputs
+	keyID
+	keyParameters
+)
+
+func requestKeys() []string {
+	return []string{"instances", "signature_name", "inputs", "outputs", "id", "parameters"}
 }
 
-// Predictions is a decoded answer in rows form.
-type Predictions struct {
-	Model   string
-	Version uint64
-	ID      string
-	Values  []float64        // regression
-	Labels  []Classification // classification
+func (r *Request) decode(dst *feature.Frame, header nats.Header, body []byte, maxRows int) error {
+	doc, tail, binary, err := split(header, body)
+	if err != nil {
+		return err
+	}
+	if binary && len(doc) == 0 {
+		return r.raw(dst, tail)
+	}
+	var seen [keyParameters + 1]bool
+	s := &r.scan
+	s.reset(doc)
+	err = s.object(requestKeys(), func(key int) error {
+		seen[key] = true
+		switch key {
+		case keyInstances:
+			return r.instances(dst, maxRows)
+		case keyInputs:
+			r.inputs, err = readInputs(s, r.inputs)
+			return err
+		case keyOutputs:
+			return r.outputs(dst.Schema())
+		case keyID:
+			id, err := s.str()
+			r.ID, r.bodyID = string(id), true
+			return err
+		case keyParameters:
+			return r.parameters()
+		}
+		return s.skip()
+	})
+	if err == nil {
+		err = s.end()
+	}
+	if err == nil {
+		err = oneForm(seen[:], binary)
+	}
+	if err != nil || seen[keyInstances] {
+		return err
+	}
+	r.Form = FormOIP
+	if binary {
+		r.Form = FormBinary
+	}
+	for i := range r.Outputs {
+		if !r.stated[i] {
+			r.Outputs[i].Binary = r.BinaryOutput
+		}
+	}
+	if err := loadInputs(s, r.inputs, tail, binary); err != nil {
+		return err
+	}
+	return r.tensors(dst, maxRows)
 }
 
-// Classification is one row's answer.
-type Classification struct {
-	Label  string             `json:"label"`
-	Score  float64            `json:"score"`
-	Scores map[string]float64 `json:"scores"`
+// oneForm checks that the keys that were there belong together.
+func oneForm(seen []bool, binary bool) error {
+	keys := requestKeys()
+	form, others := keyInstances, []int{keyInputs, keyOutputs, keyID, keyParameters}
+	switch {
+	case seen[keyInputs]:
+		form, others = keyInputs, []int{keyInstances, keySignature}
+	case !seen[keyInstances]:
+		return invalidf(`missing key: want "instances" (rows) or "inputs" (Open Inference Protocol)`)
+	case binary:
+		return invalidf("header %s goes with %q, not with %q", HeaderContentLength, "inputs", "instances")
+	}
+	for _, k := range others {
+		if seen[k] {
+			return invalidf("key %q does not go with %q", keys[k], keys[form])
+		}
+	}
+	return nil
 }
 
-// DecodeReply decodes an answer in rows form, or the error it carries.
-func DecodeReply(msg *nats.Msg) (*Predictions, error) { panic("unbuilt") }
+// instances reads the rows of form 1 into dst.
+func (r *Request) instances(dst *feature.Frame, maxRows int) error {
+	s := &r.scan
+	r.rows.reset(dst.Schema())
+	if next := s.next(); next != tokenArray && next != tokenNone {
+		return invalidf("instances: want a list of rows, got %s", s.got())
+	}
+	n, err := s.elements(func(i int) error {
+		if maxRows > 0 && i == maxRows {
+			return tooManyRows(maxRows)
+		}
+		err := r.rows.read(s)
+		if err == nil {
+			err = dst.Append(feature.Row{Values: r.rows.values})
+		}
+		if err != nil {
+			return invalidf("instances[%d]: %w", i, err)
+		}
+		return nil
+	})
+	if err == nil && n == 0 {
+		return invalidf("instances: want at least one row, got none")
+	}
+	return err
+}
 
-// EncodeInstances returns a request in rows form for rows [lo, hi) of f.
-func EncodeInstances(f *feature.Frame, lo, hi int) ([]byte, error) { panic("unbuilt") }
+func tooManyRows(maxRows int) error {
+	return &sizeError{"more than " + plural(maxRows, "row") + " in one request: send several"}
+}
+
+// A sizeError is a message with too much in it.
+type sizeError struct{ text string }
+
+func (e *sizeError) Error() string        { return e.text }
+func (e *sizeError) Is(target error) bool { return target == ErrTooLarge }
+
+// outputs reads the requested outputs.
+func (r *Request) outputs(schema *feature.Schema) error {
+	s := &r.scan
+	known := outputNames(schema)
+	_, err := s.elements(func(i int) error {
+		want := OutputWanted{}
+		explicit := false
+		err := s.object([]string{"name", "parameters"}, func(key int) error {
+			if key == 0 {
+				name, err := s.str()
+				want.Name = string(name)
+				return err
+			}
+			return parameters(s, func(name string) (bool, error) {
+				var err error
+				switch name {
+				case "binary_data":
+					explicit = true
+					want.Binary, err = s.boolean()
+					return true, err
+				case "classification":
+					return true, invalidf("parameter %q is not supported: ask for the outputs %s", name, list(known))
+				}
+				return false, nil
+			})
+		})
+		if err != nil {
+			return invalidf("outputs[%d]: %w", i, err)
+		}
+		return r.want(want, explicit, known)
+	})
+	return err
+}
+
+func (r *Request) want(w OutputWanted, explicit bool, known []string) error {
+	found := false
+	for _, name := range known {
+		found = found || name == w.Name
+	}
+	if !found {
+		return invalidf("unknown output %s: known are %s", quote(w.Name), list(known))
+	}
+	for _, o := range r.Outputs {
+		if o.Name == w.Name {
+			return invalidf("output %q is there twice", w.Name)
+		}
+	}
+	r.Outputs = append(r.Outputs, w)
+	r.stated = append(r.stated, explicit)
+	return nil
+}
+
+// The outputs of a classification.
+const (
+	outputLabel         = "label"
+	outputScore         = "score"
+	outputProbabilities = "probabilities"
+)
+
+// outputNames returns the names of a model's outputs in order.
+func outputNames(s *feature.Schema) []string {
+	if s.Label.Type == feature.Number {
+		return []string{s.Label.Name}
+	}
+	return []string{outputLabel, outputScore, outputProbabilities}
+}
+
+func (r *Request) parameters() error {
+	s := &r.scan
+	return parameters(s, func(name string) (bool, error) {
+		if name != "binary_data_output" {
+			return false, nil
+		}
+		var err error
+		r.BinaryOutput, err = s.boolean()
+		return true, err
+	})
+}
+
+// plural returns "1 row", "2 rows".
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}

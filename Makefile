@@ -1,0 +1,66 @@
+# make check is the whole truth: what passes it can land.
+
+# Tool versions, pinned here and nowhere else.
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+DEADCODE      := golang.org/x/tools/cmd/deadcode@v0.52.0
+BENCHSTAT     := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+NATS          := github.com/nats-io/natscli/nats@v0.5.1
+
+BIN      := $(CURDIR)/bin
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME ?= 5s
+
+.PHONY: build test check fmt lint vet race serial fuzz deadcode tidy tour bench clean
+
+build: ## the static binary, in bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/modelbus ./cmd/modelbus
+
+test:
+	go test ./...
+
+check: fmt lint vet tidy deadcode race serial fuzz tour
+
+fmt: $(BIN)/golangci-lint
+	$(BIN)/golangci-lint fmt --diff
+
+lint: $(BIN)/golangci-lint
+	$(BIN)/golangci-lint run
+
+vet:
+	go vet ./...
+	GOARCH=arm64 go vet ./...
+
+race:
+	go test -race ./...
+
+serial: ## another scheduler, another order, other bugs
+	GOMAXPROCS=1 go test -shuffle=on ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	@set -e; grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
+			echo "$$dir $$target"; go test $$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) >$(BIN)/fuzz.log 2>&1 || { cat $(BIN)/fuzz.log; exit 1; }; \
+		done; \
+	done
+
+deadcode: $(BIN)/deadcode
+	@out=$$($(BIN)/deadcode -test ./...); if [ -n "$$out" ]; then echo "$$out"; exit 1; fi
+
+tidy:
+	go mod tidy -diff
+
+tour: build $(BIN)/nats ## the README's commands, as written
+	PATH="$(BIN):$$PATH" go test -tags tour -count=1 -run TestTour ./cmd/modelbus
+
+bench: $(BIN)/benchstat
+	go test -run '^$$' -bench . -benchmem -count 6 ./... | tee $(BIN)/bench.txt
+	$(BIN)/benchstat $(BIN)/bench.txt
+
+clean:
+	rm -rf $(BIN)
+
+# A tool is installed again when its version above changes.
+$(BIN)/golangci-lint: Makefile ; GOBIN=$(BIN) go install $(GOLANGCI_LINT) && touch $@
+$(BIN)/deadcode: Makefile      ; GOBIN=$(BIN) go install $(DEADCODE) && touch $@
+$(BIN)/benchstat: Makefile     ; GOBIN=$(BIN) go install $(BENCHSTAT) && touch $@
+$(BIN)/nats: Makefile          ; GOBIN=$(BIN) go install $(NATS) && touch $@

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rs/zerolog"
+
+	"github.com/modelbus/modelbus/embedded"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"modelbus": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			os.Exit(run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+		},
+	})
+}
+
+// TestScripts runs testdata/script: the command as its users type it. Besides
+// the usual commands of testscript, a script has
+//
+//	up            start a system on a free loopback port and set NATS_URL
+//	status N CMD  run modelbus and want exit code N
+//	await FILE    wait until a file is there
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("XDG_CONFIG_HOME", env.WorkDir)
+			env.Setenv("XDG_DATA_HOME", env.WorkDir)
+			env.Setenv("DATA", filepath.Join(root, "testdata"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"up":     up,
+			"status": status,
+			"await":  await,
+		},
+	})
+}
+
+// up starts a server and a node in this process, on a free loopback port.
+func up(ts *testscript.TestScript, _ bool, _ []string) {
+	srv, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0"})
+	ts.Check(err)
+	nc, err := srv.Connect(nats.Name("modelbus"))
+	ts.Check(err)
+	ctx, stop := context.WithCancel(context.Background())
+	n, err := startNode(ctx, nc, nodeOptions{logger: zerolog.Nop()})
+	ts.Defer(func() {
+		stop()
+		if n != nil {
+			ts.Check(n.wait())
+		}
+		nc.Close()
+		ts.Check(srv.Close())
+	})
+	ts.Check(err)
+	ts.Setenv("NATS_URL", srv.URL())
+}
+
+// status runs modelbus and checks its exit code.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N ARGS")
+	}
+	err := ts.Exec("modelbus", args[1:]...)
+	code := "0"
+	if exit, ok := err.(interface{ ExitCode() int }); ok { //nolint:errorlint // testscript returns it bare
+		code = string(rune('0' + exit.ExitCode()))
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if code != args[0] {
+		ts.Fatalf("modelbus %q exited with %s, want %s", args[1:], code, args[0])
+	}
+}
+
+// await waits until a file is there, for ten seconds at most.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		<-tick.C
+	}
+	ts.Fatalf("%s did not appear", args[0])
+}

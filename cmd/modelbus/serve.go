@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/adrg/xdg"
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/modelbus/modelbus/embedded"
+)
+
+type serveOptions struct {
+	listen     string
+	data       string
+	natsConfig string
+	insecure   bool
+	sync       time.Duration
+	replicas   int
+	models     []string
+	noTrain    bool
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve predictions and train models until interrupted",
+		Long: "Serve predictions and train models until interrupted.\n\n" +
+			"Without --server and --context (or NATS_URL and NATS_CONTEXT) a NATS server with JetStream runs\n" +
+			"inside this process, on --listen, with its streams in --data: the stock nats command line works\n" +
+			"with no flags. With them, that NATS system is used.",
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:4222", "address of the embedded NATS server; port 0 takes a free one")
+	f.StringVar(&o.data, "data", "", "folder of the embedded server's streams (default "+defaultData()+") [MODELBUS_DATA]")
+	f.StringVar(&o.natsConfig, "nats-config", "", "nats-server configuration file for the embedded server (users, TLS, cluster)")
+	f.BoolVar(&o.insecure, "insecure", false, "allow --listen beyond loopback without authentication")
+	f.DurationVar(&o.sync, "sync-interval", 0, "sync the embedded server's data to disk this often instead of on every write")
+	f.IntVar(&o.replicas, "replicas", 1, "replicas of the buckets and streams that are made")
+	f.StringSliceVar(&o.models, "model", nil, "serve only these models (default all)")
+	f.BoolVar(&o.noTrain, "no-train", false, "serve only, do not train")
+	return cmd
+}
+
+func defaultData() string { return filepath.Join(xdg.DataHome, "modelbus") }
+
+func (a *app) serve(ctx context.Context, o serveOptions) error {
+	log := a.logger()
+	nc, closeBus, err := a.bus(o, log)
+	if err != nil {
+		return err
+	}
+	n, err := startNode(ctx, nc, nodeOptions{
+		subjects: a.subjects(), registry: a.registryOptions(o.replicas),
+		models: o.models, noTrain: o.noTrain, logger: log,
+	})
+	if ctx.Err() != nil {
+		return closeBus() // interrupted while starting
+	}
+	if err != nil {
+		return errors.Join(err, closeBus())
+	}
+	log.Info().Str("nats", nc.ConnectedUrlRedacted()).Str("version", version).Msg("ready")
+	err = n.wait()
+	log.Info().Msg("stopped")
+	return errors.Join(err, closeBus())
+}
+
+// bus connects to the NATS system named, or starts one of our own.
+func (a *app) bus(o serveOptions, log zerolog.Logger) (*nats.Conn, func() error, error) {
+	if a.conn.explicit() {
+		nc, err := a.conn.connect(nats.RetryOnFailedConnect(false))
+		if err != nil {
+			return nil, nil, err
+		}
+		return nc, func() error { nc.Close(); return nil }, nil
+	}
+	if o.data == "" {
+		o.data = defaultData()
+	}
+	srv, err := embedded.Start(embedded.Options{
+		Listen: o.listen, Dir: o.data, Config: o.natsConfig,
+		SyncInterval: o.sync, Insecure: o.insecure, Logger: log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, err := srv.Connect(nats.Name("modelbus"))
+	if err != nil {
+		return nil, nil, errors.Join(err, srv.Close())
+	}
+	log.Info().Str("url", srv.URL()).Str("data", o.data).Msg("NATS server started")
+	return nc, func() error {
+		nc.Close()
+		if err := srv.Close(); err != nil {
+			return fmt.Errorf("stopping the embedded NATS server: %w", err)
+		}
+		return nil
+	}, nil
+}

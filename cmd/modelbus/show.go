@@ -1,0 +1,171 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/client"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	var spec bool
+	cmd := &cobra.Command{
+		Use:   "show MODEL[@REF]",
+		Short: "Show a model, or one version of it: metrics, lineage, aliases, size",
+		Args:  args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ref, err := registry.ParseRef(args[0])
+			if err != nil {
+				return err
+			}
+			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+				info, err := c.Model(cmd.Context(), ref.Model, true)
+				if err != nil {
+					return err
+				}
+				switch {
+				case spec:
+					return a.printf("%s", cmp.Or(info.Model.Source, string(info.Model.Spec)+"\n"))
+				case strings.Contains(args[0], "@"):
+					return a.printVersion(info, ref)
+				default:
+					return a.printModel(info)
+				}
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&spec, "spec", false, "print the spec as its author wrote it")
+	return cmd
+}
+
+func (a *app) printModel(info *wire.ModelInfo) error {
+	if a.json {
+		return a.printJSON(info)
+	}
+	t := a.newTable(info.Model.Name)
+	t.AppendRow([]any{"Created", stamp(info.Model.Created)})
+	t.AppendRow([]any{"Updated", stamp(info.Model.Updated)})
+	t.AppendRow([]any{"Example messages kept", info.Examples})
+	if info.Training != nil {
+		t.AppendRow([]any{"Training", info.Training.ID})
+	}
+	t.Render()
+	if len(info.Versions) == 0 {
+		a.notef("no version yet: push examples with `modelbus push %[1]s FILE`, then `modelbus train %[1]s`", info.Model.Name)
+		return nil
+	}
+	v := a.newTable("Versions", "Version", "Aliases", "Scores on held-out rows", "Rows", "Size", "Created")
+	for _, r := range info.Versions {
+		v.AppendRow([]any{
+			r.Number, strings.Join(aliasesOf(info, r.Number), ", "), scoreLine(r.Metrics),
+			r.Lineage.Examples, humanize.IBytes(uint64(max(r.Size, 0))), stamp(r.Created),
+		})
+	}
+	v.Render()
+	if len(info.History) > 0 {
+		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")
+		for _, m := range info.History {
+			h.AppendRow([]any{stamp(m.When), m.Alias, versionOrNone(m.From), versionOrNone(m.To), m.Who, m.Why})
+		}
+		h.Render()
+	}
+	return nil
+}
+
+func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
+	number := ref.Version
+	if number == 0 {
+		move, ok := info.Aliases[ref.Alias]
+		if !ok {
+			return fmt.Errorf("alias %q of model %q: %w: there are %s", ref.Alias, ref.Model, wire.ErrNotFound, list(slices.Sorted(maps.Keys(info.Aliases))))
+		}
+		number = move.To
+	}
+	i := slices.IndexFunc(info.Versions, func(v registry.Version) bool { return v.Number == number })
+	if i < 0 {
+		return fmt.Errorf("version %d of model %q: %w: there are %s", number, ref.Model, wire.ErrNotFound, list(numbers(info.Versions)))
+	}
+	v := info.Versions[i]
+	if a.json {
+		return a.printJSON(struct {
+			registry.Version
+
+			Aliases []string `json:"aliases"`
+		}{v, aliasesOf(info, number)})
+	}
+	t := a.newTable(fmt.Sprintf("%s version %d", v.Model, v.Number))
+	row := func(key string, value any) { t.AppendRow([]any{key, value}) }
+	row("Aliases", strings.Join(aliasesOf(info, number), ", "))
+	row("Created", stamp(v.Created))
+	row("Digest", v.Digest)
+	row("Size", humanize.IBytes(uint64(max(v.Size, 0))))
+	for _, name := range slices.Sorted(maps.Keys(v.Metrics)) {
+		row("Held-out "+name, number64(v.Metrics[name]))
+	}
+	l := v.Lineage
+	if l.Imported != "" {
+		row("Imported", l.Imported)
+	} else {
+		row("Examples", fmt.Sprintf("%d (%d held out, %d rejected)", l.Examples, l.Held, l.Rejected))
+		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
+		row("Data digest", l.DataDigest)
+		row("Seed", l.Seed)
+		row("Parent", versionOrNone(l.Parent))
+		row("Warm start", l.Warm)
+		row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
+	}
+	row("Spec digest", l.SpecDigest)
+	row("Software", l.Software)
+	t.Render()
+	return nil
+}
+
+func aliasesOf(info *wire.ModelInfo, version uint64) []string {
+	names := []string{}
+	for _, alias := range slices.Sorted(maps.Keys(info.Aliases)) {
+		if info.Aliases[alias].To == version {
+			names = append(names, alias)
+		}
+	}
+	return names
+}
+
+func numbers(versions []registry.Version) []string {
+	out := make([]string, len(versions))
+	for i, v := range versions {
+		out[i] = strconv.FormatUint(v.Number, 10)
+	}
+	return out
+}
+
+func list(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
+
+func versionOrNone(n uint64) string {
+	if n == 0 {
+		return "–"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func stamp(t time.Time) string { return t.Local().Format(time.DateTime) }
+
+// number prints a score with as many digits as people read.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+
+func number64(v float64) string { return strconv.FormatFloat(v, 'g', 8, 64) }

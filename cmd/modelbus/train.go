@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/client"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+func (a *app) trainCommand() *cobra.Command {
+	var (
+		req    wire.TrainRequest
+		seed   uint64
+		cancel bool
+	)
+	cmd := &cobra.Command{
+		Use:   "train MODEL",
+		Short: "Train a model now, follow it, and print the verdict",
+		Long: "Train a model on the examples in the stream, follow the epochs, and print the verdict: promoted,\n" +
+			"or rejected (exit code 7) with the scores of both on the same held-out rows. Interrupting stops\n" +
+			"following; the training goes on unless --cancel is given in another call.",
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := registry.CheckModel(args[0]); err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("seed") {
+				req.Seed = &seed
+			}
+			req.Who = who()
+			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+				if cancel {
+					return c.Control(cmd.Context(), wire.VerbCancel, args[0], struct{}{}, nil)
+				}
+				return a.train(cmd.Context(), c, args[0], req)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&req.Warm, "warm", false, "go on from the champion's weights with the examples that came after it")
+	f.BoolVar(&req.NoPromote, "no-promote", false, "register the version and leave the champion alone")
+	f.Uint64Var(&seed, "seed", 0, "seed instead of the spec's")
+	f.StringVar(&req.Why, "why", "", "reason, kept with the promotion")
+	f.BoolVar(&cancel, "cancel", false, "end the training under way")
+	return cmd
+}
+
+func (a *app) train(ctx context.Context, c *client.Client, name string, req wire.TrainRequest) error {
+	follow := &follower{app: a}
+	verdict, err := c.Train(ctx, name, req, follow.event)
+	follow.finish()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = a.printJSON(verdict)
+	} else {
+		err = a.printf("%s\n", verdictLine(name, verdict))
+	}
+	if err == nil && !verdict.Promoted && !req.NoPromote {
+		return errRejected
+	}
+	return err
+}
+
+// verdictLine says in one line what a training led to.
+func verdictLine(name string, v *wire.Verdict) string {
+	what := "rejected"
+	if v.Promoted {
+		what = "promoted"
+	}
+	line := fmt.Sprintf("%s version %d %s: %s", name, v.Version, what, scoreLine(v.Challenger))
+	if v.Champion > 0 && len(v.Before) > 0 {
+		line += fmt.Sprintf(" (version %d: %s)", v.Champion, scoreLine(v.Before))
+	}
+	if v.Why != "" {
+		line += "; " + v.Why
+	}
+	return line
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+type watchOptions struct {
+	model string
+	all   bool
+	count int
+}
+
+func (a *app) watchCommand() *cobra.Command {
+	var o watchOptions
+	cmd := &cobra.Command{
+		Use:   "watch [MODEL]",
+		Short: "Follow announcements: versions, promotions, trainings",
+		Args:  args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.model = args[0]
+				if err := registry.CheckModel(o.model); err != nil {
+					return err
+				}
+			}
+			return a.watch(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.all, "all", false, "begin with the announcements kept so far")
+	cmd.Flags().IntVar(&o.count, "count", 0, "end after this many (default: when interrupted)")
+	return cmd
+}
+
+// errWatched ends a watch that has seen enough.
+var errWatched = errors.New("watched")
+
+func (a *app) watch(ctx context.Context, o watchOptions) error {
+	nc, err := a.conn.connect()
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	reg, err := registry.Open(ctx, js, a.registryOptions(0))
+	if err != nil {
+		return err
+	}
+	w := &watcher{app: a, left: o.count}
+	sub, err := a.watchTrainings(nc, o.model)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sub.Unsubscribe()) }()
+	from := uint64(0)
+	if o.all {
+		from = 1
+	}
+	err = reg.Events(ctx, o.model, from, func(_ uint64, e registry.Event) error { return w.event(e) })
+	if errors.Is(err, errWatched) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// watchTrainings notes the progress of trainings, which is not kept, on
+// standard error.
+func (a *app) watchTrainings(nc *nats.Conn, model string) (*nats.Subscription, error) {
+	if model == "" {
+		model = "*"
+	}
+	return nc.Subscribe(a.subjects().Event(model, "training", "*"), func(m *nats.Msg) {
+		var e registry.Event
+		var t wire.Training
+		if json.Unmarshal(m.Data, &e) != nil || json.Unmarshal(e.Data, &t) != nil {
+			return
+		}
+		if t.State == "epoch" {
+			a.notef("%s %s training epoch %d/%d %s", e.Time.Local().Format(time.TimeOnly), e.Model, t.Epoch, t.Epochs, epochScores(t.Scores))
+			return
+		}
+		a.notef("%s %s training %s%s", e.Time.Local().Format(time.TimeOnly), e.Model, t.State, rowsRead(t))
+	})
+}
+
+// A watcher prints announcements, left of them if it is not 0.
+type watcher struct {
+	app  *app
+	left int
+}
+
+func (w *watcher) event(e registry.Event) error {
+	var err error
+	if w.app.json {
+		var line []byte
+		if line, err = json.Marshal(e); err == nil {
+			err = w.app.printf("%s\n", line)
+		}
+	} else {
+		err = w.app.printf("%s %s %s %s\n", e.Time.Local().Format(time.TimeOnly), e.Model, e.Kind, eventLine(e))
+	}
+	if err != nil {
+		return err
+	}
+	if w.left--; w.left == 0 {
+		return errWatched
+	}
+	return nil
+}
+
+// eventLine says in a few words what an announcement holds.
+func eventLine(e registry.Event) string { return e.ID + " " + string(e.Data) }

@@ -1,0 +1,170 @@
+package nn
+
+import (
+	"math"
+	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
+)
+
+// An activation is an element-wise function, or softmax over a row.
+type activation struct {
+	kind  string
+	alpha float32 // slope of leaky_relu below zero, scale of elu below zero
+}
+
+// activationNames returns the activations by their Keras names.
+func activationNames() []string {
+	return []string{"linear", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softplus", "softmax"}
+}
+
+// newActivation returns the activation name with Keras's defaults; the empty
+// name is linear.
+func newActivation(owner, name string) (activation, error) {
+	if name == "" {
+		name = "linear"
+	}
+	if !slices.Contains(activationNames(), name) {
+		return activation{}, &ConfigError{Name: owner, Key: "activation", Msg: unknownWord("activation", name, activationNames())}
+	}
+	a := activation{kind: name}
+	switch name {
+	case "leaky_relu":
+		a.alpha = 0.2
+	case "elu":
+		a.alpha = 1
+	}
+	return a, nil
+}
+
+// apply sets y to the activation of x, rows of width numbers.
+func (a activation) apply(y, x []float32, width int) {
+	y = y[:len(x)]
+	switch a.kind {
+	case "relu":
+		kernel.ReLU(y, x)
+	case "sigmoid":
+		kernel.Sigmoid(y, x)
+	case "tanh":
+		kernel.Tanh(y, x)
+	case "softmax":
+		for i := 0; i < len(x); i += width {
+			kernel.Softmax(y[i:i+width], x[i:i+width])
+		}
+	case "leaky_relu", "elu", "gelu", "softplus":
+		for i, v := range x {
+			y[i] = a.value(v)
+		}
+	default:
+		copy(y, x)
+	}
+}
+
+// value returns the activation of one number.
+func (a activation) value(x float32) float32 {
+	v := float64(x)
+	switch {
+	case a.kind == "gelu":
+		return float32(v * normalCDF(v))
+	case a.kind == "softplus":
+		return float32(softplus(v))
+	case x >= 0 || x != x:
+		return x
+	case a.kind == "elu":
+		return a.alpha * float32(math.Expm1(v))
+	default:
+		return a.alpha * x
+	}
+}
+
+// differentiate sets dx to the derivative by x, given dy, the derivative by y =
+// apply(x). dx may be dy.
+func (a activation) differentiate(dx, dy, x, y []float32, width int) {
+	switch a.kind {
+	case "relu":
+		kernel.MaskPositive(dx, dy, y)
+	case "softmax":
+		for i := 0; i < len(y); i += width {
+			differentiateSoftmax(dx[i:i+width], dy[i:i+width], y[i:i+width])
+		}
+	case "linear":
+		copy(dx, dy)
+	default:
+		for i, d := range dy {
+			dx[i] = d * a.slope(x[i], y[i])
+		}
+	}
+}
+
+// slope returns the derivative at x, where the value is y.
+func (a activation) slope(x, y float32) float32 {
+	switch a.kind {
+	case "sigmoid":
+		return y * (1 - y)
+	case "tanh":
+		return 1 - y*y
+	case "gelu":
+		v := float64(x)
+		return float32(normalCDF(v) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
+	case "softplus":
+		return float32(sigmoid(float64(x)))
+	}
+	if x > 0 {
+		return 1
+	}
+	if a.kind == "elu" {
+		return y + a.alpha
+	}
+	return a.alpha
+}
+
+// differentiateSoftmax sets dx to y·(dy - Σ dy·y).
+func differentiateSoftmax(dx, dy, y []float32) {
+	dot := 0.0
+	for i, v := range y {
+		dot += float64(dy[i]) * float64(v)
+	}
+	for i, v := range y {
+		dx[i] = v * float32(float64(dy[i])-dot)
+	}
+}
+
+// normalCDF is the standard normal distribution function.
+func normalCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+
+// softplus is ln(1+eˣ), without overflow.
+func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+
+// sigmoid is 1/(1+e⁻ˣ).
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// activationOperator is an activation of its own, not fused into the operator
+// before.
+type activationOperator struct {
+	activation
+
+	in int
+}
+
+func (o *activationOperator) width() int       { return o.in }
+func (o *activationOperator) params() []*Param { return nil }
+
+func (o *activationOperator) infer(m *memory, x []float32, rows int) []float32 {
+	m.y = grow(m.y, rows*o.in)
+	o.apply(m.y, x[:rows*o.in], o.in)
+	return m.y
+}
+
+func (o *activationOperator) forward(m *memory, x []float32, rows int) []float32 {
+	m.x = x
+	return o.infer(m, x, rows)
+}
+
+func (o *activationOperator) backward(m *memory, dy []float32, rows int) []float32 {
+	if !m.inputGradient {
+		return nil
+	}
+	n := rows * o.in
+	o.differentiate(dy[:n], dy[:n], m.x[:n], m.y[:n], o.in)
+	return dy
+}

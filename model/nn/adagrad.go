@@ -1,0 +1,68 @@
+package nn
+
+import (
+	"cmp"
+)
+
+// Adagrad divides the gradient by the root of all past squares (Duchi, Hazan
+// and Singer 2011, Adaptive Subgradient Methods), as Keras has it: Epsilon is
+// inside the root.
+type Adagrad struct {
+	LearningRate float64  // default 0.001
+	Schedule     Schedule // if not nil, in place of LearningRate
+
+	InitialAccumulator *float64 // what the sum of squares starts at; default 0.1
+	Epsilon            float64  // default 1e-7
+
+	WeightDecay float64 // decoupled; default 0
+	Clip        Clip
+}
+
+func parseAdagrad(a *arguments) Adagrad {
+	s := a.settings()
+	return Adagrad{
+		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,
+		InitialAccumulator: a.optional("initial_accumulator_value", 0.1, nonNegative()),
+		Epsilon:            a.unlessStandard("epsilon", 1e-7, positive()),
+	}
+}
+
+// Config implements [Optimizer].
+func (o Adagrad) Config() Config {
+	return settings{o.LearningRate, o.Schedule, o.WeightDecay, o.Clip}.config("Adagrad",
+		"epsilon", o.Epsilon).with("initial_accumulator_value", o.InitialAccumulator)
+}
+
+func (o Adagrad) settings() settings {
+	return settings{cmp.Or(o.LearningRate, 0.001), o.Schedule, o.WeightDecay, o.Clip}
+}
+
+func (o Adagrad) new(params []*Param) stepper {
+	s := &adagrad{params: params, sum: slot("accumulator", params), epsilon: float32(cmp.Or(o.Epsilon, 1e-7))}
+	start := float32(or(o.InitialAccumulator, 0.1))
+	for _, sum := range s.sum {
+		for j := range sum.Value {
+			sum.Value[j] = start
+		}
+	}
+	return s
+}
+
+type adagrad struct {
+	params, sum []*Param
+	epsilon     float32
+}
+
+func (s *adagrad) state() []*Param { return s.sum }
+
+func (s *adagrad) step(lr64 float64, _ int64) {
+	lr := float32(lr64)
+	for i, p := range s.params {
+		x := p.Value
+		g, sum := p.Grad[:len(x)], s.sum[i].Value[:len(x)]
+		for j := range x {
+			sum[j] += g[j] * g[j]
+			x[j] -= lr * g[j] / sqrt(sum[j]+s.epsilon)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package nn
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Adam is Kingma and Ba 2015, Adam: A Method for Stochastic Optimization, in
+// the form before section 2.1 ("epsilon hat"), as Keras has it: the bias
+// correction is part of the step size and Epsilon is not corrected.
+type Adam struct {
+	LearningRate float64  // default 0.001
+	Schedule     Schedule // if not nil, in place of LearningRate
+
+	Beta1   *float64 // default 0.9
+	Beta2   *float64 // default 0.999
+	Epsilon float64  // default 1e-7
+	AMSGrad bool     // divide by the largest second moment so far (Reddi et al. 2018)
+
+	WeightDecay float64 // decoupled; default 0
+	Clip        Clip
+}
+
+// AdamW is [Adam] with weight decay: Loshchilov and Hutter 2019, Decoupled
+// Weight Decay Regularization.
+type AdamW struct {
+	LearningRate float64  // default 0.001
+	Schedule     Schedule // if not nil, in place of LearningRate
+
+	Beta1   *float64 // default 0.9
+	Beta2   *float64 // default 0.999
+	Epsilon float64  // default 1e-7
+	AMSGrad bool     // divide by the largest second moment so far
+
+	WeightDecay *float64 // default 0.004
+	Clip        Clip
+}
+
+func parseAdam(a *arguments) Adam {
+	s := a.settings()
+	return Adam{
+		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,
+		Beta1:   a.optional("beta_1", 0.9, fraction()),
+		Beta2:   a.optional("beta_2", 0.999, fraction()),
+		Epsilon: a.unlessStandard("epsilon", 1e-7, positive()),
+		AMSGrad: a.boolean("amsgrad", false),
+	}
+}
+
+func parseAdamW(a *arguments) AdamW {
+	o := parseAdam(a)
+	return AdamW{
+		LearningRate: o.LearningRate, Schedule: o.Schedule, Clip: o.Clip,
+		Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, AMSGrad: o.AMSGrad,
+		WeightDecay: a.optional("weight_decay", 0.004, nonNegative()),
+	}
+}
+
+// Config implements [Optimizer].
+func (o Adam) Config() Config {
+	return settings{o.LearningRate, o.Schedule, o.WeightDecay, o.Clip}.config("Adam",
+		"epsilon", o.Epsilon, "amsgrad", o.AMSGrad).with("beta_1", o.Beta1).with("beta_2", o.Beta2)
+}
+
+// Config implements [Optimizer].
+func (o AdamW) Config() Config {
+	c := o.adam().Config()
+	delete(c.Args, "weight_decay")
+	c.Name = "AdamW"
+	return c.with("weight_decay", o.WeightDecay)
+}
+
+// adam returns o as an Adam of the same steps.
+func (o AdamW) adam() Adam {
+	return Adam{
+		LearningRate: o.LearningRate, Schedule: o.Schedule, Clip: o.Clip,
+		Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, AMSGrad: o.AMSGrad,
+		WeightDecay: or(o.WeightDecay, 0.004),
+	}
+}
+
+func (o Adam) settings() settings {
+	return settings{cmp.Or(o.LearningRate, 0.001), o.Schedule, o.WeightDecay, o.Clip}
+}
+
+func (o AdamW) settings() settings { return o.adam().settings() }
+
+func (o AdamW) new(params []*Param) stepper { return o.adam().new(params) }
+
+func (o Adam) new(params []*Param) stepper {
+	s := &adam{
+		params: params,
+		beta1:  or(o.Beta1, 0.9), beta2: or(o.Beta2, 0.999), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
+		m: slot("momentum", params), v: slot("velocity", params),
+	}
+	if o.AMSGrad {
+		s.vmax = slot("velocity_hat", params)
+	}
+	return s
+}
+
+type adam struct {
+	params, m, v, vmax []*Param // vmax is nil without AMSGrad
+	beta1, beta2       float64
+	epsilon            float32
+}
+
+func (s *adam) state() []*Param { return slices.Concat(s.m, s.v, s.vmax) }
+
+func (s *adam) step(lr float64, t int64) {
+	alpha := float32(lr * math.Sqrt(1-math.Pow(s.beta2, float64(t))) / (1 - math.Pow(s.beta1, float64(t))))
+	c1, c2 := float32(1-s.beta1), float32(1-s.beta2)
+	for i, p := range s.params {
+		x := p.Value
+		g, m, v := p.Grad[:len(x)], s.m[i].Value[:len(x)], s.v[i].Value[:len(x)]
+		moments(m, v, g, c1, c2)
+		if s.vmax != nil {
+			v = raise(s.vmax[i].Value, v)
+		}
+		for j := range x {
+			x[j] -= alpha * m[j] / (sqrt(v[j]) + s.epsilon)
+		}
+	}
+}
+
+// moments moves the first and second moment towards g and g² by c1 and c2.
+func moments(m, v, g []float32, c1, c2 float32) {
+	m, v = m[:len(g)], v[:len(g)]
+	for j, g := range g {
+		m[j] += (g - m[j]) * c1
+		v[j] += (g*g - v[j]) * c2
+	}
+}
+
+// raise sets top to the greater of top and v, and returns it.
+func raise(top, v []float32) []float32 {
+	top = top[:len(v)]
+	for j, v := range v {
+		top[j] = max(top[j], v)
+	}
+	return top
+}
+
+func sqrt(v float32) float32 { return float32(math.Sqrt(float64(v))) }

@@ -1,0 +1,80 @@
+package nn
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+const (
+	maxWidth  = 1 << 20 // numbers in a row between two layers
+	maxParams = 1 << 28 // numbers in all tensors: 1 GiB
+)
+
+// A builder names and initializes the parameters of the layer that is being
+// built.
+type builder struct {
+	seed       uint64
+	initialize bool // else the values stay zero
+
+	layer  int    // place of the layer in the network
+	name   string // its name: dense, dense_1
+	drawn  uint64 // parameters of the layer so far
+	counts map[string]int
+
+	total int   // numbers in all tensors so far
+	err   error // the first tensor that was too much, which is empty
+}
+
+// enter starts the layer at place i, of the class kind.
+func (b *builder) enter(i int, kind string) {
+	if b.counts == nil {
+		b.counts = map[string]int{}
+	}
+	b.layer, b.name, b.drawn = i, snake(kind), 0
+	if n := b.counts[kind]; n > 0 {
+		b.name = fmt.Sprintf("%s_%d", b.name, n)
+	}
+	b.counts[kind]++
+}
+
+// param returns a trainable parameter, initialized by init.
+func (b *builder) param(name string, init Initializer, r Regularizer, shape ...int) *Param {
+	p := b.state(name, init, shape...)
+	p.Grad, p.Regularizer = make([]float32, len(p.Value)), r
+	return p
+}
+
+// state returns a parameter that is not trained, initialized by init.
+func (b *builder) state(name string, init Initializer, shape ...int) *Param {
+	size := 1
+	for _, n := range shape {
+		size *= n
+	}
+	if b.total += size; b.total > maxParams && b.err == nil {
+		b.err = &ConfigError{Name: b.name, Msg: fmt.Sprintf("the network has more than %d parameters", maxParams)}
+	}
+	if b.err != nil {
+		size = 0
+	}
+	p := &Param{Name: b.name + "." + name, Shape: shape, Value: make([]float32, size)}
+	if b.initialize && b.err == nil {
+		init.fill(p.Value, shape, newSource(b.seed, uint64(b.layer), b.drawn))
+	}
+	b.drawn++
+	return p
+}
+
+// snake returns Keras's snake_case form of a class name.
+func snake(class string) string {
+	var s strings.Builder
+	runes := []rune(class)
+	for i, r := range runes {
+		upper := unicode.IsUpper(r)
+		if i > 0 && upper && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1])) {
+			s.WriteByte('_')
+		}
+		s.WriteRune(unicode.ToLower(r))
+	}
+	return s.String()
+}

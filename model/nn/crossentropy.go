@@ -1,0 +1,152 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+)
+
+// BinaryCrossentropy is the mean over the outputs of a row of -y·ln p -
+// (1-y)·ln(1-p), where p = sigmoid(z), computed from z in the form max(z, 0) -
+// z·y + ln(1+e^-|z|), which neither overflows nor cancels.
+type BinaryCrossentropy struct {
+	LabelSmoothing float64 // s in [0, 1]: the targets become y·(1-s) + s/2
+}
+
+// Config implements [Loss].
+func (l BinaryCrossentropy) Config() Config {
+	return newConfig("binary_crossentropy", "label_smoothing", l.LabelSmoothing)
+}
+
+func (l BinaryCrossentropy) check() error {
+	return inRange("binary_crossentropy", "label_smoothing", l.LabelSmoothing, closedFraction())
+}
+
+func (BinaryCrossentropy) targets(width int) int { return width }
+func (BinaryCrossentropy) absorbs() string       { return "sigmoid" }
+
+func (l BinaryCrossentropy) gradient(dz, z, y, w []float32, rows, width int) float64 {
+	total := 0.0
+	for i := range rows {
+		row, rowWeight := 0.0, weight(w, i)
+		scale := rowWeight / float64(width*rows)
+		for j := i * width; j < (i+1)*width; j++ {
+			v, target := float64(z[j]), float64(y[j])*(1-l.LabelSmoothing)+l.LabelSmoothing/2
+			row += softplus(v) - v*target
+			if dz != nil {
+				dz[j] = float32((sigmoid(v) - target) * scale)
+			}
+		}
+		total += rowWeight * row / float64(width)
+	}
+	return total
+}
+
+// CategoricalCrossentropy is -Σ y·ln softmax(z) over the classes of a row, whose
+// targets are one-hot or probabilities, computed from z as Σ y·(lse(z) - z), where
+// lse is the logarithm of the sum of exponentials.
+type CategoricalCrossentropy struct {
+	LabelSmoothing float64 // s in [0, 1]: the targets become y·(1-s) + s/classes
+}
+
+// Config implements [Loss].
+func (l CategoricalCrossentropy) Config() Config {
+	return newConfig("categorical_crossentropy", "label_smoothing", l.LabelSmoothing)
+}
+
+func (l CategoricalCrossentropy) check() error {
+	return inRange("categorical_crossentropy", "label_smoothing", l.LabelSmoothing, closedFraction())
+}
+
+func (CategoricalCrossentropy) targets(width int) int { return width }
+func (CategoricalCrossentropy) absorbs() string       { return "softmax" }
+
+func (l CategoricalCrossentropy) gradient(dz, z, y, w []float32, rows, width int) float64 {
+	total, uniform := 0.0, l.LabelSmoothing/float64(width)
+	for i := range rows {
+		begin, end := i*width, (i+1)*width
+		lse, rowWeight := logSumExp(z[begin:end]), weight(w, i)
+		row, mass := 0.0, 0.0
+		for j := begin; j < end; j++ {
+			target := float64(y[j])*(1-l.LabelSmoothing) + uniform
+			row += target * (lse - float64(z[j]))
+			mass += target
+		}
+		total += rowWeight * row
+		if dz == nil {
+			continue
+		}
+		for j := begin; j < end; j++ {
+			target := float64(y[j])*(1-l.LabelSmoothing) + uniform
+			dz[j] = float32((mass*math.Exp(float64(z[j])-lse) - target) * rowWeight / float64(rows))
+		}
+	}
+	return total
+}
+
+// SparseCategoricalCrossentropy is [CategoricalCrossentropy] on class indices: y
+// has one number a row, a whole number in [0, classes).
+type SparseCategoricalCrossentropy struct {
+	LabelSmoothing float64 // s in [0, 1], as in CategoricalCrossentropy; Keras has none here
+}
+
+// Config implements [Loss].
+func (l SparseCategoricalCrossentropy) Config() Config {
+	return newConfig("sparse_categorical_crossentropy", "label_smoothing", l.LabelSmoothing)
+}
+
+func (l SparseCategoricalCrossentropy) check() error {
+	return inRange("sparse_categorical_crossentropy", "label_smoothing", l.LabelSmoothing, closedFraction())
+}
+
+func (SparseCategoricalCrossentropy) targets(int) int { return 1 }
+func (SparseCategoricalCrossentropy) absorbs() string { return "softmax" }
+
+func (l SparseCategoricalCrossentropy) gradient(dz, z, y, w []float32, rows, width int) float64 {
+	total, uniform := 0.0, l.LabelSmoothing/float64(width)
+	for i := range rows {
+		logits, class := z[i*width:][:width], classIndex(y[i], width)
+		lse, rowWeight := logSumExp(logits), weight(w, i)
+		row := (1 - l.LabelSmoothing) * (lse - float64(logits[class]))
+		if uniform != 0 {
+			for _, v := range logits {
+				row += uniform * (lse - float64(v))
+			}
+		}
+		total += rowWeight * row
+		if dz == nil {
+			continue
+		}
+		d, scale := dz[i*width:][:width], rowWeight/float64(rows)
+		for j, v := range logits {
+			target := uniform
+			if j == class {
+				target += 1 - l.LabelSmoothing
+			}
+			d[j] = float32((math.Exp(float64(v)-lse) - target) * scale)
+		}
+	}
+	return total
+}
+
+// classIndex returns the class that y names. It panics if there is no such class,
+// an error of the calling code.
+func classIndex(y float32, classes int) int {
+	class := int(y)
+	if float32(class) != y || class < 0 || class >= classes {
+		panic(fmt.Sprintf("nn: class index %v, want a whole number in [0, %d)", y, classes))
+	}
+	return class
+}
+
+// logSumExp is ln Σ eˣ, without overflow.
+func logSumExp(x []float32) float64 {
+	largest := float64(x[0])
+	for _, v := range x[1:] {
+		largest = max(largest, float64(v))
+	}
+	sum := 0.0
+	for _, v := range x {
+		sum += math.Exp(float64(v) - largest)
+	}
+	return largest + math.Log(sum)
+}

@@ -1,0 +1,94 @@
+package nn
+
+import (
+	"cmp"
+	"slices"
+)
+
+// RMSprop divides the gradient by a running root mean square (Tieleman and
+// Hinton 2012, lecture 6.5), as Keras has it: Epsilon is inside the root.
+type RMSprop struct {
+	LearningRate float64  // default 0.001
+	Schedule     Schedule // if not nil, in place of LearningRate
+
+	Rho      *float64 // discount of past squares; default 0.9
+	Momentum float64  // in [0, 1); default 0
+	Epsilon  float64  // default 1e-7
+	Centered bool     // divide by the variance instead of the mean square (Graves 2013)
+
+	WeightDecay float64 // decoupled; default 0
+	Clip        Clip
+}
+
+func parseRMSprop(a *arguments) RMSprop {
+	s := a.settings()
+	return RMSprop{
+		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,
+		Rho:      a.optional("rho", 0.9, fraction()),
+		Momentum: a.float("momentum", 0, fraction()),
+		Epsilon:  a.unlessStandard("epsilon", 1e-7, positive()),
+		Centered: a.boolean("centered", false),
+	}
+}
+
+// Config implements [Optimizer].
+func (o RMSprop) Config() Config {
+	return settings{o.LearningRate, o.Schedule, o.WeightDecay, o.Clip}.config("RMSprop",
+		"momentum", o.Momentum, "epsilon", o.Epsilon, "centered", o.Centered).with("rho", o.Rho)
+}
+
+func (o RMSprop) settings() settings {
+	return settings{cmp.Or(o.LearningRate, 0.001), o.Schedule, o.WeightDecay, o.Clip}
+}
+
+func (o RMSprop) new(params []*Param) stepper {
+	s := &rmsprop{
+		params: params,
+		rho:    or(o.Rho, 0.9), mu: float32(o.Momentum), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
+		v: slot("velocity", params),
+	}
+	if o.Momentum != 0 {
+		s.m = slot("momentum", params)
+	}
+	if o.Centered {
+		s.mean = slot("average_gradient", params)
+	}
+	return s
+}
+
+type rmsprop struct {
+	params, v, m, mean []*Param // m is nil without momentum, mean unless centered
+	rho                float64
+	mu, epsilon        float32
+}
+
+func (s *rmsprop) state() []*Param { return slices.Concat(s.v, s.m, s.mean) }
+
+func (s *rmsprop) step(lr64 float64, _ int64) {
+	lr, rho, c := float32(lr64), float32(s.rho), float32(1-s.rho)
+	for i, p := range s.params {
+		x := p.Value
+		g, v := p.Grad[:len(x)], s.v[i].Value[:len(x)]
+		var m, mean []float32
+		if s.m != nil {
+			m = s.m[i].Value[:len(x)]
+		}
+		if s.mean != nil {
+			mean = s.mean[i].Value[:len(x)]
+		}
+		for j := range x {
+			v[j] = rho*v[j] + c*g[j]*g[j]
+			d := v[j]
+			if mean != nil {
+				mean[j] += c * (g[j] - mean[j])
+				d = max(0, d-mean[j]*mean[j]) // rounding must not make a variance negative
+			}
+			step := lr * g[j] / sqrt(d+s.epsilon)
+			if m != nil {
+				m[j] = s.mu*m[j] + step
+				step = m[j]
+			}
+			x[j] -= step
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package nn
+
+import (
+	"cmp"
+)
+
+// SGD is stochastic gradient descent with momentum, in Keras's form: the buffer
+// holds m = Momentum·m - lr·g, so a change of the learning rate leaves past
+// momentum as it was.
+type SGD struct {
+	LearningRate float64  // default 0.01
+	Schedule     Schedule // if not nil, in place of LearningRate
+
+	Momentum float64 // in [0, 1); default 0
+	Nesterov bool    // look ahead along the momentum
+
+	WeightDecay float64 // decoupled; default 0
+	Clip        Clip
+}
+
+func parseSGD(a *arguments) SGD {
+	s := a.settings()
+	return SGD{
+		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,
+		Momentum: a.float("momentum", 0, fraction()),
+		Nesterov: a.boolean("nesterov", false),
+	}
+}
+
+// Config implements [Optimizer].
+func (o SGD) Config() Config {
+	return settings{o.LearningRate, o.Schedule, o.WeightDecay, o.Clip}.config("SGD",
+		"momentum", o.Momentum, "nesterov", o.Nesterov)
+}
+
+func (o SGD) settings() settings {
+	return settings{cmp.Or(o.LearningRate, 0.01), o.Schedule, o.WeightDecay, o.Clip}
+}
+
+func (o SGD) new(params []*Param) stepper {
+	s := &sgd{params: params, mu: float32(o.Momentum), nesterov: o.Nesterov}
+	if o.Momentum != 0 {
+		s.m = slot("momentum", params)
+	}
+	return s
+}
+
+type sgd struct {
+	params, m []*Param // m is nil without momentum
+	mu        float32
+	nesterov  bool
+}
+
+func (s *sgd) state() []*Param { return s.m }
+
+func (s *sgd) step(lr64 float64, _ int64) {
+	lr := float32(lr64)
+	for i, p := range s.params {
+		x, g := p.Value, p.Grad[:len(p.Value)]
+		if s.m == nil {
+			for j := range x {
+				x[j] -= lr * g[j]
+			}
+			continue
+		}
+		m := s.m[i].Value[:len(x)]
+		for j := range x {
+			d := lr * g[j]
+			m[j] = s.mu*m[j] - d
+			if s.nesterov {
+				x[j] += s.mu*m[j] - d
+			} else {
+				x[j] += m[j]
+			}
+		}
+	}
+}

@@ -1,0 +1,194 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ErrDiverged is returned when a loss or gradient is not finite.
+var ErrDiverged = errors.New("training diverged")
+
+// A Trainer trains one network. It keeps the optimizer's state between fits. It
+// is not safe for concurrent use.
+type Trainer struct {
+	network    *Network
+	loss       Loss
+	settings   settings
+	stepper    stepper
+	fromLogits bool // loss takes the outputs before the last activation
+
+	trained []*Param
+	moving  []*Param    // state that a forward pass changes
+	before  [][]float32 // the values of moving before the step in hand
+
+	work  *workspace
+	dz    []float32
+	steps int64
+}
+
+// NewTrainer returns a trainer of n; a nil opt is Adam{}. The network belongs to
+// it until training is over. An optimizer or loss that cannot train n is a
+// [*ConfigError].
+func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
+	if opt == nil {
+		opt = Adam{}
+	}
+	if loss == nil {
+		return nil, &ConfigError{Name: "trainer", Key: "loss", Msg: "is required"}
+	}
+	if _, err := ParseOptimizer(opt.Config()); err != nil {
+		return nil, fmt.Errorf("making a trainer: %w", err)
+	}
+	fromLogits, err := n.fromLogits(loss)
+	if err != nil {
+		return nil, fmt.Errorf("making a trainer: %w", err)
+	}
+	t := &Trainer{
+		network: n, loss: loss, settings: opt.settings(), fromLogits: fromLogits, work: newWorkspace(n, 0),
+	}
+	for _, p := range n.Params() {
+		if p.Trainable() {
+			t.trained = append(t.trained, p)
+		} else {
+			t.moving = append(t.moving, p)
+			t.before = append(t.before, make([]float32, len(p.Value)))
+		}
+	}
+	if len(t.trained) == 0 {
+		return nil, &ConfigError{Name: "network", Msg: "has no parameters to train; add a layer such as Dense"}
+	}
+	t.stepper = opt.new(t.trained)
+	return t, nil
+}
+
+// Step runs one mini-batch forward and back and updates the weights: x is
+// (rows, Inputs), y is (rows, Outputs), or (rows, 1) for a sparse loss, w is
+// (rows) or nil. It returns the batch's mean loss, penalties included, or
+// [ErrDiverged] with the network as it was. Dropout draws from seed 0.
+func (t *Trainer) Step(x, y, w []float32, rows int) (float64, error) {
+	b := &minibatch{x: x, y: y, w: w, rows: rows}
+	return t.step(b, 0, t.settings.rate(t.steps+1), t.settings.clip)
+}
+
+// A minibatch is the data of one step.
+type minibatch struct {
+	x, y, w []float32
+	rows    int
+}
+
+func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (float64, error) {
+	n, width := t.network, t.network.Outputs()
+	checkShape("Step: y", b.y, b.rows, t.loss.targets(width))
+	if b.rows < 1 {
+		panic(fmt.Sprintf("nn: Step: %d rows", b.rows))
+	}
+	for i, p := range t.moving {
+		copy(t.before[i], p.Value)
+	}
+	t.work.seed, t.work.step = seed, t.steps+1
+	z := n.forward(t.work, b.x, b.rows, t.fromLogits)
+	t.dz = grow(t.dz, b.rows*width)
+	loss := t.loss.gradient(t.dz, z, b.y, b.w, b.rows, width)/float64(b.rows) + n.penalty()
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return 0, t.diverged(b, rate, fmt.Sprintf("the loss is %v", loss))
+	}
+	n.backward(t.work, t.dz, b.rows)
+	n.addPenaltyGradients()
+	for _, p := range t.trained {
+		if !finite(p.Grad) {
+			return 0, t.diverged(b, rate, fmt.Sprintf("the gradient of %s is not finite", p.Name))
+		}
+	}
+	clip.apply(t.trained)
+	t.settings.decay(t.trained, rate)
+	t.stepper.step(rate, t.steps+1)
+	t.steps++
+	return loss, nil
+}
+
+// diverged undoes what the step in hand has changed and says what was seen.
+func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
+	for i, p := range t.moving {
+		copy(p.Value, t.before[i])
+	}
+	hint := "lower the learning rate, clip the gradients or scale the features"
+	inputs := b.x[:b.rows*t.network.Inputs()]
+	targets := b.y[:b.rows*t.loss.targets(t.network.Outputs())]
+	if !finite(inputs) {
+		hint = "the batch's features are not finite themselves"
+	} else if !finite(targets) || !finite(b.w) {
+		hint = "the batch's labels or weights are not finite themselves"
+	}
+	return fmt.Errorf("%w: step %d: %s (learning rate %.3g, largest feature %.3g, largest label %.3g); %s",
+		ErrDiverged, t.steps+1, seen, rate, largest(inputs), largest(targets), hint)
+}
+
+// checkState returns [ErrDiverged] unless all weights and the optimizer's state
+// are finite.
+func (t *Trainer) checkState() error {
+	for _, p := range slices.Concat(t.network.Params(), t.stepper.state()) {
+		if !finite(p.Value) {
+			return fmt.Errorf("%w: step %d: %s is not finite; lower the learning rate or clip the gradients",
+				ErrDiverged, t.steps, p.Name)
+		}
+	}
+	return nil
+}
+
+// State returns the optimizer's state, by reference, and the number of steps
+// done. With the network's parameters that is all a training is: one that goes
+// on from it gives the same bits as one that was never stopped.
+func (t *Trainer) State() (params []*Param, steps int64) { return t.stepper.state(), t.steps }
+
+// Restore sets what State returned; names and shapes must match. If they do
+// not, nothing is changed.
+func (t *Trainer) Restore(params []*Param, steps int64) error {
+	if steps < 0 {
+		return fmt.Errorf("restoring the optimizer: steps must not be negative, got %d", steps)
+	}
+	state := t.stepper.state()
+	if len(params) != len(state) {
+		return fmt.Errorf("restoring the optimizer: want %d tensors, got %d; it was saved by another optimizer or network",
+			len(state), len(params))
+	}
+	saved := make(map[string]*Param, len(params))
+	for _, p := range params {
+		saved[p.Name] = p
+	}
+	for _, s := range state {
+		p, ok := saved[s.Name]
+		if !ok {
+			return fmt.Errorf("restoring the optimizer: there is no %q; it was saved by another optimizer or network", s.Name)
+		}
+		if !slices.Equal(p.Shape, s.Shape) || len(p.Value) != len(s.Value) {
+			return fmt.Errorf("restoring the optimizer: %q must have the shape %v, got %v with %d values",
+				s.Name, s.Shape, p.Shape, len(p.Value))
+		}
+	}
+	for _, s := range state {
+		copy(s.Value, saved[s.Name].Value)
+	}
+	t.steps = steps
+	return nil
+}
+
+// finite reports whether no number of v is NaN or infinite.
+func finite(v []float32) bool {
+	const exponent, one = 0x7f800000, 0x00800000 // adding one to an exponent of all ones carries into the sign
+	var carry uint32
+	for _, f := range v {
+		carry |= math.Float32bits(f)&exponent + one
+	}
+	return carry>>31 == 0
+}
+
+// largest returns the greatest magnitude in v, NaN if one is NaN.
+func largest(v []float32) float64 {
+	var top float64
+	for _, f := range v {
+		top = max(top, math.Abs(float64(f)))
+	}
+	return top
+}

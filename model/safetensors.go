@@ -1,0 +1,136 @@
+package model
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// The dtypes of an artifact's tensors, as safetensors names them.
+const (
+	dtypeF32 = "F32"
+	dtypeF64 = "F64"
+)
+
+// maxHeader bounds the JSON header of a file. The stock reader allows 100 MB; a
+// model's header is as long as its spec and vocabularies.
+const maxHeader = 16 << 20
+
+// A tensor is one named array of a safetensors file.
+type tensor struct {
+	name  string
+	dtype string
+	shape []int
+	data  []byte // little-endian, row-major
+}
+
+func dtypeSize(dtype string) int {
+	switch dtype {
+	case dtypeF32:
+		return 4
+	case dtypeF64:
+		return 8
+	}
+	return 0
+}
+
+func tensorF32(name string, shape []int, values []float32) tensor {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return tensor{name, dtypeF32, shape, data}
+}
+
+func tensorF64(name string, values []float64) tensor {
+	data := make([]byte, 0, 8*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+	}
+	return tensor{name, dtypeF64, []int{len(values)}, data}
+}
+
+// float32s sets dst from an F32 tensor of as many numbers.
+func (t *tensor) float32s(dst []float32) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.data[4*i:]))
+	}
+}
+
+// float64s returns the numbers of an F64 tensor.
+func (t *tensor) float64s() []float64 {
+	out := make([]float64, len(t.data)/8)
+	for i := range out {
+		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(t.data[8*i:]))
+	}
+	return out
+}
+
+// notFinite returns the index of the first number that is NaN or infinite, -1
+// if there is none.
+func (t *tensor) notFinite() int {
+	size := dtypeSize(t.dtype)
+	for i := 0; i < len(t.data); i += size {
+		finite := true
+		if size == 4 {
+			const exponent = 0xff << 23
+			finite = binary.LittleEndian.Uint32(t.data[i:])&exponent != exponent
+		} else {
+			const exponent = 0x7ff << 52
+			finite = binary.LittleEndian.Uint64(t.data[i:])&exponent != exponent
+		}
+		if !finite {
+			return i / size
+		}
+	}
+	return -1
+}
+
+// writeSafetensors returns the file of metadata and tensors. The bytes depend
+// on nothing but them: keys are sorted, F64 tensors come before F32 ones so
+// that every tensor is aligned, and each kind is sorted by name.
+func writeSafetensors(metadata map[string]string, tensors []tensor) ([]byte, error) {
+	tensors = slices.Clone(tensors)
+	slices.SortFunc(tensors, func(a, b tensor) int {
+		return cmp.Or(cmp.Compare(dtypeSize(b.dtype), dtypeSize(a.dtype)), cmp.Compare(a.name, b.name))
+	})
+	var header bytes.Buffer
+	header.WriteString(`{"__metadata__":`)
+	text, err := json.Marshal(metadata) // sorts the keys
+	if err != nil {
+		return nil, fmt.Errorf("encoding the metadata: %w", err)
+	}
+	header.Write(text)
+	offset := 0
+	for _, t := range tensors {
+		name, err := json.Marshal(t.name)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the name of tensor %q: %w", t.name, err)
+		}
+		shape, err := json.Marshal(t.shape)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the shape of tensor %q: %w", t.name, err)
+		}
+		end := offset + len(t.data)
+		fmt.Fprintf(&header, `,%s:{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`, name, t.dtype, shape, offset, end)
+		offset = end
+	}
+	header.WriteByte('}')
+	for header.Len()%8 != 0 {
+		header.WriteByte(' ')
+	}
+	if header.Len() > maxHeader {
+		return nil, fmt.Errorf("the header of spec and vocabularies has %d bytes, at most %d are allowed", header.Len(), maxHeader)
+	}
+	file := make([]byte, 8, 8+header.Len()+offset)
+	binary.LittleEndian.PutUint64(file, uint64(header.Len()))
+	file = append(file, header.Bytes()...)
+	for _, t := range tensors {
+		file = append(file, t.data...)
+	}
+	return file, nil
+}

@@ -1,0 +1,331 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/model/nn"
+)
+
+// ValidName reports whether name is a model name: [A-Za-z0-9_-]{1,64}.
+func ValidName(name string) bool {
+	return len(name) >= 1 && len(name) <= 64 && strings.IndexFunc(name, notInName) < 0
+}
+
+func notInName(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+}
+
+// Validate checks s as a whole, as ParseSpec does.
+func (s *Spec) Validate() error {
+	if f := firstFault(s.faults()); f != nil {
+		return f.specError()
+	}
+	return nil
+}
+
+// A fault is a setting that is wrong in itself or contradicts another.
+type fault struct {
+	path []string // keys and list indices from the top
+	msg  string
+}
+
+func faultf(path, format string, args ...any) *fault {
+	return &fault{path: strings.Split(path, "."), msg: fmt.Sprintf(format, args...)}
+}
+
+func firstFault(faults []*fault) *fault {
+	for _, f := range faults {
+		if f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// specError returns f without a place in a text.
+func (f *fault) specError() *SpecError {
+	return &SpecError{Msg: strings.Join(f.path, ".") + ": " + f.msg}
+}
+
+// locate gives f its place in the document: the value that its path leads to,
+// or the deepest that exists.
+func (f *fault) locate(root *node) *SpecError {
+	n := root
+	for _, step := range f.path {
+		next := n.get(step)
+		if i, err := strconv.Atoi(step); err == nil && i < len(n.list) {
+			next = n.list[i]
+		}
+		if next == nil {
+			break
+		}
+		n = next
+	}
+	return n.errorf("%s", f.msg)
+}
+
+func (s *Spec) faults() []*fault {
+	faults := append([]*fault{s.nameFault()}, s.schemaFaults()...)
+	faults = append(faults, s.numberFaults()...)
+	faults = append(faults, s.trainingFaults()...)
+	faults = append(faults, s.monitorFaults()...)
+	return append(faults, s.classWeightFault(), s.networkFault())
+}
+
+func (s *Spec) nameFault() *fault {
+	switch i := strings.IndexFunc(s.Name, notInName); {
+	case ValidName(s.Name):
+		return nil
+	case s.Name == "":
+		return faultf("name", "a model needs a name of 1 to 64 letters, digits, _ or -")
+	case len(s.Name) > 64 && i < 0:
+		return faultf("name", "the name %q has %d characters, at most 64 are allowed", shorten(s.Name), len(s.Name))
+	case strings.Contains(s.Name, "."):
+		return faultf("name", "the name %q contains a dot, which separates the parts of a NATS subject: "+
+			"use letters, digits, _ or - (1 to 64)", shorten(s.Name))
+	default:
+		return faultf("name", "the name %q contains %q: use letters, digits, _ or - (1 to 64)", shorten(s.Name), s.Name[i:i+1])
+	}
+}
+
+// schemaFaults says what package feature finds wrong, with its place.
+func (s *Spec) schemaFaults() []*fault {
+	err := s.Schema.Validate()
+	if err == nil {
+		return nil
+	}
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the parts of a join, not a cause
+		errs = joined.Unwrap()
+	}
+	faults := make([]*fault, 0, len(errs))
+	for _, err := range errs {
+		f := faultf("features", "%v", err)
+		if at, ok := errors.AsType[*feature.FieldError](err); ok {
+			// A path such as features[2].scale.
+			path := strings.NewReplacer("[", ".", "]", "").Replace(at.Path)
+			f = faultf(path, "%s", at.Msg)
+		}
+		faults = append(faults, f)
+	}
+	return faults
+}
+
+// A limit is the range of a number; zero means unset.
+type limit struct {
+	path     string
+	value    float64
+	min, max float64
+	whole    bool
+	zero     bool // zero may be written
+}
+
+const wholeMax = 1 << 31
+
+func (s *Spec) limits() []limit {
+	t := &s.Training
+	limits := []limit{
+		{path: "training.epochs", value: float64(t.Epochs), min: 1, max: 1e6, whole: true},
+		{path: "training.batch_size", value: float64(t.BatchSize), min: 1, max: 1 << 20, whole: true},
+		{path: "training.validation_split", value: t.ValidationSplit, min: 0, max: 0.9, zero: true},
+		{path: "training.global_clipnorm", value: t.GlobalClipNorm, min: math.SmallestNonzeroFloat64, max: math.MaxFloat64},
+		{path: "training.min_delta", value: t.MinDelta, min: 0, max: math.MaxFloat64, zero: true},
+		{path: "serving.batch_limit", value: float64(s.Serving.BatchLimit), min: 1, max: 1 << 20, whole: true},
+		{path: "serving.queue", value: float64(s.Serving.Queue), min: 1, max: 1 << 20, whole: true},
+		{path: "serving.workers", value: float64(s.Serving.Workers), min: 1, max: 1024, whole: true},
+	}
+	if t.Holdout != nil {
+		limits = append(limits, limit{path: "training.holdout", value: *t.Holdout, max: 0.9, zero: true})
+	}
+	if e := t.EarlyStopping; e != nil {
+		limits = append(limits,
+			limit{path: "training.early_stopping.min_delta", value: e.MinDelta, max: math.MaxFloat64, zero: true},
+			limit{path: "training.early_stopping.patience", value: float64(e.Patience), max: wholeMax, whole: true, zero: true})
+	}
+	if r := t.ReduceOnPlateau; r != nil {
+		limits = append(limits,
+			limit{path: "training.reduce_lr_on_plateau.factor", value: r.Factor, min: 1e-12, max: 0.999999},
+			limit{path: "training.reduce_lr_on_plateau.patience", value: float64(r.Patience), min: 1, max: wholeMax, whole: true},
+			limit{path: "training.reduce_lr_on_plateau.min_delta", value: r.MinDelta, max: math.MaxFloat64, zero: true},
+			limit{path: "training.reduce_lr_on_plateau.cooldown", value: float64(r.Cooldown), max: wholeMax, whole: true, zero: true},
+			limit{path: "training.reduce_lr_on_plateau.min_lr", value: r.MinRate, max: math.MaxFloat64, zero: true})
+	}
+	return limits
+}
+
+func (l limit) fault() *fault {
+	if l.value >= l.min && l.value <= l.max { // false for NaN
+		return nil
+	}
+	key := l.path[strings.LastIndex(l.path, ".")+1:]
+	switch {
+	case l.max == math.MaxFloat64 && l.min > 0:
+		return faultf(l.path, "%s must be more than 0, got %g", key, l.value)
+	case l.max == math.MaxFloat64 || l.max == wholeMax:
+		return faultf(l.path, "%s must be at least %g, got %g", key, l.min, l.value)
+	case l.whole:
+		return faultf(l.path, "%s must be a whole number from %d to %d, got %g", key, int(l.min), int(l.max), l.value)
+	}
+	return faultf(l.path, "%s must be from %g to %g, got %g", key, l.min, l.max, l.value)
+}
+
+func (s *Spec) numberFaults() []*fault {
+	var faults []*fault
+	for _, l := range s.limits() {
+		if l.value != 0 {
+			faults = append(faults, l.fault())
+		}
+	}
+	return faults
+}
+
+// checkExplicitZeros refuses a zero that is written where zero is no value:
+// "epochs: 0" does not mean the default.
+func checkExplicitZeros(root *node) *SpecError {
+	s := Spec{Training: Training{ReduceOnPlateau: &ReduceOnPlateau{}}}
+	for _, l := range s.limits() {
+		section, key, _ := strings.Cut(l.path, ".")
+		n := root.get(section)
+		for n != nil && strings.Contains(key, ".") {
+			section, key, _ = strings.Cut(key, ".")
+			n = n.get(section)
+		}
+		if n == nil || l.zero {
+			continue
+		}
+		if v := n.get(key); v != nil && (v.value == int64(0) || v.value == 0.0) {
+			return l.fault().locate(root)
+		}
+	}
+	return nil
+}
+
+func (s *Spec) trainingFaults() []*fault {
+	t := &s.Training
+	var faults []*fault
+	if t.HoldoutBy != "" && t.HoldoutBy != "hash" && t.HoldoutBy != "newest" {
+		faults = append(faults, faultf("training.holdout_by", "%s", unknownWord("holdout_by", t.HoldoutBy, []string{"hash", "newest"})))
+	}
+	if known := metricNames(s.classification()); t.Metric != "" && !slices.Contains(known, t.Metric) {
+		faults = append(faults, faultf("training.metric", "%s for a label of type %s", unknownWord("metric", t.Metric, known), s.Schema.Label.Type))
+	}
+	if t.ReduceOnPlateau != nil && s.Optimizer != nil && hasSchedule(s.Optimizer) {
+		faults = append(faults, faultf("training.reduce_lr_on_plateau",
+			"reduce_lr_on_plateau contradicts the learning-rate schedule of the optimizer: use one of them"))
+	}
+	return faults
+}
+
+func hasSchedule(o nn.Optimizer) bool {
+	switch o.Config().Args["learning_rate"].(type) {
+	case nil, float64, float32, int, int64:
+		return false
+	}
+	return true
+}
+
+// classification reports whether the label is a class.
+func (s *Spec) classification() bool { return s.Schema.Label.Type != feature.Number }
+
+// metricNames returns the scores of a label by which models are compared.
+func metricNames(classification bool) []string {
+	if classification {
+		return []string{"accuracy", "log_loss", "f1_macro", "roc_auc"}
+	}
+	return []string{"mse", "mae", "rmse", "r2"}
+}
+
+// monitorFaults checks the names of monitored values: "loss", and with a
+// validation split "val_loss" and the metrics.
+func (s *Spec) monitorFaults() []*fault {
+	t := &s.Training
+	var faults []*fault
+	if e := t.EarlyStopping; e != nil && e.Monitor != "" {
+		faults = append(faults, s.monitorFault("training.early_stopping.monitor", e.Monitor))
+	}
+	if r := t.ReduceOnPlateau; r != nil && r.Monitor != "" {
+		faults = append(faults, s.monitorFault("training.reduce_lr_on_plateau.monitor", r.Monitor))
+	}
+	if len(t.Target) > 1 {
+		faults = append(faults, faultf("training.target", "target is one monitored value, got %d", len(t.Target)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Target)) {
+		faults = append(faults, s.monitorFault("training.target."+name, name))
+		if v := t.Target[name]; math.IsNaN(v) || math.IsInf(v, 0) {
+			faults = append(faults, faultf("training.target."+name, "the target of %s must be a finite number, got %g", name, v))
+		}
+	}
+	return faults
+}
+
+func (s *Spec) monitorFault(path, name string) *fault {
+	known := []string{"loss", "val_loss"}
+	for _, m := range metricNames(s.classification()) {
+		known = append(known, "val_"+m)
+	}
+	if !slices.Contains(known, name) {
+		return faultf(path, "%s", unknownWord("monitored value", name, known))
+	}
+	if strings.HasPrefix(name, "val_") && s.Training.ValidationSplit == 0 {
+		return faultf(path, "%s needs validation rows: set validation_split, such as 0.1", name)
+	}
+	return nil
+}
+
+func (s *Spec) classWeightFault() *fault {
+	w := s.Training.ClassWeight
+	if len(w) == 0 {
+		return nil
+	}
+	if !s.classification() {
+		return faultf("training.class_weight", "class_weight needs a label of classes, got a label of type %s", s.Schema.Label.Type)
+	}
+	if isBalanced(w) {
+		return nil
+	}
+	classes := s.fixedClasses()
+	for _, name := range slices.Sorted(maps.Keys(w)) {
+		if classes != nil && !slices.Contains(classes, name) {
+			return faultf("training.class_weight."+name, "%s", unknownWord("class", name, classes))
+		}
+		if v := w[name]; !(v >= 0) || v > math.MaxFloat32 { // NaN too
+			return faultf("training.class_weight."+name, "the weight of class %q must be 0 or more, got %g", shorten(name), v)
+		}
+	}
+	return nil
+}
+
+// fixedClasses returns the classes that the spec itself lays down, nil if they
+// follow from the data.
+func (s *Spec) fixedClasses() []string {
+	if s.Schema.Label.Type == feature.Boolean {
+		return []string{"false", "true"}
+	}
+	return s.Schema.Label.Classes
+}
+
+// networkFault checks what can be checked of the network before the data is known.
+func (s *Spec) networkFault() *fault {
+	for i, l := range s.Network {
+		if l == nil {
+			return faultf(fmt.Sprintf("network.%d", i), "the layer is nil")
+		}
+	}
+	classes := 0
+	if s.classification() {
+		if classes = len(s.fixedClasses()); classes == 0 {
+			classes = classesUnknown
+		}
+	}
+	if _, err := completeNetwork(s, classes); err != nil {
+		return err
+	}
+	return nil
+}

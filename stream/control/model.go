@@ -1,0 +1,144 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// record makes a model's record of a request.
+func record(c *call, req wire.CreateRequest) (registry.Model, error) {
+	if strings.TrimSpace(req.Spec) == "" {
+		return registry.Model{}, fmt.Errorf("%w: no spec: want one in YAML or JSON in the field \"spec\"", wire.ErrInvalid)
+	}
+	spec, err := model.ParseSpec([]byte(req.Spec))
+	if err != nil {
+		return registry.Model{}, err
+	}
+	if c.model != "" && c.model != spec.Name {
+		return registry.Model{}, fmt.Errorf("%w: the subject names model %s, the spec %s", wire.ErrInvalid, c.model, spec.Name)
+	}
+	c.model = spec.Name
+	canonical, err := spec.MarshalJSON()
+	if err != nil {
+		return registry.Model{}, fmt.Errorf("encoding the spec of %s: %w", spec.Name, err)
+	}
+	return registry.Model{Name: spec.Name, Spec: canonical, Source: req.Spec}, nil
+}
+
+func (c *Controller) create(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.CreateRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	m, err := record(in, req)
+	if err != nil {
+		return nil, err
+	}
+	if req.Revision != 0 {
+		return nil, fmt.Errorf("%w: a new model has no revision, got %d", wire.ErrInvalid, req.Revision)
+	}
+	m, err = c.reg.CreateModel(ctx, m)
+	if errors.Is(err, registry.ErrConflict) {
+		return nil, fmt.Errorf("%w (%s updates it, %s removes it)", err, wire.VerbUpdate, wire.VerbDelete)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.info(ctx, in.js, m)
+}
+
+func (c *Controller) update(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.CreateRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	m, err := record(in, req)
+	if err != nil {
+		return nil, err
+	}
+	old, err := c.reg.Model(ctx, m.Name)
+	if err != nil {
+		return nil, err
+	}
+	m.Created, m.Revision = old.Created, old.Revision
+	if req.Revision != 0 {
+		m.Revision = req.Revision
+	}
+	m, err = c.reg.UpdateModel(ctx, m)
+	if errors.Is(err, registry.ErrConflict) {
+		return nil, fmt.Errorf("%w (read it again and update what you then see)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.info(ctx, in.js, m)
+}
+
+// remove deletes a model. Asked again after it could not remove the examples, it
+// removes them.
+func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.DeleteRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	if c.trainer != nil {
+		c.trainer.Cancel(in.model)
+	}
+	err = c.reg.DeleteModel(ctx, in.model, req.Who, req.Why)
+	if err != nil && (req.KeepExamples || !errors.Is(err, registry.ErrNotFound)) {
+		return nil, err
+	}
+	if req.KeepExamples {
+		return struct{}{}, nil
+	}
+	purged, failed := c.purge(ctx, in)
+	switch {
+	case failed != nil:
+		return nil, fmt.Errorf("the model is deleted, but its examples are not: %w", failed)
+	case err != nil && purged == 0:
+		return nil, err
+	}
+	return struct{}{}, nil
+}
+
+// purge removes the model's examples, good and bad, and says how many there were.
+func (c *Controller) purge(ctx context.Context, in *call) (uint64, error) {
+	s := c.opts.Subjects
+	subjects := map[string]string{s.Stream("TRAIN"): s.Train(in.model), s.Stream("DEAD"): s.Dead(in.model)}
+	var all uint64
+	for name, subject := range subjects {
+		stream, err := in.js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return all, fmt.Errorf("removing %s from stream %s: %w", subject, name, err)
+		}
+		n, err := count(ctx, stream, subject)
+		if err == nil && n > 0 {
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
+		}
+		if err != nil {
+			return all, fmt.Errorf("removing %s from stream %s: %w", subject, name, err)
+		}
+		all += n
+	}
+	return all, nil
+}
+
+// count returns how many messages a stream keeps on a subject.
+func count(ctx context.Context, stream jetstream.Stream, subject string) (uint64, error) {
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return 0, err
+	}
+	return info.State.Subjects[subject], nil
+}

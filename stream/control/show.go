@@ -1,0 +1,180 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// headRoom is what an answer leaves of a message for its headers, in bytes.
+const headRoom = 4 << 10
+
+// listed bounds how many names an error lists.
+const listed = 20
+
+func (c *Controller) show(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.ShowRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.reg.Model(ctx, in.model)
+	if err != nil {
+		return nil, err
+	}
+	info, err := c.info(ctx, in.js, m)
+	if err != nil || !req.History {
+		return info, err
+	}
+	for _, alias := range slices.Sorted(maps.Keys(info.Aliases)) {
+		moves, err := c.reg.History(ctx, in.model, alias)
+		if err != nil {
+			return nil, err
+		}
+		info.History = append(info.History, moves...)
+	}
+	slices.SortStableFunc(info.History, func(a, b registry.Move) int { return a.When.Compare(b.When) })
+	return info, nil
+}
+
+// info collects what is known of a model, without the history.
+func (c *Controller) info(ctx context.Context, js jetstream.JetStream, m registry.Model) (*wire.ModelInfo, error) {
+	info, err := c.stored(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := c.examples(ctx, js, m.Name)
+	if err != nil {
+		return nil, err
+	}
+	info.Examples = counts[c.opts.Subjects.Train(m.Name)]
+	return info, nil
+}
+
+// stored is info without the count of examples.
+func (c *Controller) stored(ctx context.Context, m registry.Model) (*wire.ModelInfo, error) {
+	versions, err := c.reg.Versions(ctx, m.Name)
+	if err != nil {
+		return nil, err
+	}
+	aliases, err := c.reg.Aliases(ctx, m.Name)
+	if err != nil {
+		return nil, err
+	}
+	info := &wire.ModelInfo{Model: m, Revision: m.Revision, Versions: versions, Aliases: aliases}
+	if c.trainer != nil {
+		info.Training = c.trainer.Running(m.Name)
+	}
+	return info, nil
+}
+
+// examples returns how many training messages are kept, by subject; model may be "*".
+func (c *Controller) examples(ctx context.Context, js jetstream.JetStream, model string) (map[string]uint64, error) {
+	name := c.opts.Subjects.Stream("TRAIN")
+	stream, err := js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("counting examples in stream %s: %w", name, err)
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(c.opts.Subjects.Train(model)))
+	if err != nil {
+		return nil, fmt.Errorf("counting examples in stream %s: %w", name, err)
+	}
+	return info.State.Subjects, nil
+}
+
+// list describes all models. The sources of the specs are left to show; so are,
+// if the answer would not fit into a message, the specs and the versions that no
+// alias names.
+func (c *Controller) list(ctx context.Context, in *call) (any, error) {
+	if _, err := body[struct{}](in); err != nil {
+		return nil, err
+	}
+	models, err := c.reg.Models(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := c.examples(ctx, in.js, "*")
+	if err != nil {
+		return nil, err
+	}
+	reply := wire.ListReply{Models: []wire.ModelInfo{}}
+	for _, m := range models {
+		m.Source = ""
+		info, err := c.stored(ctx, m)
+		if errors.Is(err, registry.ErrNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		info.Examples = counts[c.opts.Subjects.Train(m.Name)]
+		reply.Models = append(reply.Models, *info)
+	}
+	data, err := json.Marshal(reply)
+	if err != nil || int64(len(data)) <= c.nc.MaxPayload()-headRoom {
+		return json.RawMessage(data), err
+	}
+	for i := range reply.Models {
+		info := &reply.Models[i]
+		info.Model.Spec = nil
+		info.Versions = slices.DeleteFunc(info.Versions, func(v registry.Version) bool {
+			for _, move := range info.Aliases {
+				if move.To == v.Number {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	return reply, nil
+}
+
+// whatThereIs adds to an error about something that is not there what there is
+// instead: the versions and aliases of the model, or the models.
+func (c *Controller) whatThereIs(ctx context.Context, model string, err error) error {
+	if m, failed := c.reg.Model(ctx, model); failed == nil {
+		info, failed := c.stored(ctx, m)
+		if failed != nil {
+			return err
+		}
+		var names []string
+		for _, v := range info.Versions {
+			names = append(names, fmt.Sprintf("version %d", v.Number))
+		}
+		for _, alias := range slices.Sorted(maps.Keys(info.Aliases)) {
+			names = append(names, "alias "+alias)
+		}
+		return fmt.Errorf("%w; %s has %s", err, model, some(names, "no version yet: train it"))
+	}
+	models, failed := c.reg.Models(ctx)
+	if failed != nil {
+		return err
+	}
+	var names []string
+	for _, m := range models {
+		names = append(names, m.Name)
+	}
+	return fmt.Errorf("%w; there is %s", err, some(names, "no model yet: create one"))
+}
+
+// some lists names, the last of many, or says what none says.
+func some(names []string, none string) string {
+	if len(names) == 0 {
+		return none
+	}
+	if more := len(names) - listed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[more:], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,80 @@
+package control
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+var errNoTrainer = fmt.Errorf("%w: this server does not train: start one that does", wire.ErrUnavailable)
+
+func (c *Controller) train(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.TrainRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	if c.trainer == nil {
+		return nil, errNoTrainer
+	}
+	return c.trainer.Train(ctx, in.model, req)
+}
+
+func (c *Controller) cancel(ctx context.Context, in *call) (any, error) {
+	if _, err := body[struct{}](in); err != nil {
+		return nil, err
+	}
+	if c.trainer == nil {
+		return nil, errNoTrainer
+	}
+	if _, err := c.reg.Model(ctx, in.model); err != nil {
+		return nil, err
+	}
+	if !c.trainer.Cancel(in.model) {
+		return nil, fmt.Errorf("%w: no training of %s is under way", wire.ErrNotFound, in.model)
+	}
+	return struct{}{}, nil
+}
+
+func (c *Controller) promote(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.PromoteRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	if req.Version == 0 {
+		return nil, fmt.Errorf("%w: no version: want a number from 1 on in the field \"version\"", wire.ErrInvalid)
+	}
+	return c.reg.Promote(ctx, in.model, champion(req.Alias), req.Version, req.Who, req.Why)
+}
+
+func (c *Controller) rollback(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.RollbackRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	return c.reg.Rollback(ctx, in.model, champion(req.Alias), req.Who, req.Why)
+}
+
+func (c *Controller) unalias(ctx context.Context, in *call) (any, error) {
+	req, err := body[wire.RollbackRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	if req.Alias == "" {
+		return nil, fmt.Errorf("%w: no alias: want one other than %s in the field \"alias\"",
+			wire.ErrInvalid, registry.Champion)
+	}
+	if err := c.reg.RemoveAlias(ctx, in.model, req.Alias, req.Who, req.Why); err != nil {
+		return nil, err
+	}
+	return struct{}{}, nil
+}
+
+// champion is the alias that is meant where none is named.
+func champion(alias string) string {
+	if alias == "" {
+		return registry.Champion
+	}
+	return alias
+}

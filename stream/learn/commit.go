@@ -1,0 +1,121 @@
+package learn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+const (
+	// publishAttempts bounds how often a version is compared anew because the
+	// champion changed meanwhile.
+	publishAttempts = 8
+
+	// storeTimeout bounds one attempt to make a version visible. It does not end
+	// with the training's context: half of a commit would be neither.
+	storeTimeout = 30 * time.Second
+)
+
+// commit stores the artifact, compares with the champion, and makes the version,
+// the promotion if it won, and the verdict visible in one step. If the champion
+// changed meanwhile, it compares with the new one.
+func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (outcome, error) {
+	artifact, err := f.model.Encode()
+	if err != nil {
+		return outcome{}, fmt.Errorf("encoding the new version of %s: %w", t.job.model, err)
+	}
+	digest, err := t.reg.PutArtifact(ctx, artifact)
+	if err != nil {
+		return outcome{}, fmt.Errorf("storing the artifact of %s: %w", t.job.model, err)
+	}
+	v := t.version(p, data, f)
+	v.Digest, v.Size = digest, int64(len(artifact))
+
+	contest := &contest{
+		spec: p.spec, specDigest: p.specDigest, noPromote: t.job.req.NoPromote,
+		challenger: f.model, held: data.held,
+	}
+	for attempt := range publishAttempts {
+		t.progress.report(wire.Training{State: stateEvaluating, Rows: data.held.Len(), Reject: data.rejected})
+		c, err := t.champion(ctx)
+		if err != nil {
+			return outcome{}, err
+		}
+		out, err := contest.judge(c)
+		if err != nil {
+			return outcome{}, err
+		}
+		out.ID = t.job.id
+		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
+		if ctx.Err() != nil || !t.ending(t.job) {
+			return outcome{}, ended(ctx)
+		}
+		t.progress.report(wire.Training{State: stateStoring, Rows: data.held.Len(), Reject: data.rejected, Scores: out.metrics})
+		stored, err := t.publishVersion(ctx, v, &out)
+		if err == nil {
+			out.Version = stored.Number
+			return out, nil
+		}
+		if !errors.Is(err, registry.ErrConflict) {
+			return outcome{}, fmt.Errorf("registering the new version of %s: %w", t.job.model, err)
+		}
+		t.log.Info().Int("attempt", attempt+1).Uint64("champion", c.Number).Msg("the champion changed meanwhile: comparing again")
+	}
+	return outcome{}, fmt.Errorf("registering the new version of %s: %w: the champion changed in each of %d attempts",
+		t.job.model, registry.ErrConflict, publishAttempts)
+}
+
+// parent is the version that training started from or, without one, was compared with.
+func parent(p *plan, c *champion) uint64 {
+	if p.parent != nil {
+		return p.parent.Number
+	}
+	return c.Number
+}
+
+func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
+	return registry.Version{
+		Model: t.job.model,
+		Lineage: registry.Lineage{
+			Warm:       p.parent != nil,
+			Stream:     data.stream,
+			FirstSeq:   data.first,
+			LastSeq:    data.last,
+			Examples:   data.train.Len() + data.held.Len(),
+			Held:       data.held.Len(),
+			Rejected:   data.rejected,
+			DataDigest: data.digest,
+			SpecDigest: p.specDigest,
+			Seed:       p.spec.Training.Seed,
+			Software:   t.opts.Software,
+			Seconds:    f.seconds,
+		},
+	}
+}
+
+// publishVersion makes v visible, with the promotion if it won. The event that
+// carries the verdict is the promotion's, or a "rejected" one with the version's
+// number as its id.
+func (t *training) publishVersion(ctx context.Context, v registry.Version, out *outcome) (registry.Version, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	kind := kindRejected
+	var promotion *registry.Promotion
+	if out.Promoted {
+		kind = kindPromoted
+		promotion = &registry.Promotion{
+			Alias: registry.Champion, If: out.Champion,
+			Who: t.job.req.Who, Why: out.Why,
+		}
+	}
+	verdict, err := t.event(kind, out.Verdict)
+	if err != nil {
+		return registry.Version{}, err
+	}
+	verdict.ID = ""
+	return t.reg.Publish(ctx, v, promotion, &verdict)
+}

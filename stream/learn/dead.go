@@ -1,0 +1,155 @@
+package learn
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// headerRow is, on a dead example that was one of a batch, its place in the
+// message; a dead message without it was dead as a whole.
+const headerRow = "Modelbus-Row"
+
+const (
+	deadInFlight = 256 // publishes that wait for their acknowledgement
+
+	// maxReason bounds the text of a reason in bytes: a header is no place for
+	// a long value quoted in an error.
+	maxReason = 512
+
+	wholeMessage = -1 // as a row
+)
+
+// A grave is where a bad example lay in the training stream.
+type grave struct {
+	seq uint64
+	row int
+}
+
+func (g grave) id() string {
+	if g.row == wholeMessage {
+		return fmt.Sprintf("dead-%d", g.seq)
+	}
+	return fmt.Sprintf("dead-%d-%d", g.seq, g.row)
+}
+
+// deadLetters sends what cannot be used to the model's dead subject, each once,
+// however many trainings come across it: what the subject holds already is read
+// when the first bad example turns up, and the message id covers another process
+// that does the same at the same time.
+type deadLetters struct {
+	js      jetstream.JetStream
+	stream  string
+	subject string
+
+	known  map[grave]struct{} // nil until looked up
+	flying []jetstream.PubAckFuture
+	reason error // of the last one
+}
+
+// message buries a message that could not be read at all.
+func (d *deadLetters) message(ctx context.Context, seq uint64, msg jetstream.Msg, why error) error {
+	header := nats.Header{}
+	for key, values := range msg.Headers() {
+		if !strings.HasPrefix(key, "Nats-") {
+			header[key] = values
+		}
+	}
+	return d.bury(ctx, grave{seq, wholeMessage}, &nats.Msg{Header: header, Data: msg.Data()}, msg.Subject(), why)
+}
+
+// row buries one row of a message, or the message if the row cannot be cut out.
+func (d *deadLetters) row(ctx context.Context, seq uint64, msg jetstream.Msg, p wire.RowProblem) error {
+	body, err := wire.ExampleRow(msg.Headers(), msg.Data(), p.Row)
+	if err != nil {
+		return d.message(ctx, seq, msg, p.Err)
+	}
+	header := nats.Header{headerRow: {strconv.Itoa(p.Row)}}
+	if trace := msg.Headers().Get(wire.HeaderTrace); trace != "" {
+		header.Set(wire.HeaderTrace, trace)
+	}
+	return d.bury(ctx, grave{seq, p.Row}, &nats.Msg{Header: header, Data: body}, msg.Subject(), p.Err)
+}
+
+func (d *deadLetters) bury(ctx context.Context, g grave, msg *nats.Msg, from string, why error) error {
+	d.reason = why
+	if d.known == nil {
+		if err := d.lookUp(ctx); err != nil {
+			return fmt.Errorf("reading what is on %s: %w", d.subject, err)
+		}
+	}
+	if _, ok := d.known[g]; ok {
+		return nil
+	}
+	msg.Subject = d.subject
+	msg.Header.Set(wire.HeaderReason, headerText(why.Error()))
+	msg.Header.Set(wire.HeaderSubject, from)
+	msg.Header.Set(wire.HeaderSequence, strconv.FormatUint(g.seq, 10))
+	if room := d.js.Conn().MaxPayload(); int64(msg.Size()) > room {
+		msg.Header.Set(wire.HeaderReason, headerText(fmt.Sprintf(
+			"%v (its %d bytes do not fit here with these headers: see the message in the training stream)", why, len(msg.Data))))
+		msg.Data = nil
+	}
+	ack, err := d.js.PublishMsgAsync(msg, jetstream.WithMsgID(g.id()))
+	if err != nil {
+		return fmt.Errorf("publishing message %d to %s: %w", g.seq, d.subject, err)
+	}
+	d.known[g] = struct{}{}
+	d.flying = append(d.flying, ack)
+	if len(d.flying) < deadInFlight {
+		return nil
+	}
+	return d.flush(ctx)
+}
+
+// flush waits until the stream has everything. Payloads may be reused afterwards.
+func (d *deadLetters) flush(ctx context.Context) error {
+	for _, ack := range d.flying {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			return fmt.Errorf("publishing to %s: %w", d.subject, err)
+		case <-ctx.Done():
+			return fmt.Errorf("publishing to %s: %w", d.subject, context.Cause(ctx))
+		}
+	}
+	d.flying = d.flying[:0]
+	return nil
+}
+
+// lookUp reads the places of everything on the dead subject.
+func (d *deadLetters) lookUp(ctx context.Context) error {
+	d.known = map[grave]struct{}{}
+	last, err := sequenceOf(ctx, d.js, d.stream, place{Last: d.subject})
+	if err != nil || last == 0 {
+		return err
+	}
+	f := follower{js: d.js, stream: d.stream, subject: d.subject, headersOnly: true}
+	return f.messages(ctx, 1, last, func(_ uint64, msg jetstream.Msg) error {
+		seq, err := strconv.ParseUint(msg.Headers().Get(wire.HeaderSequence), 10, 64)
+		if err != nil {
+			return nil // not one of ours
+		}
+		g := grave{seq, wholeMessage}
+		if row, err := strconv.Atoi(msg.Headers().Get(headerRow)); err == nil {
+			g.row = row
+		}
+		d.known[g] = struct{}{}
+		return nil
+	})
+}
+
+// headerText makes a text fit for a header: one line, of bounded length.
+func headerText(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) > maxReason {
+		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
+	}
+	return s
+}

@@ -1,0 +1,105 @@
+package learn
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// prefetch bounds the bytes of messages that wait to be decoded; never less
+	// than two of the largest.
+	prefetch = 8 << 20
+
+	// quiet is how long to wait for a message before asking whether it is still
+	// there: a purge may have removed it.
+	quiet = 2 * time.Second
+
+	resets = 5 // attempts to make the consumer anew after an interruption
+)
+
+// errQuiet says that no message came for a while.
+var errQuiet = errors.New("no message came")
+
+// A follower reads a bounded part of one subject of a stream, in order.
+type follower struct {
+	js          jetstream.JetStream
+	stream      string
+	subject     string
+	headersOnly bool
+}
+
+// messages calls fn for the messages with sequences in [from, until], each once.
+// It ends early when the rest has been removed from the stream.
+func (f *follower) messages(ctx context.Context, from, until uint64, fn func(uint64, jetstream.Msg) error) error {
+	cons, err := f.js.OrderedConsumer(ctx, f.stream, jetstream.OrderedConsumerConfig{
+		FilterSubjects:    []string{f.subject},
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       from,
+		HeadersOnly:       f.headersOnly,
+		InactiveThreshold: time.Minute,
+		MaxResetAttempts:  resets,
+	})
+	if err != nil {
+		return err
+	}
+	limit := max(prefetch, 2*int(f.js.Conn().MaxPayload()))
+	it, err := cons.Messages(jetstream.PullMaxBytes(limit), jetstream.PullThresholdBytes(limit/2))
+	if err != nil {
+		return err
+	}
+	defer it.Stop()
+	for at := from; at <= until; {
+		msg, err := next(ctx, it)
+		if errors.Is(err, errQuiet) {
+			if gone, err := f.gone(ctx, at, until); err != nil || gone {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		seq := meta.Sequence.Stream
+		if seq > until {
+			return nil
+		}
+		if err := fn(seq, msg); err != nil {
+			return err
+		}
+		at = seq + 1
+	}
+	return nil
+}
+
+// gone reports whether no message with a sequence in [at, until] is left.
+func (f *follower) gone(ctx context.Context, at, until uint64) (bool, error) {
+	seq, err := sequenceOf(ctx, f.js, f.stream, place{Seq: at, Next: f.subject})
+	if err != nil {
+		return false, err
+	}
+	return seq == 0 || seq > until, nil
+}
+
+// next returns the next message, errQuiet if none came for a while, or why ctx ended.
+func next(ctx context.Context, it jetstream.MessagesContext) (jetstream.Msg, error) {
+	wait, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	msg, err := it.Next(jetstream.NextContext(wait))
+	switch {
+	case err == nil:
+		return msg, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return nil, errQuiet
+	}
+	return nil, err
+}

@@ -1,0 +1,52 @@
+package learn
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const leaderTimeout = 10 * time.Second
+
+// A place is a request for one message of a stream: the last one on a subject,
+// or the first one at or after a sequence.
+type place struct {
+	Last string `json:"last_by_subj,omitempty"`
+	Seq  uint64 `json:"seq,omitempty"`
+	Next string `json:"next_by_subj,omitempty"`
+}
+
+// sequenceOf returns the sequence of the message at that place, 0 if there is
+// none. Unlike a direct get, which any replica may answer, it asks the stream's
+// leader: what was acknowledged before is not missed.
+func sequenceOf(ctx context.Context, js jetstream.JetStream, stream string, at place) (uint64, error) {
+	request, err := json.Marshal(at)
+	if err != nil {
+		return 0, fmt.Errorf("looking for %+v in stream %s: %w", at, stream, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel()
+	reply, err := js.Conn().RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"STREAM.MSG.GET."+stream, request)
+	if err != nil {
+		return 0, fmt.Errorf("looking for %+v in stream %s: %w", at, stream, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Seq uint64 `json:"seq"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return 0, fmt.Errorf("looking for %+v in stream %s: %w", at, stream, err)
+	}
+	if answer.Error != nil {
+		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return 0, nil
+		}
+		return 0, fmt.Errorf("looking for %+v in stream %s: %w", at, stream, answer.Error)
+	}
+	return answer.Message.Seq, nil
+}

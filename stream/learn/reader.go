@@ -1,0 +1,109 @@
+package learn
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// A reading is a part of a model's examples, decoded.
+type reading struct {
+	train, held *feature.Frame
+
+	stream      string
+	first, last uint64 // sequences of the first and last message read
+	rejected    int    // rows
+	digest      string // SHA-256 of the payloads in order, each after its length
+}
+
+// A reader reads the examples of one model that are in the stream when it
+// begins. Payloads are decoded into frames as they come and not kept.
+type reader struct {
+	js      jetstream.JetStream
+	stream  string
+	subject string
+	schema  *feature.Schema
+	dead    *deadLetters
+	report  func(rows, rejected int)
+}
+
+// read reads from sequence from on.
+func (r *reader) read(ctx context.Context, from uint64, into *split) (*reading, error) {
+	until, err := sequenceOf(ctx, r.js, r.stream, place{Last: r.subject})
+	if err != nil {
+		return nil, err
+	}
+	got := &reading{stream: r.stream}
+	sum := sha256.New()
+	if until >= from {
+		f := follower{js: r.js, stream: r.stream, subject: r.subject}
+		err := f.messages(ctx, from, until, func(seq uint64, msg jetstream.Msg) error {
+			if got.first == 0 {
+				got.first = seq
+			}
+			got.last = seq
+			return r.decode(ctx, got, sum, into, seq, msg)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
+		}
+	}
+	if err := r.dead.flush(ctx); err != nil {
+		return nil, err
+	}
+	if into.rows() == 0 {
+		return nil, r.nothing(got, from)
+	}
+	got.train, got.held = into.finish()
+	got.digest = hex.EncodeToString(sum.Sum(nil))
+	return got, nil
+}
+
+// nothing explains why there is nothing to train on.
+func (r *reader) nothing(got *reading, from uint64) error {
+	switch {
+	case got.rejected > 0:
+		return fmt.Errorf("%w that can be used: all %d in messages %d to %d of %s were refused, the last one because %w",
+			ErrNoExamples, got.rejected, got.first, got.last, r.subject, r.dead.reason)
+	case from > 1:
+		return fmt.Errorf("%w since message %d, the last one that the champion saw: publish some to %s",
+			ErrNoExamples, from-1, r.subject)
+	}
+	return fmt.Errorf("%w: publish some to %s", ErrNoExamples, r.subject)
+}
+
+// decode adds the rows of one message to the frames and sends its bad rows to
+// the dead subject.
+func (r *reader) decode(ctx context.Context, got *reading, sum hash.Hash, into *split, seq uint64, msg jetstream.Msg) error {
+	body := msg.Data()
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(len(body)))
+	sum.Write(length[:])
+	sum.Write(body)
+
+	_, problems, err := wire.DecodeExamples(r.schema, msg.Headers(), body, func(row int, v feature.Row) error {
+		return into.add(seq, row, v)
+	})
+	if err != nil {
+		got.rejected++
+		if err := r.dead.message(ctx, seq, msg, err); err != nil {
+			return err
+		}
+	}
+	for _, p := range problems {
+		got.rejected++
+		if err := r.dead.row(ctx, seq, msg, p); err != nil {
+			return err
+		}
+	}
+	r.report(into.rows(), got.rejected)
+	return nil
+}

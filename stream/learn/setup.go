@@ -1,0 +1,88 @@
+package learn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// What the stream of results keeps: they are for whoever follows them, not an
+// archive.
+const (
+	resultAge   = 24 * time.Hour
+	resultCount = 100_000 // of each model
+)
+
+// Setup makes the streams that trainings and predictions need where they are
+// missing, and leaves those there as they are, with whatever limits their operator
+// gave them. replicas 0 means 1.
+//
+//   - <PREFIX>_TRAIN keeps examples until they are deleted; an example published
+//     again with its Nats-Msg-Id within 2 minutes counts once.
+//   - <PREFIX>_DEAD keeps bad examples, each once: it never outgrows _TRAIN.
+//   - <PREFIX>_RESULT keeps predictions for a day, at most 100,000 messages of a
+//     model.
+//
+// A stream of that name that does not take our subjects is an error.
+func Setup(ctx context.Context, js jetstream.JetStream, subjects wire.Subjects, replicas int) error {
+	for _, cfg := range streams(subjects, max(replicas, 1)) {
+		if err := ensure(ctx, js, cfg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func streams(subjects wire.Subjects, replicas int) []jetstream.StreamConfig {
+	common := jetstream.StreamConfig{
+		Retention:   jetstream.LimitsPolicy,
+		Storage:     jetstream.FileStorage,
+		Compression: jetstream.S2Compression,
+		Replicas:    replicas,
+		AllowDirect: true,
+	}
+	train, dead, result := common, common, common
+
+	train.Name = subjects.Stream("TRAIN")
+	train.Description = "training examples"
+	train.Subjects = []string{subjects.Train("*")}
+	train.Duplicates = 2 * time.Minute
+
+	dead.Name = subjects.Stream("DEAD")
+	dead.Description = "examples that could not be used, with the reason"
+	dead.Subjects = []string{subjects.Dead("*")}
+	dead.Duplicates = 10 * time.Minute
+
+	result.Name = subjects.Stream("RESULT")
+	result.Description = "predictions nobody waited for"
+	result.Subjects = []string{subjects.Result("*")}
+	result.Duplicates = 2 * time.Minute
+	result.MaxAge = resultAge
+	result.MaxMsgsPerSubject = resultCount
+
+	return []jetstream.StreamConfig{train, dead, result}
+}
+
+// ensure makes one stream if it is missing. Several processes may do so at once.
+func ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) error {
+	s, err := js.Stream(ctx, cfg.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if s, err = js.CreateStream(ctx, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			s, err = js.Stream(ctx, cfg.Name)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("setting up stream %s: %w", cfg.Name, err)
+	}
+	if got := s.CachedInfo().Config.Subjects; !slices.Contains(got, cfg.Subjects[0]) {
+		return fmt.Errorf("setting up stream %s: it is there with subjects %q, want %q among them",
+			cfg.Name, got, cfg.Subjects[0])
+	}
+	return nil
+}

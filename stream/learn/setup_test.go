@@ -1,0 +1,89 @@
+package learn_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/modelbus/modelbus/embedded/embeddedtest"
+	"github.com/modelbus/modelbus/stream/learn"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+func TestSetup(t *testing.T) {
+	js, err := jetstream.New(embeddedtest.Connect(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	subjects := wire.Subjects{Prefix: "acme"}
+	var together errgroup.Group
+	for range 4 { // several servers start at once
+		together.Go(func() error { return learn.Setup(t.Context(), js, subjects, 0) })
+	}
+	if err := together.Wait(); err != nil {
+		t.Fatalf("Setup() = %v", err)
+	}
+	for name, subject := range map[string]string{
+		"ACME_TRAIN": "acme.train.*", "ACME_DEAD": "acme.dead.*", "ACME_RESULT": "acme.result.*",
+	} {
+		s, err := js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatalf("stream %s: %v", name, err)
+		}
+		cfg := s.CachedInfo().Config
+		if len(cfg.Subjects) != 1 || cfg.Subjects[0] != subject {
+			t.Errorf("%s has subjects %q, want %q", name, cfg.Subjects, subject)
+		}
+		if cfg.Storage != jetstream.FileStorage || cfg.Compression != jetstream.S2Compression || !cfg.AllowDirect {
+			t.Errorf("%s: storage %v, compression %v, direct %v; want file, s2, true", name, cfg.Storage, cfg.Compression, cfg.AllowDirect)
+		}
+		if cfg.Duplicates < 2*time.Minute || cfg.Duplicates > 10*time.Minute {
+			t.Errorf("%s deduplicates for %v, want 2 to 10 minutes", name, cfg.Duplicates)
+		}
+	}
+	s, err := js.Stream(t.Context(), "ACME_RESULT")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg := s.CachedInfo().Config; cfg.MaxAge == 0 || cfg.MaxMsgsPerSubject <= 0 {
+		t.Errorf("results are kept for %v and %d a model, want bounds", cfg.MaxAge, cfg.MaxMsgsPerSubject)
+	}
+}
+
+func TestSetupLeavesConfigurationAlone(t *testing.T) {
+	js, err := jetstream.New(embeddedtest.Connect(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "MODELBUS_TRAIN", Subjects: []string{"modelbus.train.*"}, MaxAge: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := learn.Setup(t.Context(), js, wire.Subjects{}, 0); err != nil {
+		t.Fatalf("Setup() = %v", err)
+	}
+	s, err := js.Stream(t.Context(), "MODELBUS_TRAIN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.CachedInfo().Config.MaxAge; got != time.Hour {
+		t.Errorf("after Setup the stream keeps messages for %v, want the operator's 1h", got)
+	}
+}
+
+func TestSetupRefusesForeignStream(t *testing.T) {
+	js, err := jetstream.New(embeddedtest.Connect(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "MODELBUS_DEAD", Subjects: []string{"elsewhere"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := learn.Setup(t.Context(), js, wire.Subjects{}, 0); err == nil {
+		t.Error("Setup() = nil beside a stream of that name for other subjects, want an error")
+	}
+}

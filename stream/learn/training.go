@@ -1,0 +1,181 @@
+package learn
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/nn"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// A training is one job at work.
+type training struct {
+	*Trainer
+
+	job      *job
+	log      zerolog.Logger
+	progress *progress
+}
+
+// A plan is what is known before the examples are read.
+type plan struct {
+	spec       *model.Spec
+	specDigest string
+
+	parent *champion // where a warm training starts from, else nil
+	from   uint64    // first sequence to read
+}
+
+// run trains and registers what came of it.
+func (t *training) run(ctx context.Context) (outcome, error) {
+	p, err := t.plan(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
+	data, err := t.read(ctx, p)
+	if err != nil {
+		return outcome{}, err
+	}
+	fitted, err := t.fit(ctx, p, data)
+	if err != nil {
+		return outcome{}, err
+	}
+	return t.commit(ctx, p, data, fitted)
+}
+
+func (t *training) plan(ctx context.Context) (*plan, error) {
+	record, err := t.reg.Model(ctx, t.job.model)
+	if err != nil {
+		return nil, fmt.Errorf("reading the spec of %s: %w", t.job.model, err)
+	}
+	spec, err := model.ParseSpec(record.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("reading the spec of %s: %w", t.job.model, err)
+	}
+	sum := sha256.Sum256(record.Spec)
+	p := &plan{spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1}
+	if t.job.req.Seed != nil {
+		spec.Training.Seed = *t.job.req.Seed
+	}
+	if !t.job.req.Warm && !spec.Training.Warm {
+		return p, nil
+	}
+	c, err := t.champion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Number == 0, c.broken != nil, c.Lineage.LastSeq == 0:
+		t.log.Info().AnErr("because", c.broken).Msg("no champion to start from: training from scratch")
+	case !sameNetwork(spec, c.model.Spec()):
+		t.log.Info().Uint64("champion", c.Number).Msg("the champion is built differently: training from scratch")
+	default:
+		p.parent, p.from = c, c.Lineage.LastSeq+1
+	}
+	return p, nil
+}
+
+// sameNetwork reports whether a model of one spec can go on training by the other:
+// everything but how to train, serve and describe it is the same.
+func sameNetwork(a, b *model.Spec) bool {
+	x, y := *a, *b
+	for _, s := range []*model.Spec{&x, &y} {
+		s.Description, s.Training, s.Serving = "", model.Training{}, model.Serving{}
+	}
+	return same(&x, &y)
+}
+
+func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
+	t.progress.report(wire.Training{State: stateReading})
+	subjects := t.opts.Subjects
+	r := reader{
+		js:      t.js,
+		stream:  subjects.Stream("TRAIN"),
+		subject: subjects.Train(t.job.model),
+		schema:  &p.spec.Schema,
+		dead:    &deadLetters{js: t.js, stream: subjects.Stream("DEAD"), subject: subjects.Dead(t.job.model)},
+		report: func(rows, rejected int) {
+			t.progress.report(wire.Training{State: stateReading, Rows: rows, Reject: rejected})
+		},
+	}
+	data, err := r.read(ctx, p.from, newSplit(r.schema, &p.spec.Training))
+	if err != nil {
+		return nil, err
+	}
+	if data.train.Len() == 0 {
+		return nil, fmt.Errorf("%w left to train on: all %d are held out; publish more to %s, or lower the spec's holdout",
+			ErrNoExamples, data.held.Len(), r.subject)
+	}
+	return data, nil
+}
+
+// A fit is a fitted model that is no version yet.
+type fit struct {
+	model   *model.Model
+	seconds float64
+}
+
+func (t *training) fit(ctx context.Context, p *plan, data *reading) (*fit, error) {
+	opts := model.FitOptions{Progress: func(e nn.Epoch) { t.progress.report(epoch(e)) }}
+	if p.parent != nil {
+		opts.Parent = p.parent.model
+	}
+	began := time.Now()
+	m, _, err := model.Fit(ctx, p.spec, data.train, opts)
+	if err != nil {
+		return nil, fmt.Errorf("training on %d rows: %w", data.train.Len(), err)
+	}
+	return &fit{model: m, seconds: time.Since(began).Seconds()}, nil
+}
+
+// champion loads what the alias names now. Only what may pass by itself, such as a
+// broken connection, is an error; a damaged artifact is a broken champion.
+func (t *training) champion(ctx context.Context) (*champion, error) {
+	v, err := t.reg.Resolve(ctx, registry.Ref{Model: t.job.model, Alias: registry.Champion})
+	if errors.Is(err, registry.ErrNotFound) {
+		return &champion{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for the champion of %s: %w", t.job.model, err)
+	}
+	c := &champion{Version: v}
+	artifact, err := t.reg.Artifact(ctx, v.Digest)
+	switch {
+	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrCorrupt):
+		c.broken = err
+	case err != nil:
+		return nil, fmt.Errorf("loading version %d of %s: %w", v.Number, t.job.model, err)
+	default:
+		c.model, c.broken = model.Decode(artifact)
+	}
+	return c, nil
+}
+
+// event makes an event of this training.
+func (t *training) event(kind string, data any) (registry.Event, error) {
+	body, err := json.Marshal(data)
+	if err != nil {
+		return registry.Event{}, fmt.Errorf("encoding event %s of %s: %w", kind, t.job.model, err)
+	}
+	return registry.Event{Model: t.job.model, Kind: kind, ID: t.job.id, Time: time.Now().UTC(), Data: body}, nil
+}
+
+// publish tells live listeners where the training is.
+func (t *training) publish(at wire.Training) {
+	e, err := t.event(kindTraining, at)
+	if err == nil {
+		err = t.publishPlain(e)
+	}
+	if err != nil {
+		t.log.Debug().Err(err).Msg("progress not published")
+	}
+}

@@ -1,0 +1,180 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// The defaults of model.Serving.
+const (
+	defaultBatchLimit = 256
+	defaultQueue      = 1024
+)
+
+// metadataBytes bounds one metadata value of a service.
+const metadataBytes = 16 << 10
+
+// settings are what a lane takes from its model's spec. A model whose settings
+// change gets a new lane.
+type settings struct {
+	created     time.Time // of the model, without a place or monotonic clock
+	serving     model.Serving
+	description string
+	task        string
+	features    string // JSON
+	label       string // JSON
+}
+
+// newSettings reads a model's spec. A spec that cannot be read (written by a
+// later version, say) gives defaults with the error: its versions are served
+// all the same.
+func newSettings(m registry.Model) (settings, error) {
+	spec, err := model.ParseSpec(m.Spec)
+	if err != nil {
+		return settings{created: m.Created.UTC(), serving: withDefaults(model.Serving{})}, fmt.Errorf("spec of model %q: %w", m.Name, err)
+	}
+	s := settings{
+		created:     m.Created.UTC(),
+		serving:     withDefaults(spec.Serving),
+		description: spec.Description,
+		task:        "classification",
+		features:    summary(spec.Schema.Features, len(spec.Schema.Features)),
+		label:       summary(spec.Schema.Label, 1),
+	}
+	if spec.Schema.Label.Type == "number" {
+		s.task = "regression"
+	}
+	if s.description == "" {
+		s.description = "predicts " + spec.Schema.Label.Name
+	}
+	return s, nil
+}
+
+func withDefaults(s model.Serving) model.Serving {
+	if s.BatchLimit <= 0 {
+		s.BatchLimit = defaultBatchLimit
+	}
+	if s.Queue <= 0 {
+		s.Queue = defaultQueue
+	}
+	if s.Workers <= 0 {
+		s.Workers = runtime.GOMAXPROCS(0)
+	}
+	return s
+}
+
+// summary returns v as JSON, or how many it has if that is too long to show.
+func summary(v any, count int) string {
+	b, err := json.Marshal(v)
+	if err != nil || len(b) > metadataBytes {
+		return fmt.Sprintf(`{"count":%d}`, count)
+	}
+	return string(b)
+}
+
+// A lane is one served model: its queue, the workers that take from it, the
+// versions it answers with and the keeper that follows them.
+type lane struct {
+	*shared
+
+	name     string
+	settings settings
+	started  time.Time
+
+	queue *queue
+	live  atomic.Pointer[live]
+	stats *stats
+
+	keeper  keeper
+	settled chan struct{} // closed when the keeper has tried to load once
+	stop    context.CancelFunc
+	kept    sync.WaitGroup // the keeper
+	workers sync.WaitGroup
+}
+
+// shared is what all lanes of a server have in common.
+type shared struct {
+	store   store
+	decode  decoder
+	loads   chan struct{} // a place for each load at once
+	maxRows int
+	post    *post
+	log     zerolog.Logger
+}
+
+// newLane returns a lane that answers with what before, the lane it replaces,
+// answers with; before may be nil.
+func newLane(name string, set settings, sh *shared, before *lane) *lane {
+	now := time.Now()
+	l := &lane{
+		name: name, settings: set, started: now, shared: sh,
+		queue:   newQueue(set.serving.Queue),
+		stats:   newStats(now),
+		keeper:  newKeeper(set.serving.Queue),
+		settled: make(chan struct{}),
+	}
+	if before == nil {
+		l.live.Store(&live{aliases: map[string]*version{}, numbers: map[uint64]*version{}})
+	} else {
+		l.live.Store(before.live.Load())
+	}
+	return l
+}
+
+// start starts keeper and workers.
+func (l *lane) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	l.kept.Go(func() { l.keep(ctx) })
+	for range l.settings.serving.Workers {
+		l.workers.Go(func() { newWorker(l).run() })
+	}
+}
+
+// retire answers all that the lane has and ends it.
+func (l *lane) retire() {
+	l.stop()
+	l.kept.Wait()
+	l.queue.close()
+	l.workers.Wait()
+}
+
+func (l *lane) fail(r *request, err error) {
+	r.done = true
+	e := wire.ErrorOf(err)
+	l.post.fail(l.name, r, e)
+	now := time.Now()
+	l.stats.failed(e, now.Sub(r.at), now)
+}
+
+// missing returns the error for a target that the model does not have.
+func (l *lane) missing(target string) error {
+	if target == "" || target == registry.Champion {
+		return fmt.Errorf("%w: model %q has no version yet: publish examples and train it", wire.ErrUnavailable, l.name)
+	}
+	return fmt.Errorf("%w: model %q has no version or alias %q%s", wire.ErrNotFound, l.name, target, l.has())
+}
+
+// has tells which versions the aliases name.
+func (l *lane) has() string {
+	aliases := l.live.Load().aliases
+	var text strings.Builder
+	for _, alias := range slices.Sorted(maps.Keys(aliases)) {
+		fmt.Fprintf(&text, "; %s is version %d", alias, aliases[alias].number)
+	}
+	return text.String()
+}

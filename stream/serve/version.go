@@ -1,0 +1,98 @@
+package serve
+
+import (
+	"maps"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/modelbus/modelbus/registry"
+)
+
+// A batch is the scratch in which one worker computes requests together.
+type batch interface {
+	// add decodes a request and returns how many rows it has. On an error the
+	// batch is as it was.
+	add(m *nats.Msg) (rows int, err error)
+
+	// run computes rows [lo, hi) of those added.
+	run(lo, hi int) error
+
+	// encode fills msg with the answer to the i-th request added, whose rows
+	// begin at row of the last run.
+	encode(msg *nats.Msg, i, row int) error
+
+	// warm computes once, so that the first request does not pay for it.
+	warm() error
+
+	// reset empties the batch and reports whether its memory is worth keeping.
+	reset() bool
+}
+
+// spareBatches bounds the scratch that a version keeps between batches.
+const spareBatches = 64
+
+// A version is a loaded version. When nothing refers to it any more, the
+// garbage collector takes it with its scratch.
+type version struct {
+	number uint64
+	text   []string     // the number as a header value
+	make   func() batch // when none is spare
+	spare  chan batch
+	used   atomic.Int64 // when it was last asked for by number, Unix nanoseconds
+}
+
+func newVersion(number uint64, newBatch func() batch) *version {
+	return &version{
+		number: number, text: []string{strconv.FormatUint(number, 10)},
+		make: newBatch, spare: make(chan batch, spareBatches),
+	}
+}
+
+func (v *version) giveBack(b batch) {
+	if !b.reset() {
+		return
+	}
+	select {
+	case v.spare <- b:
+	default:
+	}
+}
+
+// live is an immutable snapshot of what a model answers with.
+type live struct {
+	aliases map[string]*version
+	numbers map[uint64]*version // those of aliases and those asked for by number
+}
+
+func (l *live) clone() *live {
+	return &live{aliases: maps.Clone(l.aliases), numbers: maps.Clone(l.numbers)}
+}
+
+// find returns the loaded version that a target names, or nil.
+func (l *live) find(t target) *version {
+	if t.number > 0 {
+		return l.numbers[t.number]
+	}
+	return l.aliases[t.alias]
+}
+
+// A target is a parsed version or alias.
+type target struct {
+	number uint64
+	alias  string
+}
+
+// parseTarget parses the last token of a subject. ok is false if it can be
+// neither version nor alias; an alias out of its grammar is merely not found.
+func parseTarget(s string) (t target, ok bool) {
+	if s == "" {
+		return target{alias: registry.Champion}, true
+	}
+	if c := s[0]; c < '0' || c > '9' {
+		return target{alias: s}, true
+	}
+	n, err := strconv.ParseUint(s, 10, 53)
+	return target{number: n}, err == nil && s[0] != '0'
+}

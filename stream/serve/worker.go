@@ -1,0 +1,235 @@
+package serve
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// A worker takes requests of one lane and answers them.
+type worker struct {
+	lane   *lane
+	limit  int
+	taken  []request
+	groups []group
+	reply  nats.Msg
+	sent   []time.Time // receipts of the requests that were answered
+	model  []string    // header value
+}
+
+// A group is the requests of a batch that one version answers.
+type group struct {
+	version *version
+	batch   batch
+	items   []int // indices into taken
+	ends    []int // row after the last of each item
+}
+
+func newWorker(l *lane) *worker {
+	return &worker{
+		lane: l, limit: l.settings.serving.BatchLimit,
+		reply: nats.Msg{Header: nats.Header{}},
+		model: []string{l.name},
+	}
+}
+
+// run works until the queue is closed and empty.
+func (w *worker) run() {
+	for {
+		w.taken = w.lane.queue.take(w.taken[:0], w.limit)
+		if len(w.taken) == 0 {
+			return
+		}
+		w.serve()
+		clear(w.taken) // hold no message while waiting
+	}
+}
+
+// serve answers what was taken or passes it on. A panic while computing is
+// answered as an internal error.
+func (w *worker) serve() {
+	defer func() {
+		if p := recover(); p != nil {
+			w.rescue(p)
+		}
+		for i := range w.groups {
+			w.groups[i].version, w.groups[i].batch = nil, nil // hold no version while waiting
+		}
+	}()
+	w.groups = w.groups[:0]
+	w.gather(time.Now())
+	for i := range w.groups {
+		g := &w.groups[i]
+		w.compute(g)
+		g.version.giveBack(g.batch)
+	}
+}
+
+func (w *worker) rescue(p any) {
+	w.lane.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("computing a batch panicked")
+	for i := range w.taken {
+		if r := &w.taken[i]; !r.done {
+			w.lane.fail(r, fmt.Errorf("%w: computing the batch of this request failed; the server's log has more", wire.ErrInternal))
+		}
+	}
+}
+
+// gather decodes what was taken into one batch a version.
+func (w *worker) gather(now time.Time) {
+	answers := w.lane.live.Load()
+	for i := range w.taken {
+		r := &w.taken[i]
+		if err := checkDeadline(r.msg.Header, now); err != nil {
+			w.lane.fail(r, err)
+			continue
+		}
+		v := r.by
+		if v == nil {
+			if v = w.choose(answers, r, now); v == nil {
+				continue
+			}
+		}
+		g := w.group(v)
+		rows, err := g.batch.add(r.msg)
+		if err != nil {
+			w.lane.fail(r, err)
+			continue
+		}
+		if n := len(g.ends); n > 0 {
+			rows += g.ends[n-1]
+		}
+		g.items = append(g.items, i)
+		g.ends = append(g.ends, rows)
+	}
+}
+
+func checkDeadline(h nats.Header, now time.Time) error {
+	if len(h) == 0 {
+		return nil
+	}
+	deadline, err := wire.Deadline(h)
+	if err != nil {
+		return err
+	}
+	if !deadline.IsZero() && now.After(deadline) {
+		return fmt.Errorf("%w: the request was taken %v after its deadline", wire.ErrDeadlineExceeded, now.Sub(deadline).Round(time.Microsecond))
+	}
+	return nil
+}
+
+// choose returns the version that answers r, or passes r on to the keeper if
+// it is not loaded.
+func (w *worker) choose(answers *live, r *request, now time.Time) *version {
+	t, ok := parseTarget(r.target)
+	if !ok {
+		w.lane.fail(r, w.lane.missing(r.target))
+		return nil
+	}
+	v := answers.find(t)
+	if v == nil {
+		w.lane.park(r)
+		return nil
+	}
+	if t.number > 0 {
+		v.used.Store(now.UnixNano())
+	}
+	return v
+}
+
+func (w *worker) group(v *version) *group {
+	for i := range w.groups {
+		if w.groups[i].version == v {
+			return &w.groups[i]
+		}
+	}
+	n := len(w.groups)
+	if n < cap(w.groups) {
+		w.groups = w.groups[:n+1]
+	} else {
+		w.groups = append(w.groups, group{})
+	}
+	g := &w.groups[n]
+	*g = group{version: v, items: g.items[:0], ends: g.ends[:0]}
+	select {
+	case g.batch = <-v.spare:
+	default:
+		g.batch = v.make()
+	}
+	return g
+}
+
+// compute runs a group in batches of at most the limit and answers.
+func (w *worker) compute(g *group) {
+	for lo := 0; lo < len(g.items); {
+		start, hi := g.start(lo), lo+1
+		for hi < len(g.items) && g.ends[hi]-start <= w.limit {
+			hi++
+		}
+		if err := g.batch.run(start, g.ends[hi-1]); err == nil {
+			w.answer(g, lo, hi)
+		} else {
+			w.alone(g, lo, hi, err)
+		}
+		lo = hi
+	}
+}
+
+func (g *group) start(item int) int {
+	if item == 0 {
+		return 0
+	}
+	return g.ends[item-1]
+}
+
+// alone runs items [lo, hi), which failed together with err, one by one, so that
+// only the guilty fail.
+func (w *worker) alone(g *group, lo, hi int, err error) {
+	if hi == lo+1 {
+		w.lane.fail(&w.taken[g.items[lo]], err)
+		return
+	}
+	for i := lo; i < hi; i++ {
+		if err := g.batch.run(g.start(i), g.ends[i]); err != nil {
+			w.lane.fail(&w.taken[g.items[i]], err)
+			continue
+		}
+		w.answer(g, i, i+1)
+	}
+}
+
+// answer answers items [lo, hi), which were run together.
+func (w *worker) answer(g *group, lo, hi int) {
+	base := g.start(lo)
+	for i := lo; i < hi; i++ {
+		r := &w.taken[g.items[i]]
+		msg := &w.reply
+		if r.msg.Reply == "" {
+			msg = &nats.Msg{Header: nats.Header{}}
+		}
+		clear(msg.Header)
+		err := g.batch.encode(msg, i, g.start(i)-base)
+		if err == nil {
+			msg.Header[wire.HeaderModel] = w.model
+			msg.Header[wire.HeaderVersion] = g.version.text
+			passOn(msg.Header, r.msg.Header)
+			err = w.lane.post.answer(w.lane.name, r, msg)
+		}
+		if err != nil {
+			w.lane.fail(r, err)
+			continue
+		}
+		r.done = true
+		w.sent = append(w.sent, r.at)
+	}
+	w.count(g.ends[hi-1] - base)
+}
+
+// count counts a batch of that many rows and the answers sent for it.
+func (w *worker) count(rows int) {
+	w.lane.stats.answered(w.sent, rows, time.Now())
+	w.sent = w.sent[:0]
+}
