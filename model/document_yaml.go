@@ -75,8 +75,11 @@ func yamlError(err error) *SpecError {
 		return position{}.errorf("not valid YAML: %v", err)
 	}
 	p := tokenPosition(e.GetToken())
-	if doubled, ok := errors.AsType[*yaml.SyntaxError](err); ok && strings.Contains(doubled.GetMessage(), "already defined") {
-		return p.errorf("doubled key: %s", doubled.GetMessage())
+	if strings.Contains(e.GetMessage(), "already defined") {
+		return p.errorf("doubled key: %s", e.GetMessage())
+	}
+	if strings.Contains(e.GetMessage(), "tab character") || strings.Contains(e.GetMessage(), "\t") {
+		return p.errorf("not valid YAML: a tab cannot indent, use spaces")
 	}
 	return p.errorf("not valid YAML: %s", e.GetMessage())
 }
@@ -98,9 +101,9 @@ func (c *yamlConverter) convert(n ast.Node, depth int) (*node, *SpecError) {
 	}
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		return c.mapping(out, n.Values, depth)
+		return c.mapping(out, n.Values, n.IsFlowStyle, depth)
 	case *ast.MappingValueNode:
-		return c.mapping(out, []*ast.MappingValueNode{n}, depth)
+		return c.mapping(out, []*ast.MappingValueNode{n}, n.IsFlowStyle, depth)
 	case *ast.SequenceNode:
 		out.list = []*node{}
 		for _, v := range n.Values {
@@ -133,12 +136,12 @@ func (c *yamlConverter) blockStart(line int, value string) position {
 
 func indent(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
 
-func (c *yamlConverter) mapping(out *node, values []*ast.MappingValueNode, depth int) (*node, *SpecError) {
+func (c *yamlConverter) mapping(out *node, values []*ast.MappingValueNode, flow bool, depth int) (*node, *SpecError) {
 	out.fields = []field{}
 	seen := map[string]position{}
 	for i, v := range values {
 		at := tokenPosition(v.Key.GetToken())
-		if i == 0 && !v.IsFlowStyle {
+		if i == 0 && !flow {
 			out.position = at // the token of a block mapping is its first colon
 		}
 		key, err := scalarKey(v.Key, at)

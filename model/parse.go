@@ -184,6 +184,9 @@ func locateConfig(object, args *node, err error) *SpecError {
 		return object.errorf("%v", err)
 	}
 	at, key := object.position, config.Key
+	if len(object.fields) == 1 {
+		at = object.fields[0].position
+	}
 	for key != "" && args != nil {
 		i := slices.IndexFunc(args.fields, func(f field) bool { return f.key == key })
 		if i < 0 {
