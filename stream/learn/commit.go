@@ -97,7 +97,9 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 	}
 }
 
-// publishVersion makes v visible, with the promotion if it won.
+// publishVersion makes v visible, with the promotion if it won. The event that
+// carries the verdict is the promotion's, or a "rejected" one with the version's
+// number as its id.
 func (t *training) publishVersion(ctx context.Context, v registry.Version, out *outcome) (registry.Version, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
@@ -114,5 +116,6 @@ func (t *training) publishVersion(ctx context.Context, v registry.Version, out *
 	if err != nil {
 		return registry.Version{}, err
 	}
+	verdict.ID = ""
 	return t.reg.Publish(ctx, v, promotion, &verdict)
 }
