@@ -37,7 +37,7 @@ training: {epochs: 2}
 name: slow
 features: [{name: x, type: number}]
 label: {name: y, type: number}
-training: {epochs: 10000000}
+training: {epochs: 1000000}
 `
 )
 
@@ -343,7 +343,7 @@ func TestWrongRequests(t *testing.T) {
 		{name: "the champion", subject: "unalias.iris", body: `{"alias": "champion"}`, code: "invalid", says: []string{"champion"}},
 		{name: "unknown alias", subject: "unalias.iris", body: `{"alias": "canary"}`, code: "not_found", says: []string{"canary"}},
 		{name: "no spec", subject: "create", code: "invalid", says: []string{`"spec"`}},
-		{name: "a typo in the spec", subject: "create", body: creation(t, strings.Replace(spec, "training:", "trainig:", 1)), code: "invalid", says: []string{"trainig", "line 8"}},
+		{name: "a typo in the spec", subject: "create", body: creation(t, strings.Replace(spec, "training:", "trainig:", 1)), code: "invalid", says: []string{"trainig", "line 9"}},
 		{name: "a name with a dot", subject: "create", body: creation(t, strings.Replace(spec, "iris", "a.b", 1)), code: "invalid", says: []string{"a.b"}},
 		{name: "another name", subject: "create.other", body: creation(t, spec), code: "invalid", says: []string{"other", "iris"}},
 		{name: "there already", subject: "create", body: creation(t, spec), code: "conflict", says: []string{"iris", "update"}},

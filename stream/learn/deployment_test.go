@@ -161,7 +161,8 @@ func (d *deployment) publish(t *testing.T, name, body string) uint64 {
 	return ack.Sequence
 }
 
-// points publishes n examples in batches of ten: two clouds that hardly overlap.
+// points publishes n examples in batches of ten: four clouds that hardly overlap,
+// with the sides crosswise, so that no network knows them without training.
 func (d *deployment) points(t *testing.T, name string, n int, seed uint64) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -171,11 +172,12 @@ func (d *deployment) points(t *testing.T, name string, n int, seed uint64) {
 			Labels    []string     `json:"labels"`
 		}
 		for range min(n, 10) {
-			side, center := "left", -2.0
-			if rnd.IntN(2) == 1 {
-				side, center = "right", 2.0
+			x, y := float64(rnd.IntN(2)*4-2), float64(rnd.IntN(2)*4-2)
+			side := "left"
+			if x*y > 0 {
+				side = "right"
 			}
-			batch.Instances = append(batch.Instances, [2]float64{center + rnd.NormFloat64(), rnd.NormFloat64()})
+			batch.Instances = append(batch.Instances, [2]float64{x + rnd.NormFloat64()/2, y + rnd.NormFloat64()/2})
 			batch.Labels = append(batch.Labels, side)
 		}
 		n -= len(batch.Labels)
