@@ -27,6 +27,7 @@ func (e *jsonError) specError() *SpecError {
 // parseJSON parses one JSON value with nothing after it. Doubled keys, which
 // encoding/json lets pass, are errors.
 func parseJSON(text []byte) (*node, *jsonError) {
+	text = bytes.TrimRight(text, " \t\r\n")
 	p := &jsonParser{text: text, decoder: json.NewDecoder(bytes.NewReader(text)), at: position{1, 1}}
 	p.decoder.UseNumber()
 	n, err := p.parse(0)
@@ -62,7 +63,7 @@ func (p *jsonParser) token() (json.Token, *jsonError) {
 		p.advance(min(int(syntax.Offset)-1, len(p.text)))
 		return nil, p.fail(true, "not valid JSON: %v", err)
 	}
-	p.advance(len(bytes.TrimRight(p.text, " \t\r\n")))
+	p.advance(len(p.text))
 	return nil, p.fail(true, "the JSON text ends too early")
 }
 

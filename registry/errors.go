@@ -7,16 +7,22 @@ var (
 	ErrNotFound = errors.New("not found")
 
 	// ErrConflict is returned when somebody else changed the same thing first,
-	// or a model of that name is already there.
+	// when a model of that name is already there, and for the removal of a
+	// version that an alias names.
 	ErrConflict = errors.New("conflict")
 
-	// ErrInvalid is returned for a name, alias or ref outside its grammar and
-	// for a move that makes no sense, such as a rollback of a first version.
+	// ErrInvalid is returned for a name, alias or ref outside its grammar, a
+	// record that cannot be stored, and for a move that makes no sense, such as
+	// a rollback of a first version.
 	ErrInvalid = errors.New("invalid")
 
 	// ErrNotInitialized is returned by Open when the buckets and streams are
 	// not there; Create makes them.
 	ErrNotInitialized = errors.New("registry is not initialized")
+
+	// ErrUnsupported is returned by Create and Open for a server without
+	// JetStream or older than 2.12.
+	ErrUnsupported = errors.New("unsupported NATS server")
 
 	// ErrCorrupt is returned for an artifact whose bytes are not those of its digest.
 	ErrCorrupt = errors.New("artifact is corrupt")

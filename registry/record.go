@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -47,14 +49,24 @@ type Lineage struct {
 
 // A Move is a change of an alias.
 type Move struct {
-	Model  string    `json:"model"`
-	Alias  string    `json:"alias"`
-	From   uint64    `json:"from"` // 0 if the alias is new
-	To     uint64    `json:"to"`   // 0 if the alias was removed
-	Who    string    `json:"who,omitempty"`
-	Why    string    `json:"why,omitempty"`
-	When   time.Time `json:"when"`
-	Number uint64    `json:"number"` // 1, 2, 3 … of this alias
+	Model    string    `json:"model"`
+	Alias    string    `json:"alias"`
+	From     uint64    `json:"from"` // 0 if the alias is new
+	To       uint64    `json:"to"`   // 0 if the alias was removed
+	Who      string    `json:"who,omitempty"`
+	Why      string    `json:"why,omitempty"`
+	When     time.Time `json:"when"`
+	Number   uint64    `json:"number"`             // 1, 2, 3 … of this alias; never used twice
+	Rollback bool      `json:"rollback,omitempty"` // by [Registry.Rollback]
+}
+
+// A Removal is the data of an event of [KindDeleted].
+type Removal struct {
+	Model   string    `json:"model"`
+	Version uint64    `json:"version,omitempty"` // 0 if the whole model was removed
+	Who     string    `json:"who,omitempty"`
+	Why     string    `json:"why,omitempty"`
+	When    time.Time `json:"when"`
 }
 
 // An Event is an announcement.
@@ -64,4 +76,26 @@ type Event struct {
 	ID    string          `json:"id"`
 	Time  time.Time       `json:"time"`
 	Data  json.RawMessage `json:"data,omitempty"` // a Version, a Move, or what the kind says
+}
+
+// encode returns v as JSON without the escapes for HTML, so that a spec keeps
+// the bytes its digest was taken of.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("%w: encoding a %T: %w", ErrInvalid, v, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// decode reads the record of a key. What somebody else put there by hand is an
+// error that names the key.
+func decode[T any](key string, data []byte) (T, error) {
+	var v T
+	if err := json.Unmarshal(data, &v); err != nil {
+		return v, fmt.Errorf("reading %s: %w", key, err)
+	}
+	return v, nil
 }

@@ -18,7 +18,7 @@ type Adagrad struct {
 	Clip        Clip
 }
 
-func parseAdagrad(a *arguments) Optimizer {
+func parseAdagrad(a *arguments) Adagrad {
 	s := a.settings()
 	return Adagrad{
 		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,

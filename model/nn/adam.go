@@ -37,7 +37,7 @@ type AdamW struct {
 	Clip        Clip
 }
 
-func parseAdam(a *arguments) Optimizer {
+func parseAdam(a *arguments) Adam {
 	s := a.settings()
 	return Adam{
 		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,
@@ -48,11 +48,8 @@ func parseAdam(a *arguments) Optimizer {
 	}
 }
 
-func parseAdamW(a *arguments) Optimizer {
-	o, ok := parseAdam(a).(Adam)
-	if !ok {
-		return nil
-	}
+func parseAdamW(a *arguments) AdamW {
+	o := parseAdam(a)
 	return AdamW{
 		LearningRate: o.LearningRate, Schedule: o.Schedule, Clip: o.Clip,
 		Beta1: o.Beta1, Beta2: o.Beta2, Epsilon: o.Epsilon, AMSGrad: o.AMSGrad,

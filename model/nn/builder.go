@@ -8,7 +8,7 @@ import (
 
 const (
 	maxWidth  = 1 << 20 // numbers in a row between two layers
-	maxParams = 1 << 28 // numbers in one tensor: 1 GiB
+	maxParams = 1 << 28 // numbers in all tensors: 1 GiB
 )
 
 // A builder names and initializes the parameters of the layer that is being
@@ -21,6 +21,9 @@ type builder struct {
 	name   string // its name: dense, dense_1
 	drawn  uint64 // parameters of the layer so far
 	counts map[string]int
+
+	total int   // numbers in all tensors so far
+	err   error // the first tensor that was too much, which is empty
 }
 
 // enter starts the layer at place i, of the class kind.
@@ -48,8 +51,14 @@ func (b *builder) state(name string, init Initializer, shape ...int) *Param {
 	for _, n := range shape {
 		size *= n
 	}
+	if b.total += size; b.total > maxParams && b.err == nil {
+		b.err = &ConfigError{Name: b.name, Msg: fmt.Sprintf("the network has more than %d parameters", maxParams)}
+	}
+	if b.err != nil {
+		size = 0
+	}
 	p := &Param{Name: b.name + "." + name, Shape: shape, Value: make([]float32, size)}
-	if b.initialize {
+	if b.initialize && b.err == nil {
 		init.fill(p.Value, shape, newSource(b.seed, uint64(b.layer), b.drawn))
 	}
 	b.drawn++

@@ -55,7 +55,7 @@ func (c Clip) apply(params []*Param) {
 	}
 }
 
-// scaleTo scales gradients of norm norm by bound/max(norm, bound).
+// scaleTo scales gradients whose norm is given by bound/max(norm, bound).
 func scaleTo(bound, norm float64, params ...*Param) {
 	if norm <= bound {
 		return

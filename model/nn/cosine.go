@@ -17,7 +17,7 @@ type CosineDecay struct {
 	WarmupSteps         int
 }
 
-func parseCosineDecay(a *arguments) Schedule {
+func parseCosineDecay(a *arguments) CosineDecay {
 	a.require("initial_learning_rate", "decay_steps")
 	s := CosineDecay{
 		InitialLearningRate: a.float("initial_learning_rate", 0, nonNegative()),
@@ -66,7 +66,7 @@ type CosineDecayRestarts struct {
 	Alpha               float64  // lowest rate as a share of the initial one; default 0
 }
 
-func parseCosineDecayRestarts(a *arguments) Schedule {
+func parseCosineDecayRestarts(a *arguments) CosineDecayRestarts {
 	a.require("initial_learning_rate", "first_decay_steps")
 	return CosineDecayRestarts{
 		InitialLearningRate: a.float("initial_learning_rate", 0, positive()),

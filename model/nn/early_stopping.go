@@ -20,6 +20,7 @@ type EarlyStopping struct {
 // stopping is an [EarlyStopping] at work.
 type stopping struct {
 	EarlyStopping
+
 	monitor *monitor
 	params  []*Param
 	best    float64
@@ -29,10 +30,7 @@ type stopping struct {
 	weights [][]float32 // of the best epoch
 }
 
-func newStopping(n *Network, o *EarlyStopping, validated bool) (*stopping, error) {
-	if o == nil {
-		return nil, nil //nolint:nilnil // an option that is not set
-	}
+func newStopping(n *Network, o EarlyStopping, validated bool) (*stopping, error) {
 	if o.Patience < 0 {
 		return nil, &ConfigError{Name: "early_stopping", Key: "patience", Msg: fmt.Sprintf("must not be negative, got %d", o.Patience)}
 	}
@@ -43,7 +41,7 @@ func newStopping(n *Network, o *EarlyStopping, validated bool) (*stopping, error
 	if err != nil {
 		return nil, err
 	}
-	return &stopping{EarlyStopping: *o, monitor: m, params: n.Params(), best: m.worst()}, nil
+	return &stopping{EarlyStopping: o, monitor: m, params: n.Params(), best: m.worst()}, nil
 }
 
 // stop looks at an epoch and reports whether it should be the last.

@@ -25,6 +25,9 @@ type Embedding struct {
 	Regularizer Regularizer
 }
 
+// maxIndices is the most rows of a table: beyond it float32 has gaps.
+const maxIndices = 1 << 24
+
 // An EmbeddingColumn is a column of indices in [0, InputDim) that becomes
 // OutputDim columns.
 type EmbeddingColumn struct {
@@ -85,6 +88,9 @@ func (l Embedding) check() error {
 	for _, c := range tables {
 		if c.InputDim < 1 || c.OutputDim < 1 || c.OutputDim > maxWidth {
 			return &ConfigError{Name: name, Msg: fmt.Sprintf("input_dim and output_dim must be at least 1, got %d and %d", c.InputDim, c.OutputDim)}
+		}
+		if c.InputDim > maxIndices {
+			return &ConfigError{Name: name, Key: "input_dim", Msg: fmt.Sprintf("must be at most %d, the whole numbers that a float32 tells apart, got %d", maxIndices, c.InputDim)}
 		}
 		if err := checkSize(name, "input_dim", c.InputDim, c.OutputDim); err != nil {
 			return err

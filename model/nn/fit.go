@@ -115,6 +115,7 @@ func (t *Trainer) Fit(ctx context.Context, train, val Data, opts FitOptions) (*H
 // A fit is one call of Fit.
 type fit struct {
 	*Trainer
+
 	opts       FitOptions
 	train      Data
 	order      []int
@@ -148,17 +149,28 @@ func (t *Trainer) newFit(train, val Data, opts FitOptions) (*fit, error) {
 	if val != nil {
 		f.validation = t.newValidation(val, opts.Metrics)
 	}
-	var err error
-	if f.stopping, err = newStopping(t.network, opts.EarlyStopping, val != nil); err != nil {
-		return nil, err
-	}
-	if f.plateau, err = newPlateau(t.settings, opts.ReduceOnPlateau, val != nil); err != nil {
-		return nil, err
-	}
-	if f.target, err = newTarget(opts.Target, val != nil); err != nil {
+	if err := f.watch(val != nil); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// watch sets up what looks at each epoch.
+func (f *fit) watch(validated bool) (err error) {
+	if o := f.opts.EarlyStopping; o != nil {
+		if f.stopping, err = newStopping(f.network, *o, validated); err != nil {
+			return err
+		}
+	}
+	if o := f.opts.ReduceOnPlateau; o != nil {
+		if f.plateau, err = newPlateau(f.settings, *o, validated); err != nil {
+			return err
+		}
+	}
+	if o := f.opts.Target; o != nil {
+		f.target, err = newTarget(*o, validated)
+	}
+	return err
 }
 
 // check returns what is wrong with the numbers of the options.

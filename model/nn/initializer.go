@@ -27,7 +27,11 @@ func initializerNames() []string {
 
 // parseInitializer returns the initializer that c describes.
 func parseInitializer(c Config) (Initializer, error) {
-	i := slices.IndexFunc(initializerNames(), func(name string) bool { return fold(name) == fold(c.Name) })
+	wanted := fold(c.Name)
+	if short := map[string]string{"uniform": "randomuniform", "normal": "randomnormal", "zero": "zeros", "one": "ones"}[wanted]; short != "" {
+		wanted = short // Keras's other names
+	}
+	i := slices.IndexFunc(initializerNames(), func(name string) bool { return fold(name) == wanted })
 	if i < 0 {
 		return Initializer{}, &ConfigError{Name: c.Name, Msg: unknownWord("initializer", c.Name, initializerNames())}
 	}

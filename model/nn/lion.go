@@ -18,7 +18,7 @@ type Lion struct {
 	Clip        Clip
 }
 
-func parseLion(a *arguments) Optimizer {
+func parseLion(a *arguments) Lion {
 	s := a.settings()
 	return Lion{
 		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,

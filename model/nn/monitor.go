@@ -17,10 +17,7 @@ type Target struct {
 	Value   float64
 }
 
-func newTarget(t *Target, validated bool) (*monitor, error) {
-	if t == nil {
-		return nil, nil //nolint:nilnil // an option that is not set
-	}
+func newTarget(t Target, validated bool) (*monitor, error) {
 	if math.IsNaN(t.Value) || math.IsInf(t.Value, 0) {
 		return nil, &ConfigError{Name: "target", Key: t.Monitor, Msg: fmt.Sprintf("must be a number, got %v", t.Value)}
 	}

@@ -20,7 +20,7 @@ type Nadam struct {
 	Clip        Clip
 }
 
-func parseNadam(a *arguments) Optimizer {
+func parseNadam(a *arguments) Nadam {
 	s := a.settings()
 	return Nadam{
 		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,

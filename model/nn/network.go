@@ -1,6 +1,9 @@
 package nn
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Network is a sequence of layers with their parameters.
 type Network struct {
@@ -23,10 +26,16 @@ func build(inputs int, layers []Layer, b *builder) (*Network, error) {
 	if inputs < 1 || inputs > maxWidth {
 		return nil, &ConfigError{Name: "network", Key: "inputs", Msg: fmt.Sprintf("must be from 1 to %d, got %d", maxWidth, inputs)}
 	}
-	n := &Network{inputs: inputs, outputs: inputs, layers: layers}
+	n := &Network{inputs: inputs, outputs: inputs, layers: slices.Clone(layers)}
 	for i, layer := range layers {
+		if layer == nil {
+			return nil, &ConfigError{Name: "network", Msg: fmt.Sprintf("layer %d is nil", i+1)}
+		}
 		b.enter(i, layer.Config().Name)
 		operators, err := layer.build(n.outputs, b)
+		if err == nil {
+			err = b.err
+		}
 		if err != nil {
 			return nil, fmt.Errorf("layer %d: %w", i+1, err)
 		}

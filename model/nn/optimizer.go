@@ -67,15 +67,19 @@ type optimizerKind struct {
 	parse func(*arguments) Optimizer
 }
 
+func optimizer[T Optimizer](name string, parse func(*arguments) T) optimizerKind {
+	return optimizerKind{name, func(a *arguments) Optimizer { return parse(a) }}
+}
+
 func optimizerKinds() []optimizerKind {
 	return []optimizerKind{
-		{"Adam", parseAdam},
-		{"AdamW", parseAdamW},
-		{"SGD", parseSGD},
-		{"RMSprop", parseRMSprop},
-		{"Adagrad", parseAdagrad},
-		{"Nadam", parseNadam},
-		{"Lion", parseLion},
+		optimizer("Adam", parseAdam),
+		optimizer("AdamW", parseAdamW),
+		optimizer("SGD", parseSGD),
+		optimizer("RMSprop", parseRMSprop),
+		optimizer("Adagrad", parseAdagrad),
+		optimizer("Nadam", parseNadam),
+		optimizer("Lion", parseLion),
 	}
 }
 

@@ -103,7 +103,7 @@ func TestParseOptimizerRefuses(t *testing.T) {
 }
 
 // FuzzParseOptimizer reads any JSON as an optimizer: what is accepted reads back
-// from its own config and has a rate that is a number.
+// from its own config.
 func FuzzParseOptimizer(f *testing.F) {
 	f.Add("adam", `{}`)
 	f.Add("SGD", `{"learning_rate": 0.1, "momentum": 0.9, "nesterov": true, "clipnorm": 1}`)

@@ -19,6 +19,7 @@ type ReduceOnPlateau struct {
 // plateau is a [ReduceOnPlateau] at work.
 type plateau struct {
 	ReduceOnPlateau
+
 	monitor  *monitor
 	rate     float64
 	best     float64
@@ -26,11 +27,8 @@ type plateau struct {
 	cooldown int // epochs left
 }
 
-func newPlateau(s settings, o *ReduceOnPlateau, validated bool) (*plateau, error) {
-	if o == nil {
-		return nil, nil //nolint:nilnil // an option that is not set
-	}
-	p := &plateau{ReduceOnPlateau: *o, rate: s.learningRate}
+func newPlateau(s settings, o ReduceOnPlateau, validated bool) (*plateau, error) {
+	p := &plateau{ReduceOnPlateau: o, rate: s.learningRate}
 	p.Factor, p.Patience, p.MinDelta = cmp.Or(p.Factor, 0.1), cmp.Or(p.Patience, 10), cmp.Or(p.MinDelta, 1e-4)
 	wrong := func(key, format string, args ...any) error {
 		return &ConfigError{Name: "reduce_lr_on_plateau", Key: key, Msg: fmt.Sprintf(format, args...)}

@@ -20,7 +20,7 @@ type RMSprop struct {
 	Clip        Clip
 }
 
-func parseRMSprop(a *arguments) Optimizer {
+func parseRMSprop(a *arguments) RMSprop {
 	s := a.settings()
 	return RMSprop{
 		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,

@@ -20,14 +20,18 @@ type scheduleKind struct {
 	parse func(*arguments) Schedule
 }
 
+func schedule[T Schedule](name string, parse func(*arguments) T) scheduleKind {
+	return scheduleKind{name, func(a *arguments) Schedule { return parse(a) }}
+}
+
 func scheduleKinds() []scheduleKind {
 	return []scheduleKind{
-		{"ExponentialDecay", parseExponentialDecay},
-		{"CosineDecay", parseCosineDecay},
-		{"CosineDecayRestarts", parseCosineDecayRestarts},
-		{"InverseTimeDecay", parseInverseTimeDecay},
-		{"PolynomialDecay", parsePolynomialDecay},
-		{"PiecewiseConstantDecay", parsePiecewiseConstantDecay},
+		schedule("ExponentialDecay", parseExponentialDecay),
+		schedule("CosineDecay", parseCosineDecay),
+		schedule("CosineDecayRestarts", parseCosineDecayRestarts),
+		schedule("InverseTimeDecay", parseInverseTimeDecay),
+		schedule("PolynomialDecay", parsePolynomialDecay),
+		schedule("PiecewiseConstantDecay", parsePiecewiseConstantDecay),
 	}
 }
 
@@ -70,7 +74,7 @@ type ExponentialDecay struct {
 	Staircase           bool // step/DecaySteps is rounded down
 }
 
-func parseExponentialDecay(a *arguments) Schedule {
+func parseExponentialDecay(a *arguments) ExponentialDecay {
 	a.require("initial_learning_rate", "decay_steps", "decay_rate")
 	return ExponentialDecay{
 		InitialLearningRate: a.float("initial_learning_rate", 0, positive()),
@@ -99,7 +103,7 @@ type InverseTimeDecay struct {
 	Staircase           bool // step/DecaySteps is rounded down
 }
 
-func parseInverseTimeDecay(a *arguments) Schedule {
+func parseInverseTimeDecay(a *arguments) InverseTimeDecay {
 	a.require("initial_learning_rate", "decay_steps", "decay_rate")
 	return InverseTimeDecay{
 		InitialLearningRate: a.float("initial_learning_rate", 0, positive()),
@@ -139,7 +143,7 @@ type PolynomialDecay struct {
 	Cycle               bool     // stretch DecaySteps to its next multiple in place of staying
 }
 
-func parsePolynomialDecay(a *arguments) Schedule {
+func parsePolynomialDecay(a *arguments) PolynomialDecay {
 	a.require("initial_learning_rate", "decay_steps")
 	return PolynomialDecay{
 		InitialLearningRate: a.float("initial_learning_rate", 0, positive()),
@@ -177,7 +181,7 @@ type PiecewiseConstantDecay struct {
 	Values     []float64 // one more than boundaries
 }
 
-func parsePiecewiseConstantDecay(a *arguments) Schedule {
+func parsePiecewiseConstantDecay(a *arguments) PiecewiseConstantDecay {
 	a.require("boundaries", "values")
 	var s PiecewiseConstantDecay
 	for i, f := range a.numbers("boundaries") {

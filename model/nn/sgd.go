@@ -18,7 +18,7 @@ type SGD struct {
 	Clip        Clip
 }
 
-func parseSGD(a *arguments) Optimizer {
+func parseSGD(a *arguments) SGD {
 	s := a.settings()
 	return SGD{
 		LearningRate: s.learningRate, Schedule: s.schedule, WeightDecay: s.weightDecay, Clip: s.clip,

@@ -34,22 +34,25 @@ func nearest(word string, known []string) string {
 	return best
 }
 
-// editDistance is the Levenshtein distance of a and b.
+// editDistance is the least number of letters to insert, drop, replace or swap
+// with their neighbour that make a into b (optimal string alignment).
 func editDistance(a, b []rune) int {
-	row := make([]int, len(b)+1)
+	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range a {
-		diagonal := row[0]
+		before, above, row = above, row, before
 		row[0] = i + 1
 		for j := range b {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
+			replaced := above[j]
+			if a[i] != b[j] {
+				replaced++
 			}
-			next := min(row[j]+1, row[j+1]+1, diagonal+cost)
-			diagonal, row[j+1] = row[j+1], next
+			row[j+1] = min(row[j]+1, above[j+1]+1, replaced)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]

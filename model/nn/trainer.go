@@ -41,9 +41,6 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 	if _, err := ParseOptimizer(opt.Config()); err != nil {
 		return nil, fmt.Errorf("making a trainer: %w", err)
 	}
-	if err := loss.check(); err != nil {
-		return nil, fmt.Errorf("making a trainer: %w", err)
-	}
 	fromLogits, err := n.fromLogits(loss)
 	if err != nil {
 		return nil, fmt.Errorf("making a trainer: %w", err)

@@ -17,7 +17,8 @@ type workspace struct {
 
 	seed     uint64
 	memories []memory
-	active   int // operators that the latest forward ran
+	trains   []bool // whether an operator has parameters
+	active   int    // operators that the latest forward ran
 	gemm     kernel.Gemm
 
 	inputGradient bool      // whether backward computes dx
@@ -28,6 +29,9 @@ type workspace struct {
 // from, together with the workspace's step.
 func newWorkspace(n *Network, seed uint64) *workspace {
 	ws := &workspace{seed: seed, memories: make([]memory, len(n.operators))}
+	for _, op := range n.operators {
+		ws.trains = append(ws.trains, len(op.params()) > 0)
+	}
 	ws.gemm.Threads = runtime.GOMAXPROCS(0)
 	for i := range ws.memories {
 		ws.memories[i].gemm = &ws.gemm
@@ -48,7 +52,7 @@ func (n *Network) forward(ws *workspace, x []float32, rows int, fromLogits bool)
 	for i, op := range n.operators[:ws.active] {
 		m := &ws.memories[i]
 		m.inputGradient = trainable
-		trainable = trainable || len(op.params()) > 0
+		trainable = trainable || ws.trains[i]
 		m.stream = mix(ws.seed, uint64(ws.step), uint64(i))
 		x = op.forward(m, x, rows)
 	}

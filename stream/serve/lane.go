@@ -128,7 +128,7 @@ func newLane(name string, set settings, sh *shared, before *lane) *lane {
 		settled: make(chan struct{}),
 	}
 	if before == nil {
-		l.live.Store(&live{})
+		l.live.Store(&live{aliases: map[string]*version{}, numbers: map[uint64]*version{}})
 	} else {
 		l.live.Store(before.live.Load())
 	}

@@ -85,13 +85,13 @@ type target struct {
 }
 
 // parseTarget parses the last token of a subject. ok is false if it can be
-// neither version nor alias.
+// neither version nor alias; an alias out of its grammar is merely not found.
 func parseTarget(s string) (t target, ok bool) {
 	if s == "" {
 		return target{alias: registry.Champion}, true
 	}
 	if c := s[0]; c < '0' || c > '9' {
-		return target{alias: s}, registry.CheckAlias(s) == nil
+		return target{alias: s}, true
 	}
 	n, err := strconv.ParseUint(s, 10, 53)
 	return target{number: n}, err == nil && s[0] != '0'

@@ -130,7 +130,7 @@ func (d datatype) bits() (width int, signed bool) {
 func (d datatype) check(text string, v float64) error {
 	width, signed := d.bits()
 	switch {
-	case d == typeFP32 && math.Abs(v) > math.MaxFloat32:
+	case d == typeFP32 && math.IsInf(float64(float32(v)), 0):
 		return invalidf("%s is out of range for FP32", cut(text, 64))
 	case width == 0:
 		return nil

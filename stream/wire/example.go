@@ -434,11 +434,7 @@ func (t *tensor) appendElement(b []byte, i int) []byte {
 	case typeBool:
 		return append(b, [2]string{"false", "true"}[int(t.number(i))]...)
 	}
-	bits := 64
-	if t.datatype == typeFP32 {
-		bits = 32
-	}
-	out, err := appendNumber(b, t.number(i), bits)
+	out, err := appendNumber(b, t.number(i), 64)
 	if err != nil {
 		return appendQuoted(b, formatNonFinite(t.number(i)))
 	}

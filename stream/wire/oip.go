@@ -203,10 +203,10 @@ func (r *columnReader) read(i int) error {
 		}
 		for j := range c.size {
 			x := c.input.number(first + j)
-			if math.Abs(x) > math.MaxFloat32 && !math.IsInf(x, 0) {
+			vector[j] = float32(x)
+			if math.IsInf(float64(vector[j]), 0) && !math.IsInf(x, 0) {
 				return invalidf("feature %q: element %d: number %v is out of range for 32 bits", f.Name, j, x)
 			}
-			vector[j] = float32(x)
 		}
 		*v = feature.Value{Kind: feature.KindVector, Vector: vector[:c.size:c.size]}
 		vector = vector[c.size:]

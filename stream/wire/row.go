@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/modelbus/modelbus/model/feature"
 )
@@ -213,11 +214,24 @@ func (r *rowReader) element(s *scanner, k, i int) (float32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if math.Abs(v) > math.MaxFloat32 {
+	x := single(v, s.data[at:s.off])
+	if math.IsInf(float64(x), 0) {
 		return 0, invalidf("feature %q: element %d: number %s is out of range for 32 bits",
 			r.schema.Features[k].Name, i, cut(string(s.data[at:s.off]), 64))
 	}
-	return float32(v), nil
+	return x, nil
+}
+
+// single returns the float32 nearest to the decimal text, whose nearest float64
+// is v; an infinity if it is out of range. Rounding v again would be wrong where
+// v is half way between two float32, and may be below their normal range.
+func single(v float64, text []byte) float32 {
+	const half, below = 1 << 28, 1<<29 - 1
+	if math.Float64bits(v)&below == half || math.Abs(v) < 0x1p-126 && v != 0 {
+		x, _ := strconv.ParseFloat(string(text), 32) //nolint:errcheck // an overflow is an infinity
+		return float32(x)
+	}
+	return float32(v)
 }
 
 // fits reports whether a value of type t can be written as next. What the

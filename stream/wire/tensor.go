@@ -289,7 +289,7 @@ func (t *tensor) readElement(s *scanner) error {
 			}
 		}
 		if t.datatype == typeFP32 {
-			v = float64(float32(v))
+			v = float64(single(v, s.data[at:s.off]))
 		}
 		t.nums = append(t.nums, v)
 		return nil

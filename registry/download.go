@@ -1,0 +1,142 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maxReserve bounds the memory taken on the word of an object's metadata.
+const maxReserve = 64 << 20
+
+// errMoved is returned by load when the object was replaced while it was read.
+var errMoved = errors.New("the artifact was replaced meanwhile")
+
+// Artifact returns the artifact of that digest, verified: [ErrCorrupt] if the
+// bytes are not those of the digest, [ErrNotFound] if there is none.
+func (r *Registry) Artifact(ctx context.Context, digest string) ([]byte, error) {
+	if err := checkDigest(digest); err != nil {
+		return nil, err
+	}
+	pace := newPacer()
+	for {
+		o, err := r.object(ctx, digest)
+		if err != nil {
+			return nil, err
+		}
+		if !o.live {
+			return nil, fmt.Errorf("%w: artifact %s", ErrNotFound, digest)
+		}
+		artifact, err := r.fetch(ctx, digest, o)
+		if err == nil {
+			return artifact, nil
+		}
+		if !errors.Is(err, errMoved) {
+			return nil, fmt.Errorf("reading artifact %s: %w", digest, err)
+		}
+		if err := pace.pause(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (r *Registry) fetch(ctx context.Context, digest string, o object) ([]byte, error) {
+	var b bytes.Buffer
+	err := r.load(ctx, o, func(leader bool) error {
+		b.Reset()
+		b.Grow(int(min(o.info.Size, maxReserve))) //nolint:gosec // at most maxReserve
+		err := r.chunksOf(ctx, o, leader, func(chunk []byte) error {
+			b.Write(chunk)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(b.Bytes()); hex.EncodeToString(sum[:]) != digest {
+			return fmt.Errorf("%w: the SHA-256 of its %d bytes is %x", ErrCorrupt, b.Len(), sum)
+		}
+		return nil
+	})
+	return b.Bytes(), err
+}
+
+// load reads an object: from whatever replica answers first, and if what that
+// has is wrong, which may be its fault alone, from the stream's leader.
+func (r *Registry) load(ctx context.Context, o object, read func(leader bool) error) error {
+	err := read(false)
+	if !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	if err = read(true); !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	now, lookup := r.object(ctx, o.info.Name)
+	if lookup != nil {
+		return lookup
+	}
+	if now.info.NUID != o.info.NUID || now.live != o.live {
+		return errMoved
+	}
+	return err
+}
+
+// chunksOf calls fn with the chunks of an object in order.
+func (r *Registry) chunksOf(ctx context.Context, o object, leader bool, fn func(chunk []byte) error) error {
+	subject := r.chunks(o.info.NUID)
+	var size uint64
+	from := uint64(1)
+	for i := range o.info.Chunks {
+		seq, data, err := r.chunk(ctx, subject, from, leader)
+		if err != nil {
+			return err
+		}
+		if seq == 0 {
+			return fmt.Errorf("%w: chunk %d of %d is missing", ErrCorrupt, i+1, o.info.Chunks)
+		}
+		if err := fn(data); err != nil {
+			return err
+		}
+		from = seq + 1
+		if size += uint64(len(data)); size > o.info.Size {
+			break
+		}
+	}
+	if size != o.info.Size {
+		return fmt.Errorf("%w: the chunks hold %d bytes, the metadata says %d", ErrCorrupt, size, o.info.Size)
+	}
+	return nil
+}
+
+// chunk returns the first chunk of an upload at or after a sequence, with
+// sequence 0 if there is none. A replica that does not have it may be behind, so
+// the leader has the last word.
+func (r *Registry) chunk(ctx context.Context, subject string, from uint64, leader bool) (uint64, []byte, error) {
+	if !leader {
+		try, stop := newPacer().try(ctx)
+		msg, err := r.objects.GetMsg(try, from, jetstream.WithGetMsgSubject(subject))
+		stop()
+		if err == nil {
+			return msg.Sequence, msg.Data, nil
+		}
+	}
+	e, err := r.next(ctx, r.objectStream(), subject, from)
+	return e.seq, e.data, err
+}
+
+// Export writes the artifact of v to w. Nothing is written unless it was verified.
+func (r *Registry) Export(ctx context.Context, v Version, w io.Writer) error {
+	artifact, err := r.Artifact(ctx, v.Digest)
+	if err != nil {
+		return fmt.Errorf("exporting version %d of %s: %w", v.Number, v.Model, err)
+	}
+	if _, err := w.Write(artifact); err != nil {
+		return fmt.Errorf("exporting version %d of %s: %w", v.Number, v.Model, err)
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+)
+
+const (
+	// patience bounds the retries of a call whose context has no deadline.
+	patience = 30 * time.Second
+
+	firstTry = 2 * time.Second // how long one request is waited for; a change of leader can swallow it
+	lastTry  = 16 * time.Second
+
+	firstPause = 4 * time.Millisecond
+	lastPause  = 500 * time.Millisecond
+)
+
+// A pacer spaces the tries of one call: each may take longer than the one
+// before, and the pauses between them grow, with jitter.
+type pacer struct {
+	start time.Time
+	tries int
+}
+
+func newPacer() *pacer { return &pacer{start: time.Now()} }
+
+// try returns the context of one try.
+func (p *pacer) try(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, min(firstTry<<min(p.tries, 3), lastTry))
+}
+
+// pause waits before the next try. It returns an error that wraps cause when
+// ctx is done or patience is at its end.
+func (p *pacer) pause(ctx context.Context, cause error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	if _, ok := ctx.Deadline(); !ok && time.Since(p.start) > patience {
+		return fmt.Errorf("gave up after %v: %w", patience, cause)
+	}
+	d := min(firstPause<<min(p.tries, 10), lastPause)
+	p.tries++
+	timer := time.NewTimer(d/2 + rand.N(d))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+}
+
+// transient reports whether a request that failed with err may succeed later:
+// a leader is being elected, the connection is being made again, the server is busy.
+func transient(err error) bool {
+	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+		return false
+	}
+	if apiErr, ok := errors.AsType[*jetstream.APIError](err); ok {
+		return apiErr.Code >= 500 || apiErr.Code == 429 || apiErr.Code == 408 ||
+			apiErr.ErrorCode == jetstreamext.JSErrCodeBatchPublishIncomplete ||
+			apiErr.ErrorCode == jetstreamext.JSErrCodeBatchPublishMissingSeq
+	}
+	for _, e := range []error{
+		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
+		nats.ErrReconnectBufExceeded, nats.ErrStaleConnection, jetstream.ErrNoStreamResponse,
+		jetstream.ErrInvalidJSAck, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// conflict reports whether err is a refused compare-and-set.
+func conflict(err error) bool {
+	apiErr, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && (apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
+		apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// retry calls fn until it succeeds or fails for good.
+func retry(ctx context.Context, fn func(context.Context) error) error {
+	p := newPacer()
+	for {
+		try, stop := p.try(ctx)
+		err := fn(try)
+		stop()
+		if err == nil || !transient(err) {
+			return err
+		}
+		if err := p.pause(ctx, err); err != nil {
+			return err
+		}
+	}
+}
