@@ -1,5 +1,7 @@
 package nn
 
+import "strings"
+
 // Activation applies an element-wise function, or softmax to each row.
 type Activation struct {
 	Activation string // by Keras's name: relu, softmax
@@ -9,24 +11,23 @@ type Activation struct {
 func (l Activation) Config() Config { return newConfig("Activation", "activation", l.Activation) }
 
 func parseActivation(a *arguments) Activation {
-	l := Activation{Activation: a.text("activation")}
-	if l.Activation == "" {
-		a.fail("activation", "is missing; want one of %v", activationNames())
-	}
-	return l
+	return Activation{Activation: a.text("activation")}
 }
 
 func (l Activation) check() error {
+	if l.Activation == "" {
+		return &ConfigError{Name: "Activation", Key: "activation", Msg: "is missing; want one of " + strings.Join(activationNames(), ", ")}
+	}
 	_, err := newActivation("Activation", l.Activation)
 	return err
 }
 
 func (l Activation) build(in int, _ *builder) ([]operator, error) {
-	act, err := newActivation("Activation", l.Activation)
-	if err != nil {
+	if err := l.check(); err != nil {
 		return nil, err
 	}
-	return buildActivation(act, in), nil
+	act, err := newActivation("Activation", l.Activation)
+	return buildActivation(act, in), err
 }
 
 func buildActivation(act activation, in int) []operator {

@@ -8,7 +8,9 @@ type Dropout struct {
 }
 
 // Config implements [Layer].
-func (l Dropout) Config() Config { return newConfig("Dropout", "rate", l.Rate) }
+func (l Dropout) Config() Config {
+	return Config{Name: "Dropout", Args: map[string]any{"rate": l.Rate}} // required, even if it is 0
+}
 
 func parseDropout(a *arguments) Dropout {
 	l := Dropout{Rate: a.float("rate", 0, fraction())}
