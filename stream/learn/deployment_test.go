@@ -3,6 +3,7 @@ package learn_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -50,11 +51,28 @@ func deploy(t *testing.T, opts learn.Options) *deployment {
 	if d.reg, err = registry.Create(t.Context(), js, registry.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	settle(t, d.reg)
 	if _, err := d.nc.ChanSubscribe("modelbus.event.>", d.events); err != nil {
 		t.Fatal(err)
 	}
 	d.trainer, d.stop = join(t, d, opts)
 	return d
+}
+
+// settle waits until the registry's stream of events follows its bucket: a server
+// that ends before that leaves a goroutine waiting for half a minute.
+func settle(t *testing.T, reg *registry.Registry) {
+	t.Helper()
+	if err := reg.Announce(t.Context(), registry.Event{Model: "deployment", Kind: "started", ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	arrived := errors.New("arrived")
+	err := reg.Events(ctx, "deployment", 1, func(uint64, registry.Event) error { return arrived })
+	if !errors.Is(err, arrived) {
+		t.Fatalf("no event has reached the stream of events: %v", err)
+	}
 }
 
 // join starts another trainer on a connection of its own, as another process would.
@@ -161,7 +179,8 @@ func (d *deployment) publish(t *testing.T, name, body string) uint64 {
 	return ack.Sequence
 }
 
-// points publishes n examples in batches of ten: two clouds that hardly overlap.
+// points publishes n examples in batches of ten: four clouds that hardly overlap,
+// with the sides crosswise, so that no network knows them without training.
 func (d *deployment) points(t *testing.T, name string, n int, seed uint64) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -171,11 +190,12 @@ func (d *deployment) points(t *testing.T, name string, n int, seed uint64) {
 			Labels    []string     `json:"labels"`
 		}
 		for range min(n, 10) {
-			side, center := "left", -2.0
-			if rnd.IntN(2) == 1 {
-				side, center = "right", 2.0
+			x, y := float64(rnd.IntN(2)*4-2), float64(rnd.IntN(2)*4-2)
+			side := "left"
+			if x*y > 0 {
+				side = "right"
 			}
-			batch.Instances = append(batch.Instances, [2]float64{center + rnd.NormFloat64(), rnd.NormFloat64()})
+			batch.Instances = append(batch.Instances, [2]float64{x + rnd.NormFloat64()/2, y + rnd.NormFloat64()/2})
 			batch.Labels = append(batch.Labels, side)
 		}
 		n -= len(batch.Labels)

@@ -22,7 +22,7 @@ func TestFirstVersionIsPromoted(t *testing.T) {
 	if got.kind != "promoted" || !got.Promoted || got.version != 1 || got.Champion != 0 {
 		t.Fatalf("first training: %+v, want version 1 promoted", got)
 	}
-	if a := got.Challenger["accuracy"]; a < 0.9 { // the clouds are four standard deviations apart
+	if a := got.Challenger["accuracy"]; a < 0.9 { // the clouds are eight standard deviations apart
 		t.Errorf("accuracy %v on held-out rows, want at least 0.9", a)
 	}
 	if _, ok := got.Challenger["baseline_majority"]; !ok {
@@ -263,7 +263,7 @@ func TestTrainUnknownModel(t *testing.T) {
 }
 
 // slow is a spec whose training takes as long as a test wants.
-func slow(t *testing.T) string { return change(t, spec, "epochs: 20", "epochs: 10000000") }
+func slow(t *testing.T) string { return change(t, spec, "epochs: 20", "epochs: 1000000") }
 
 func TestCancel(t *testing.T) {
 	d := deploy(t, learn.Options{})
@@ -427,6 +427,7 @@ func TestSubjectsOfAnotherPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	settle(t, reg)
 	if _, err := reg.CreateModel(t.Context(), parse(t, spec)); err != nil {
 		t.Fatal(err)
 	}
