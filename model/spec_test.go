@@ -195,6 +195,11 @@ func TestSpecErrors(t *testing.T) {
 		{"anchor", "name: iris", "name: &a iris", 1, 0, []string{"anchors"}},
 		{"merge key", "  epochs: 5", "  <<: {epochs: 5}", 11, 3, []string{"<<"}},
 		{"tag", "name: iris", "name: !!str iris", 1, 0, []string{"tags"}},
+		{"lists in lists", "", strings.Repeat("- ", 1<<20), 1, 1, []string{"nested deeper than 64"}},
+		{"brackets in brackets", "", strings.Repeat("[", 1<<20), 1, 1, []string{"nested deeper than 64"}},
+		{"mappings in mappings", "", strings.Repeat("{a: ", 1<<18), 1, 1, []string{"nested deeper than 64"}},
+		{"JSON in JSON", "", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), 1, 0, []string{"nested deeper than 64"}},
+		{"too long", "", strings.Repeat("# comment\n", 1<<19), 0, 0, []string{"bytes"}},
 		{"JSON doubled key", "", "{\"name\": \"a\",\n \"name\": \"b\"}", 2, 2, []string{"doubled", "line 1"}},
 		{"JSON typo", "", "{\"name\": \"a\", \"label\": {\"name\": \"y\", \"type\": \"number\"}, \"features\": [\n  {\"nam\": \"x\"}]}", 2, 4, []string{`"nam"`, "did you mean name?"}},
 	}
