@@ -102,7 +102,7 @@ func (s *Spec) schemaFaults() []*fault {
 		return nil
 	}
 	errs := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the parts of a join, not a cause
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		errs = joined.Unwrap()
 	}
 	faults := make([]*fault, 0, len(errs))
@@ -271,7 +271,11 @@ func (s *Spec) monitorFault(path, name string) *fault {
 		known = append(known, "val_"+m)
 	}
 	if !slices.Contains(known, name) {
-		return faultf(path, "%s", unknownWord("monitored value", name, known))
+		msg := unknownWord("monitored value", name, known)
+		if near := nearest("val_"+name, known); near != "" && nearest(name, known) == "" {
+			msg += ", did you mean " + near + "?"
+		}
+		return faultf(path, "%s", msg)
 	}
 	if strings.HasPrefix(name, "val_") && s.Training.ValidationSplit == 0 {
 		return faultf(path, "%s needs validation rows: set validation_split, such as 0.1", name)

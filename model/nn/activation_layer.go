@@ -8,8 +8,8 @@ type Activation struct {
 // Config implements [Layer].
 func (l Activation) Config() Config { return newConfig("Activation", "activation", l.Activation) }
 
-func parseActivation(a *arguments) Layer {
-	l := Activation{Activation: a.text("activation", "")}
+func parseActivation(a *arguments) Activation {
+	l := Activation{Activation: a.text("activation")}
 	if l.Activation == "" {
 		a.fail("activation", "is missing; want one of %v", activationNames())
 	}
@@ -44,7 +44,7 @@ type ReLU struct {
 // Config implements [Layer].
 func (l ReLU) Config() Config { return newConfig("ReLU", "negative_slope", l.NegativeSlope) }
 
-func parseReLU(a *arguments) Layer {
+func parseReLU(a *arguments) ReLU {
 	l := ReLU{NegativeSlope: a.float("negative_slope", 0, nonNegative())}
 	a.refuse("max_value")
 	if threshold := a.float("threshold", 0, anyNumber()); threshold != 0 {
@@ -73,7 +73,7 @@ type LeakyReLU struct {
 // Config implements [Layer].
 func (l LeakyReLU) Config() Config { return newConfig("LeakyReLU", "negative_slope", l.NegativeSlope) }
 
-func parseLeakyReLU(a *arguments) Layer {
+func parseLeakyReLU(a *arguments) LeakyReLU {
 	l := LeakyReLU{NegativeSlope: a.float("negative_slope", 0, positive())}
 	if alpha := a.float("alpha", 0, positive()); alpha != 0 { // Keras 2's name
 		l.NegativeSlope = alpha
@@ -99,7 +99,7 @@ type ELU struct {
 // Config implements [Layer].
 func (l ELU) Config() Config { return newConfig("ELU", "alpha", l.Alpha) }
 
-func parseELU(a *arguments) Layer { return ELU{Alpha: a.float("alpha", 0, positive())} }
+func parseELU(a *arguments) ELU { return ELU{Alpha: a.float("alpha", 0, positive())} }
 
 func (l ELU) check() error { return inRange("ELU", "alpha", l.Alpha, nonNegative()) }
 
@@ -114,7 +114,7 @@ type Softmax struct{}
 // Config implements [Layer].
 func (l Softmax) Config() Config { return newConfig("Softmax") }
 
-func parseSoftmax(a *arguments) Layer {
+func parseSoftmax(a *arguments) Softmax {
 	a.lastAxis()
 	return Softmax{}
 }

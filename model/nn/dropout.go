@@ -10,7 +10,7 @@ type Dropout struct {
 // Config implements [Layer].
 func (l Dropout) Config() Config { return newConfig("Dropout", "rate", l.Rate) }
 
-func parseDropout(a *arguments) Layer {
+func parseDropout(a *arguments) Dropout {
 	l := Dropout{Rate: a.float("rate", 0, fraction())}
 	if _, ok := a.config.Args["rate"]; !ok {
 		a.fail("rate", "is missing; want the share of the inputs to drop, in %s", fraction())

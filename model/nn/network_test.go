@@ -188,20 +188,6 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNewRefusesTooManyParams(t *testing.T) {
-	layers := []nn.Layer{nn.Dense{Units: 1 << 20}, nn.Dense{Units: 255}, nn.Dense{Units: 1 << 20}, nn.Dense{Units: 255}}
-	for i, layer := range layers {
-		if d, ok := layer.(nn.Dense); ok { // drawing what is thrown away would only take time
-			d.KernelInitializer = nn.Initializer{Name: "zeros"}
-			layers[i] = d
-		}
-	}
-	n, err := nn.New(1, layers, 1)
-	if _, ok := errors.AsType[*nn.ConfigError](err); !ok || n != nil {
-		t.Errorf("New = %v, %v, want a ConfigError", n, err)
-	}
-}
-
 // TestPredictRowsDoNotMeet shows that a row's outputs have the same bits alone and
 // in a batch of any size.
 func TestPredictRowsDoNotMeet(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // decode returns the config {name: arguments} of a JSON dictionary.
-func decode(t testing.TB, text string) nn.Config {
+func decode(t *testing.T, text string) nn.Config {
 	t.Helper()
 	var m map[string]map[string]any
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
