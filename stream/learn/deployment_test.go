@@ -215,15 +215,15 @@ type result struct {
 	version uint64 // the version it made, if it did
 }
 
-// train asks for a training and waits for its outcome.
-func (d *deployment) train(t *testing.T, name string, req wire.TrainRequest) result {
+// train asks for a training of iris and waits for its outcome.
+func (d *deployment) train(t *testing.T, req wire.TrainRequest) result {
 	t.Helper()
-	reply, err := d.trainer.Train(t.Context(), name, req)
+	reply, err := d.trainer.Train(t.Context(), "iris", req)
 	if err != nil {
-		t.Fatalf("Train(%s) = %v", name, err)
+		t.Fatalf("Train(iris) = %v", err)
 	}
 	if reply.State != "started" || reply.ID == "" {
-		t.Fatalf("Train(%s) = %+v, want a started training with an id", name, reply)
+		t.Fatalf("Train(iris) = %+v, want a started training with an id", reply)
 	}
 	return d.outcome(t, reply.ID)
 }
@@ -311,17 +311,17 @@ func (d *deployment) resolve(t *testing.T, ref string) registry.Version {
 	return v
 }
 
-func (d *deployment) versions(t *testing.T, name string) []registry.Version {
+func (d *deployment) versions(t *testing.T) []registry.Version {
 	t.Helper()
-	versions, err := d.reg.Versions(t.Context(), name)
+	versions, err := d.reg.Versions(t.Context(), "iris")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return versions
 }
 
-// dead returns the messages on a model's dead subject.
-func (d *deployment) dead(t *testing.T, name string) []*jetstream.RawStreamMsg {
+// dead returns the messages on the dead subject of iris.
+func (d *deployment) dead(t *testing.T) []*jetstream.RawStreamMsg {
 	t.Helper()
 	s, err := d.js.Stream(t.Context(), "MODELBUS_DEAD")
 	if err != nil {
@@ -337,7 +337,7 @@ func (d *deployment) dead(t *testing.T, name string) []*jetstream.RawStreamMsg {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if msg.Subject == "modelbus.dead."+name {
+		if msg.Subject == "modelbus.dead.iris" {
 			all = append(all, msg)
 		}
 	}
