@@ -70,13 +70,18 @@ func Codes() []Code {
 	}
 }
 
+// codeOf returns the first line that matches, that of [ErrInternal] if none does.
 func codeOf(match func(Code) bool) Code {
-	table := Codes()
-	i := slices.IndexFunc(table, match)
-	if i < 0 {
-		i = slices.IndexFunc(table, func(c Code) bool { return c.Errors[0] == ErrInternal })
+	internal := Code{}
+	for _, c := range Codes() {
+		if match(c) {
+			return c
+		}
+		if slices.Contains(c.Errors, ErrInternal) {
+			internal = c
+		}
 	}
-	return table[i]
+	return internal
 }
 
 // An Error is a failure as it travels: {"error", "code", "retryable"} and the
