@@ -20,6 +20,9 @@ import (
 // maxChunk is the size of a chunk where the server's payload limit allows it.
 const maxChunk = 512 << 10
 
+// farewell is how long a failed upload takes to remove its chunks at most.
+const farewell = 2 * time.Second
+
 // uploads bounds how often PutArtifact stores an artifact that reads back wrong.
 const uploads = 3
 
@@ -184,7 +187,7 @@ func (r *Registry) upload(ctx context.Context, digest string, artifact []byte, o
 // abandon removes what an upload that failed with cause has stored. What it
 // cannot remove now is left to Collect.
 func (r *Registry) abandon(ctx context.Context, id string, cause error) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), firstTry)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer stop()
 	return errors.Join(cause, r.purge(ctx, id))
 }

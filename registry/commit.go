@@ -25,7 +25,7 @@ func (r *Registry) commit(ctx context.Context, pace *pacer, puts []put) (seq uin
 	}
 	ctx, stop := pace.try(ctx)
 	defer stop()
-	batch, err := jetstreamext.NewBatchPublisher(r.js, jetstreamext.BatchFlowControl{AckFirst: true, AckTimeout: firstTry})
+	batch, err := jetstreamext.NewBatchPublisher(r.js, jetstreamext.BatchFlowControl{AckFirst: true, AckTimeout: pace.wait()})
 	if err != nil {
 		return 0, false, err
 	}

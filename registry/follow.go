@@ -160,7 +160,7 @@ func (f *follower) place(ctx context.Context) error {
 }
 
 func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
-	ctx, stop := newPacer().try(ctx)
+	ctx, stop := context.WithTimeout(ctx, pullHeartbeat)
 	defer stop()
 	return f.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -176,7 +176,7 @@ func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
 // drop removes a consumer so that none piles up; where that cannot be done now
 // the server does it when the consumer was not used for a while.
 func (f *follower) drop(ctx context.Context, cons jetstream.Consumer) {
-	ctx, stop := newPacer().try(context.WithoutCancel(ctx))
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), pullHeartbeat)
 	defer stop()
 	info := cons.CachedInfo()
 	if err := f.js.DeleteConsumer(ctx, info.Stream, info.Name); err != nil {

@@ -16,7 +16,10 @@ const (
 	// patience bounds the retries of a call whose context has no deadline.
 	patience = 30 * time.Second
 
-	firstTry = 2 * time.Second // how long one request is waited for; a change of leader can swallow it
+	// firstTry is how long the first request is waited for, lastTry the last. A
+	// change of leader can swallow a request or its answer; to ask again is
+	// always safe here, so the first wait is short.
+	firstTry = 500 * time.Millisecond
 	lastTry  = 16 * time.Second
 
 	firstPause = 4 * time.Millisecond
@@ -34,8 +37,11 @@ func newPacer() *pacer { return &pacer{start: time.Now()} }
 
 // try returns the context of one try.
 func (p *pacer) try(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, min(firstTry<<min(p.tries, 3), lastTry))
+	return context.WithTimeout(ctx, p.wait())
 }
+
+// wait returns how long one try may take.
+func (p *pacer) wait() time.Duration { return min(firstTry<<min(p.tries/2, 8), lastTry) }
 
 // pause waits before the next try. It returns an error that wraps cause when
 // ctx is done or patience is at its end.

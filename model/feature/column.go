@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"unicode/utf8"
 )
 
 // keptWords bounds the dictionary that survives a Reset, so that callers who
@@ -104,6 +105,9 @@ func (c *column) setValue(i int, v *Value) error {
 		text, err := v.category(buf[:0])
 		if err != nil {
 			return err
+		}
+		if !utf8.Valid(text) {
+			return invalidf("got %s: UTF-8 text is due", v.describe())
 		}
 		c.codes.grow(i)[0] = c.code(text)
 	default:
