@@ -45,18 +45,15 @@ func (f *follower) run(ctx context.Context, fn func(msg jetstream.Msg, seq uint6
 		if stop, ok := errors.AsType[*stopError](err); ok {
 			return stop.err
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		if ctx.Err() == nil && (errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, jetstream.ErrStreamNotFound)) {
 			return fmt.Errorf("following %s: %w", f.stream.CachedInfo().Config.Name, err)
 		}
 		if f.next > before {
 			pace = newPacer()
 		}
 		pace.start = time.Now() // patience is for calls; this goes on until ctx is done
-		if pace.pause(ctx, err) != nil {
-			return nil
+		if err := pace.pause(ctx, err); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
 	return nil
@@ -103,27 +100,35 @@ func (f *follower) session(ctx context.Context, fn func(jetstream.Msg, uint64) e
 		}
 		if msg == nil {
 			ticked = time.Now()
-			if err := stopped(f.tick()); err != nil {
-				return err
-			}
-			continue
+			err = stopped(f.tick())
+		} else {
+			err = f.deliver(msg, expect, fn)
+			expect++
 		}
-		meta, err := msg.Metadata()
 		if err != nil {
 			return err
 		}
-		if meta.Sequence.Consumer != expect {
-			return fmt.Errorf("message %d of the consumer is missing, got %d", expect, meta.Sequence.Consumer)
-		}
-		expect++
-		if meta.Sequence.Stream < f.next {
-			continue
-		}
-		if err := stopped(fn(msg, meta.Sequence.Stream)); err != nil {
-			return err
-		}
-		f.next = meta.Sequence.Stream + 1
 	}
+}
+
+// deliver calls fn with the consumer's message number expect, unless it was
+// delivered before.
+func (f *follower) deliver(msg jetstream.Msg, expect uint64, fn func(jetstream.Msg, uint64) error) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	if meta.Sequence.Consumer != expect {
+		return fmt.Errorf("message %d of the consumer is missing, got %d", expect, meta.Sequence.Consumer)
+	}
+	if meta.Sequence.Stream < f.next {
+		return nil
+	}
+	if err := stopped(fn(msg, meta.Sequence.Stream)); err != nil {
+		return err
+	}
+	f.next = meta.Sequence.Stream + 1
+	return nil
 }
 
 // wait returns the next message, or nil when a tick is due.
