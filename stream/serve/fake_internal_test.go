@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,8 @@ type fakeRegistry struct {
 	artifacts map[string]string // by "model.number"
 	broken    error             // what every read returns, nil for none
 	watchers  map[chan registry.Change]bool
+
+	reads atomic.Int64 // of models
 
 	looked chan struct{} // gets a value when version 99 is looked up, which then waits for held
 	held   chan struct{}
@@ -95,6 +98,7 @@ func (f *fakeRegistry) breakReads(err error) {
 }
 
 func (f *fakeRegistry) Models(context.Context) ([]registry.Model, error) {
+	f.reads.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var all []registry.Model
@@ -105,6 +109,7 @@ func (f *fakeRegistry) Models(context.Context) ([]registry.Model, error) {
 }
 
 func (f *fakeRegistry) Model(_ context.Context, name string) (registry.Model, error) {
+	f.reads.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m, ok := f.models[name]

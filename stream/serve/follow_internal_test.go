@@ -87,6 +87,23 @@ func TestRegistryOutage(t *testing.T) {
 	h.await("two x")
 }
 
+// TestOutageIsNotHammered breaks the registry in a way that answers at once.
+func TestOutageIsNotHammered(t *testing.T) {
+	h := build(t, Options{})
+	h.create("iris", "")
+	h.publish("iris", "champion", 1, "one")
+	h.start()
+	h.breakReads(errors.New("no leader"))
+	before := h.reads.Load()
+	h.create("iris", "") // a change to look at
+	for end := time.Now().Add(3 * firstRetry); time.Now().Before(end); {
+		h.ask("modelbus.predict.iris", "x")
+	}
+	if n := h.reads.Load() - before; n < 1 || n > 20 {
+		t.Errorf("the registry was read %d times in %v of an outage, want a few with growing pauses", n, 3*firstRetry)
+	}
+}
+
 // TestSwaps moves the champion while many callers ask: each is answered once,
 // with its own payload, by the version that its answer names.
 func TestSwaps(t *testing.T) {
