@@ -70,6 +70,11 @@ func (f *fakeRegistry) create(name, serving string) {
 	})
 }
 
+// corrupt makes the record of a model one that cannot be read.
+func (f *fakeRegistry) corrupt(name string) {
+	f.change(name, func() { f.models[name] = registry.Model{} })
+}
+
 func (f *fakeRegistry) remove(name string) {
 	f.change(name, func() {
 		delete(f.models, name)
@@ -102,10 +107,15 @@ func (f *fakeRegistry) Models(context.Context) ([]registry.Model, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var all []registry.Model
-	for _, m := range f.models {
+	err := f.broken
+	for name, m := range f.models {
+		if m.Name == "" {
+			err = errors.Join(err, fmt.Errorf("%w: %s", registry.ErrCorrupt, name))
+			continue
+		}
 		all = append(all, m)
 	}
-	return all, f.broken
+	return all, err
 }
 
 func (f *fakeRegistry) Model(_ context.Context, name string) (registry.Model, error) {
@@ -115,6 +125,9 @@ func (f *fakeRegistry) Model(_ context.Context, name string) (registry.Model, er
 	m, ok := f.models[name]
 	if !ok {
 		return m, registry.ErrNotFound
+	}
+	if m.Name == "" {
+		return m, registry.ErrCorrupt
 	}
 	return m, f.broken
 }

@@ -146,7 +146,10 @@ func (f *follower) list(ctx context.Context, names map[string]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	models, err := f.catalog.Models(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, registry.ErrCorrupt):
+		f.shared.log.Error().Err(err).Msg("models that cannot be read are not served")
+	case err != nil:
 		return fmt.Errorf("listing models: %w", err)
 	}
 	for name := range *f.table.Load() {
