@@ -13,6 +13,7 @@ import (
 )
 
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	js, err := jetstream.New(embeddedtest.Connect(t))
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +56,7 @@ func TestSetup(t *testing.T) {
 }
 
 func TestSetupLeavesConfigurationAlone(t *testing.T) {
+	t.Parallel()
 	js, err := jetstream.New(embeddedtest.Connect(t))
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +80,7 @@ func TestSetupLeavesConfigurationAlone(t *testing.T) {
 }
 
 func TestSetupRefusesForeignStream(t *testing.T) {
+	t.Parallel()
 	js, err := jetstream.New(embeddedtest.Connect(t))
 	if err != nil {
 		t.Fatal(err)
