@@ -3,9 +3,14 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/embedded"
@@ -160,5 +165,34 @@ func TestRestartKeepsEverything(t *testing.T) {
 	}
 	if v := publish(t, r, "iris", digest, nil); v.Number != 4 {
 		t.Errorf("version after a restart = %d, want 4", v.Number)
+	}
+}
+
+// TestAccountWithoutJetStream connects as a user of an account that has none.
+func TestAccountWithoutJetStream(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "nats.conf")
+	const accounts = `accounts { BARE: { users: [{user: bare, password: x}] }, FULL: { jetstream: enabled, users: [{user: full, password: x}] } }`
+	if err := os.WriteFile(config, []byte(accounts), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := embedded.Start(embedded.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0", Config: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	nc, err := nats.Connect(srv.URL(), nats.UserInfo("bare", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	began := time.Now()
+	_, err = registry.Create(t.Context(), jsOn(t, nc), registry.Options{})
+	if !errors.Is(err, registry.ErrUnsupported) || !strings.Contains(err.Error(), "account") {
+		t.Errorf("Create = %v after %v, want ErrUnsupported that speaks of the account", err, time.Since(began))
 	}
 }
