@@ -9,7 +9,7 @@ const (
 	blockCols  = 512     // columns of a block of B: with blockDepth rows it fills half of a 64 KiB L1 cache
 	blockDepth = 16      // rows of a block of B
 	threadWork = 1 << 19 // multiplications that are worth a goroutine
-	threadCols = 64      // columns that are worth a goroutine
+	threadRows = 16      // rows that are worth a goroutine: B is read once for each share
 )
 
 // An Epilogue is what a product does with each element of C besides the sum.
@@ -90,24 +90,24 @@ func (g *Gemm) pack(b View) View {
 	return p
 }
 
-// share returns part of parts of a product: some columns of C if there are many,
-// else some of its rows. No sum is divided.
+// share returns part of parts of a product: some rows of C if there are many,
+// which leaves the vectors long, else some of its columns. No sum is divided.
 func share(c, a, b View, e Epilogue, part, parts int) (pc, pa, pb View, pe Epilogue) {
-	if c.Cols >= threadCols*parts {
-		lo, hi := c.Cols*part/parts, c.Cols*(part+1)/parts
-		c.Data, c.Cols = c.Data[lo:], hi-lo
-		b.Data, b.Cols = b.Data[lo:], hi-lo
-		if e.Bias != nil {
-			e.Bias = e.Bias[lo:hi]
-		}
+	if c.Rows >= threadRows*parts || c.Cols < c.Rows {
+		lo, hi := c.Rows*part/parts, c.Rows*(part+1)/parts
+		c.Data, c.Rows = c.Data[lo*c.RowStride:], hi-lo
+		a.Data, a.Rows = a.Data[lo*a.RowStride:], hi-lo
 		return c, a, b, e
 	}
-	lo, hi := c.Rows*part/parts, c.Rows*(part+1)/parts
+	lo, hi := c.Cols*part/parts, c.Cols*(part+1)/parts
 	if lo == hi {
 		return View{}, View{}, b, e
 	}
-	c.Data, c.Rows = c.Data[lo*c.RowStride:], hi-lo
-	a.Data, a.Rows = a.Data[lo*a.RowStride:], hi-lo
+	c.Data, c.Cols = c.Data[lo:], hi-lo
+	b.Data, b.Cols = b.Data[lo:], hi-lo
+	if e.Bias != nil {
+		e.Bias = e.Bias[lo:hi]
+	}
 	return c, a, b, e
 }
 
@@ -139,13 +139,19 @@ func multiply(c, a, b View, e Epilogue) {
 // addBlock adds the terms from k of cols columns from j to all rows of C.
 func addBlock(c, a, b View, j, cols, k int) {
 	depth := min(blockDepth, a.Cols-k)
+	add := addScaled
+	if cols >= shortVector {
+		add = axpy
+	}
 	for i := range c.Rows {
 		row := c.Data[i*c.RowStride+j:][:cols]
-		factors := a.Data[i*a.RowStride+k*a.ColStride:]
-		for d := range depth {
-			if f := factors[d*a.ColStride]; f != 0 {
-				Axpy(row, f, b.Data[(k+d)*b.RowStride+j:][:cols])
+		factor, term := i*a.RowStride+k*a.ColStride, k*b.RowStride+j
+		for range depth {
+			if f := a.Data[factor]; f != 0 {
+				add(row, f, b.Data[term:][:cols])
 			}
+			factor += a.ColStride
+			term += b.RowStride
 		}
 	}
 }
