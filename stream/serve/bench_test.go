@@ -14,10 +14,13 @@ import (
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/serve"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // BenchmarkServe compares requests to a 10-10-1 network with requests of the same
-// payload to a bare echo subscription on the same server, 64 callers each.
+// payload to a bare echo subscription on the same server, 64 callers each. The
+// second echo sends the two headers that answers have, which cost their reader
+// more than the network does.
 func BenchmarkServe(b *testing.B) {
 	srv := embeddedtest.Start(b)
 	reg := openRegistry(b, srv)
@@ -31,11 +34,19 @@ func BenchmarkServe(b *testing.B) {
 	}); err != nil {
 		b.Fatal(err)
 	}
+	if _, err := echo.QueueSubscribe("echo.headers", "q", func(m *nats.Msg) {
+		answer := &nats.Msg{Data: m.Data, Header: nats.Header{wire.HeaderModel: {"friedman"}, wire.HeaderVersion: {"1"}}}
+		if err := m.RespondMsg(answer); err != nil {
+			b.Error(err)
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
 	if err := echo.Flush(); err != nil {
 		b.Fatal(err)
 	}
 	payload := []byte(`{"instances": [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]]}`)
-	for _, subject := range []string{"echo", "modelbus.predict.friedman"} {
+	for _, subject := range []string{"echo", "echo.headers", "modelbus.predict.friedman"} {
 		b.Run(subject[strings.LastIndexByte(subject, '.')+1:], func(b *testing.B) {
 			call(b, srv, subject, payload)
 		})
