@@ -242,34 +242,36 @@ func (m *Model) decodeNetwork(left tensorSet) error {
 func checkSize(inputs int, layers []nn.Layer, have int) error {
 	width, need := inputs, 0
 	for i, l := range layers {
+		var tables []nn.EmbeddingColumn
 		switch l := l.(type) {
 		case nn.Dense:
-			if l.Units > have/max(width, 1) {
-				return fmt.Errorf("layer %d needs %d × %d weights, the file has %d numbers", i+1, width, l.Units, have)
-			}
-			need += width * l.Units
+			tables = []nn.EmbeddingColumn{{InputDim: width, OutputDim: l.Units}}
 			width = l.Units
 		case nn.Embedding:
-			tables := l.Columns
-			if len(tables) == 0 {
-				tables = []nn.EmbeddingColumn{{InputDim: l.InputDim, OutputDim: l.OutputDim}}
-				width *= l.OutputDim
-			}
-			for _, t := range tables {
-				if t.InputDim > have/max(t.OutputDim, 1) {
-					return fmt.Errorf("layer %d needs a table of %d × %d, the file has %d numbers", i+1, t.InputDim, t.OutputDim, have)
-				}
-				need += t.InputDim * t.OutputDim
-				if len(l.Columns) > 0 {
-					width += t.OutputDim - 1
-				}
-			}
+			tables, width = embeddingTables(l, width)
 		}
-		if need > have {
-			return fmt.Errorf("the network needs more than %d numbers, which is what the file has", have)
+		for _, t := range tables {
+			if t.InputDim > have/max(t.OutputDim, 1) {
+				return fmt.Errorf("layer %d needs %d × %d numbers, the file has %d", i+1, t.InputDim, t.OutputDim, have)
+			}
+			if need += t.InputDim * t.OutputDim; need > have {
+				return fmt.Errorf("the network needs more than %d numbers, which is what the file has", have)
+			}
 		}
 	}
 	return nil
+}
+
+// embeddingTables returns the tables of l on inputs of width, and its output
+// width.
+func embeddingTables(l nn.Embedding, width int) (tables []nn.EmbeddingColumn, outputs int) {
+	if len(l.Columns) == 0 {
+		return []nn.EmbeddingColumn{{InputDim: l.InputDim, OutputDim: l.OutputDim}}, width * l.OutputDim
+	}
+	for _, t := range l.Columns {
+		width += t.OutputDim - 1
+	}
+	return l.Columns, width
 }
 
 // decodeState takes the optimizer's state. That it fits the network shows when
@@ -279,7 +281,7 @@ func (m *Model) decodeState(left tensorSet) error {
 	if err != nil {
 		return err
 	}
-	trainer, err := nn.NewTrainer(m.network, done.loss, m.spec.optimizer())
+	trainer, err := nn.NewTrainer(m.network, done.loss, m.spec.Optimizer)
 	if err != nil {
 		return err
 	}

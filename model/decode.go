@@ -16,7 +16,7 @@ func decodeInto(n *node, dst reflect.Value, what string) *SpecError {
 	if n.isNull() {
 		return nil
 	}
-	switch dst.Kind() { //nolint:exhaustive // a spec has no other kinds
+	switch dst.Kind() {
 	case reflect.Pointer:
 		dst.Set(reflect.New(dst.Type().Elem()))
 		return decodeInto(n, dst.Elem(), what)

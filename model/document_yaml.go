@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"errors"
 	"regexp"
 	"strconv"
@@ -48,22 +49,28 @@ func parseYAML(text []byte) (n *node, failure *SpecError) {
 	return root, nil
 }
 
-// checkNesting refuses flow brackets nested so deep that a recursive parser
-// would exhaust its stack. Brackets in strings count too, which cannot harm.
+// checkNesting refuses flow brackets and lists in lists on one line so deep that
+// a recursive parser would exhaust its stack or its time. Brackets in strings
+// count too, which cannot harm.
 func checkNesting(text []byte) *SpecError {
-	const deepest = 1000
-	depth, line := 0, 1
-	for _, b := range text {
-		switch b {
-		case '\n':
-			line++
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth = max(depth-1, 0)
+	const brackets = 1000
+	depth, line := 0, 0
+	for l := range bytes.Lines(text) {
+		line++
+		dashes := 0
+		for rest := bytes.TrimLeft(l, " "); bytes.HasPrefix(rest, []byte("- ")); dashes++ {
+			rest = bytes.TrimLeft(rest[2:], " ")
 		}
-		if depth > deepest {
-			return position{line, 1}.errorf("nested deeper than %d levels", maxSpecDepth)
+		for _, b := range l {
+			switch b {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(depth-1, 0)
+			}
+			if depth > brackets || dashes > maxSpecDepth {
+				return position{line, 1}.errorf("nested deeper than %d levels", maxSpecDepth)
+			}
 		}
 	}
 	return nil

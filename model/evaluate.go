@@ -28,31 +28,39 @@ func (m *Model) Evaluate(f *feature.Frame) (metric.Scores, error) {
 		weights[i] = f.Weight(i)
 	}
 	if out.Classes == nil {
-		truth := make([]float32, n)
-		for i := range truth {
-			truth[i] = float32(f.Row(i).Label.Num)
-		}
-		return metric.Regression(out.Values, truth, weights), nil
+		return metric.Regression(out.Values, m.numbers(f), weights), nil
 	}
-	classes, truth := truthOf(f, out.Classes)
+	classes, truth := m.truth(f)
 	return metric.Classification(widen(out, len(classes)), truth, weights, classes), nil
 }
 
-// truthOf returns the class index of each row; classes that are not known yet
-// come after those that are.
-func truthOf(f *feature.Frame, known []string) (classes []string, truth []float32) {
-	classes = slices.Clip(known)
-	index := make(map[string]int, len(known))
-	for i, name := range known {
-		index[name] = i
+// numbers returns the labels of a regression, in label units.
+func (m *Model) numbers(f *feature.Frame) []float32 {
+	out := make([]float32, f.Len())
+	if len(m.spec.Schema.Label.Scale) == 0 && m.pipeline.Targets(out, f, 0, len(out)) == nil {
+		return out
 	}
+	for i := range out {
+		out[i] = float32(f.Row(i).Label.Num) // exact, and also where the scale is not defined
+	}
+	return out
+}
+
+// truth returns the class index of each row; classes that m does not know come
+// after those it does.
+func (m *Model) truth(f *feature.Frame) (classes []string, truth []float32) {
+	classes = slices.Clip(m.Classes())
+	unknown := map[string]int{}
 	truth = make([]float32, f.Len())
 	for i := range truth {
+		if m.pipeline.Targets(truth[i:i+1], f, i, i+1) == nil {
+			continue
+		}
 		name := labelOf(f, i)
-		k, ok := index[name]
+		k, ok := unknown[name]
 		if !ok {
 			k = len(classes)
-			index[name] = k
+			unknown[name] = k
 			classes = append(classes, name)
 		}
 		truth[i] = float32(k)

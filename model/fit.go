@@ -106,13 +106,11 @@ func checkParent(spec *Spec, parent *Model) error {
 	return nil
 }
 
-func optimizerName(s *Spec) string { return s.optimizer().Config().Name }
-
-func (s *Spec) optimizer() nn.Optimizer {
+func optimizerName(s *Spec) string {
 	if s.Optimizer == nil {
-		return nn.Adam{}
+		return nn.Adam{}.Config().Name
 	}
-	return s.Optimizer
+	return s.Optimizer.Config().Name
 }
 
 // newModel returns an untrained model with its pipeline fitted to the training
@@ -203,7 +201,7 @@ func (m *Model) train(ctx context.Context, train, validation *rows, opts FitOpti
 	if err != nil {
 		return nil, err
 	}
-	trainer, err := nn.NewTrainer(m.network, done.loss, m.spec.optimizer())
+	trainer, err := nn.NewTrainer(m.network, done.loss, m.spec.Optimizer)
 	if err != nil {
 		return nil, &SpecError{Msg: err.Error()}
 	}

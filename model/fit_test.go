@@ -11,11 +11,11 @@ import (
 	"github.com/modelbus/modelbus/model/feature"
 )
 
-func mustParse(t testing.TB, text string) *model.Spec {
-	t.Helper()
+func mustParse(tb testing.TB, text string) *model.Spec {
+	tb.Helper()
 	s, err := model.ParseSpec([]byte(text))
 	if err != nil {
-		t.Fatalf("ParseSpec: %v", err)
+		tb.Fatalf("ParseSpec: %v", err)
 	}
 	return s
 }
@@ -31,10 +31,10 @@ func truth(b bool) feature.Value {
 	return v
 }
 
-func appendRow(t testing.TB, f *feature.Frame, label feature.Value, values ...feature.Value) {
-	t.Helper()
+func appendRow(tb testing.TB, f *feature.Frame, label feature.Value, values ...feature.Value) {
+	tb.Helper()
 	if err := f.Append(feature.Row{Values: values, Label: label, Weight: 1}); err != nil {
-		t.Fatalf("Append: %v", err)
+		tb.Fatalf("Append: %v", err)
 	}
 }
 
@@ -51,41 +51,41 @@ training: {epochs: 10, batch_size: 16, seed: 7}
 `
 
 // flowers are three clouds of points a few standard deviations apart.
-func flowers(t testing.TB, s *feature.Schema, n int, seed uint64) *feature.Frame {
-	t.Helper()
+func flowers(tb testing.TB, s *feature.Schema, n int, seed uint64) *feature.Frame {
+	tb.Helper()
 	f := feature.NewFrame(s, true)
 	r := rand.New(rand.NewPCG(seed, 0))
 	names := []string{"setosa", "versicolor", "virginica"}
 	for i := range n {
 		k := i % 3
-		appendRow(t, f, text(names[k]), number(float64(4*k)+r.NormFloat64()), number(float64(3*(k%2))+r.NormFloat64()*0.7))
+		appendRow(tb, f, text(names[k]), number(float64(4*k)+r.NormFloat64()), number(float64(3*(k%2))+r.NormFloat64()*0.7))
 	}
 	return f
 }
 
-func fit(t testing.TB, s *model.Spec, f *feature.Frame, opts model.FitOptions) (*model.Model, *model.Report) {
-	t.Helper()
-	m, r, err := model.Fit(t.Context(), s, f, opts)
+func fit(tb testing.TB, s *model.Spec, f *feature.Frame, opts model.FitOptions) (*model.Model, *model.Report) {
+	tb.Helper()
+	m, r, err := model.Fit(tb.Context(), s, f, opts)
 	if err != nil {
-		t.Fatalf("Fit: %v", err)
+		tb.Fatalf("Fit: %v", err)
 	}
 	return m, r
 }
 
-func encode(t testing.TB, m *model.Model) []byte {
-	t.Helper()
+func encode(tb testing.TB, m *model.Model) []byte {
+	tb.Helper()
 	b, err := m.Encode()
 	if err != nil {
-		t.Fatalf("Encode: %v", err)
+		tb.Fatalf("Encode: %v", err)
 	}
 	return b
 }
 
-func decode(t testing.TB, b []byte) *model.Model {
-	t.Helper()
+func decode(tb testing.TB, b []byte) *model.Model {
+	tb.Helper()
 	m, err := model.Decode(b)
 	if err != nil {
-		t.Fatalf("Decode: %v", err)
+		tb.Fatalf("Decode: %v", err)
 	}
 	return m
 }
@@ -158,11 +158,11 @@ func TestFitResumes(t *testing.T) {
 	}
 }
 
-func mustJSON(t testing.TB, s *model.Spec) []byte {
-	t.Helper()
+func mustJSON(tb testing.TB, s *model.Spec) []byte {
+	tb.Helper()
 	b, err := s.MarshalJSON()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

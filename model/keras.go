@@ -56,19 +56,16 @@ func parseKerasModel(n *node) ([]nn.Layer, *SpecError) {
 	}
 	layers := make([]nn.Layer, 0, len(list.list))
 	for i, item := range list.list {
-		layer, err := parseKerasLayer(item, i == 0)
-		if err != nil {
+		var err *SpecError
+		if layers, err = appendKerasLayer(layers, item, i == 0); err != nil {
 			return nil, err
-		}
-		if layer != nil {
-			layers = append(layers, layer)
 		}
 	}
 	return layers, nil
 }
 
-// parseKerasLayer reads one layer, nil for an InputLayer.
-func parseKerasLayer(n *node, first bool) (nn.Layer, *SpecError) {
+// appendKerasLayer reads one layer, which is none if it is an InputLayer.
+func appendKerasLayer(layers []nn.Layer, n *node, first bool) ([]nn.Layer, *SpecError) {
 	class, config := n.get("class_name"), n.get("config")
 	if class == nil || config == nil || config.fields == nil {
 		return nil, n.errorf("a Keras layer is a mapping of class_name and config, got %s", n)
@@ -84,7 +81,7 @@ func parseKerasLayer(n *node, first bool) (nn.Layer, *SpecError) {
 		if !first {
 			return nil, n.errorf("an InputLayer may only come first")
 		}
-		return nil, nil //nolint:nilnil // an InputLayer is no layer
+		return layers, nil
 	}
 	if err := checkKerasConfig(name, config); err != nil {
 		return nil, err
@@ -97,7 +94,7 @@ func parseKerasLayer(n *node, first bool) (nn.Layer, *SpecError) {
 	if err != nil {
 		return nil, locateKeras(class, config, err)
 	}
-	return layer, nil
+	return append(layers, layer), nil
 }
 
 // locateKeras gives an error of package nn its place in a layer of a Keras model.

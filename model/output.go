@@ -53,7 +53,7 @@ func completeNetwork(s *Spec, classes int) (*completion, *fault) {
 		return nil, f
 	}
 	if classes == classesUnknown {
-		return nil, nil //nolint:nilnil // nothing to complete, nothing wrong
+		return nil, nil
 	}
 	added, f := outputLayer(end, lossName, classes)
 	if f != nil {
@@ -67,7 +67,7 @@ func completeNetwork(s *Spec, classes int) (*completion, *fault) {
 			return nil, faultf("network", "adding the output layer: %v", err)
 		}
 		c.layers = append(c.layers, layer)
-		activation, _ = added.Args["activation"].(string)
+		activation = activationName(added.Args["activation"])
 	}
 	return c, c.chooseLoss(lossName, activation, classes)
 }
@@ -79,15 +79,12 @@ func networkEnd(layers []nn.Layer) ending {
 	}
 	i := len(layers) - 1
 	last := layers[i].Config()
-	activation := ""
+	activation := activationName(last.Args["activation"])
 	if last.Name == "Activation" && i > 0 {
-		activation = activationName(last.Args["activation"])
 		last = layers[i-1].Config()
 		if inner := activationName(last.Args["activation"]); inner != "linear" {
 			return ending{activation: activation, index: i}
 		}
-	} else {
-		activation = activationName(last.Args["activation"])
 	}
 	if last.Name != "Dense" {
 		return ending{activation: activation, index: i}

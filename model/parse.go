@@ -84,11 +84,10 @@ func parseSections(root *node, s *Spec) *SpecError {
 	if s.Network, err = parseNetwork(root.get("network")); err != nil {
 		return err
 	}
-	if s.Optimizer, err = parseObject(root.get("optimizer"), "optimizer", nn.ParseOptimizer); err != nil {
+	if err := parseObject(&s.Optimizer, root.get("optimizer"), "optimizer", nn.ParseOptimizer); err != nil {
 		return err
 	}
-	s.Loss, err = parseObject(root.get("loss"), "loss", nn.ParseLoss)
-	return err
+	return parseObject(&s.Loss, root.get("loss"), "loss", nn.ParseLoss)
 }
 
 // adoptFills takes the fill of a category as it is written, so that "fill: 0"
@@ -129,8 +128,8 @@ func parseNetwork(n *node) ([]nn.Layer, *SpecError) {
 		if item.isNull() {
 			return nil, item.errorf("an entry of network is empty, write a layer such as Dense: {units: 16, activation: relu}")
 		}
-		layer, err := parseObject(item, "layer", nn.ParseLayer)
-		if err != nil {
+		var layer nn.Layer
+		if err := parseObject(&layer, item, "layer", nn.ParseLayer); err != nil {
 			return nil, err
 		}
 		layers = append(layers, layer)
@@ -138,22 +137,22 @@ func parseNetwork(n *node) ([]nn.Layer, *SpecError) {
 	return layers, nil
 }
 
-// parseObject reads "Name" or "Name: {arguments}" by parse. It returns the zero
-// T for null.
-func parseObject[T any](n *node, kind string, parse func(nn.Config) (T, error)) (T, *SpecError) {
-	var none T
+// parseObject sets dst from "Name" or "Name: {arguments}" by parse. Null leaves
+// it as it is.
+func parseObject[T any](dst *T, n *node, kind string, parse func(nn.Config) (T, error)) *SpecError {
 	if n.isNull() {
-		return none, nil
+		return nil
 	}
 	c, args, err := objectConfig(n, kind)
 	if err != nil {
-		return none, err
+		return err
 	}
 	object, parseErr := parse(c)
 	if parseErr != nil {
-		return none, locateConfig(n, args, parseErr)
+		return locateConfig(n, args, parseErr)
 	}
-	return object, nil
+	*dst = object
+	return nil
 }
 
 // objectConfig reads the neutral form of an object; args is the node of its

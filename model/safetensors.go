@@ -75,7 +75,7 @@ func (t *tensor) float64s() []float64 {
 func (t *tensor) notFinite() int {
 	size := dtypeSize(t.dtype)
 	for i := 0; i < len(t.data); i += size {
-		finite := true
+		var finite bool
 		if size == 4 {
 			const exponent = 0xff << 23
 			finite = binary.LittleEndian.Uint32(t.data[i:])&exponent != exponent

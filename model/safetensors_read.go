@@ -206,7 +206,7 @@ func (h *headerReader) tensor(name string) error {
 	return nil
 }
 
-// naturals reads a list of at most most numbers from 0 on.
+// naturals reads a list of whole numbers from 0 on, as many as most.
 func (h *headerReader) naturals(most int) ([]int, error) {
 	if err := h.delim('['); err != nil {
 		return nil, err

@@ -25,33 +25,32 @@ func (s *Spec) YAML(comments map[string]string) ([]byte, error) {
 	for _, f := range root.fields {
 		w.section(f)
 	}
-	return w.Bytes(), nil
+	return w.out.Bytes(), nil
 }
 
 // A yamlWriter writes a spec with a line for each feature, layer and setting.
 type yamlWriter struct {
-	bytes.Buffer
-
+	out      bytes.Buffer
 	comments map[string]string
 }
 
 func (w *yamlWriter) section(f field) {
 	if c := sectionComment(f.key); c != "" {
-		fmt.Fprintf(w, "\n# %s\n", c)
+		fmt.Fprintf(&w.out, "\n# %s\n", c)
 	}
-	switch {
-	case f.key == "features" || f.key == "network":
-		fmt.Fprintf(w, "%s:\n", f.key)
+	switch f.key {
+	case "features", "network":
+		fmt.Fprintf(&w.out, "%s:\n", f.key)
 		for _, item := range f.value.list {
-			fmt.Fprintf(w, "  - %s%s\n", entryForm(item), w.remark(item))
+			fmt.Fprintf(&w.out, "  - %s%s\n", entryForm(item), w.remark(item))
 		}
-	case f.key == "training" || f.key == "serving":
-		fmt.Fprintf(w, "%s:\n", f.key)
+	case "training", "serving":
+		fmt.Fprintf(&w.out, "%s:\n", f.key)
 		for _, setting := range f.value.fields {
-			fmt.Fprintf(w, "  %s: %s\n", keyForm(setting.key), flowForm(setting.value))
+			fmt.Fprintf(&w.out, "  %s: %s\n", keyForm(setting.key), flowForm(setting.value))
 		}
 	default:
-		fmt.Fprintf(w, "%s: %s%s\n", f.key, flowForm(f.value), w.remark(f.value))
+		fmt.Fprintf(&w.out, "%s: %s%s\n", f.key, flowForm(f.value), w.remark(f.value))
 	}
 }
 

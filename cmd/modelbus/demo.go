@@ -191,18 +191,22 @@ func (d *demo) compare(ctx context.Context, ref string, rows []feature.Row) (com
 		c.mae += math.Abs(p.Values[i]-row.Label.Num) / float64(len(rows))
 	}
 	if ref == demoModel && p.Version == 1 {
-		d.print(p, rows, c)
+		err = d.print(p, rows, c)
 	}
-	return c, nil
+	return c, err
 }
 
-func (d *demo) print(p *wire.Predictions, rows []feature.Row, c compared) {
-	t := d.app.newTable(fmt.Sprintf("%d new rows over NATS, answered by version %d", len(rows), p.Version), "Row", "Prediction", "Actual", "Error")
+func (d *demo) print(p *wire.Predictions, rows []feature.Row, c compared) error {
+	if err := d.app.printf("\n%d new rows over NATS, answered by version %d\n", len(rows), p.Version); err != nil {
+		return err
+	}
+	t := d.app.newTable("", "Row", "Prediction", "Actual", "Error")
 	for i := range rows {
 		t.AppendRow([]any{i + 1, fmt.Sprintf("%.2f", p.Values[i]), fmt.Sprintf("%.2f", rows[i].Label.Num), fmt.Sprintf("%+.2f", p.Values[i]-rows[i].Label.Num)})
 	}
 	t.AppendFooter([]any{"all", "", "", fmt.Sprintf("%.2f mean", c.mae)})
 	t.Render()
+	return nil
 }
 
 // swap trains version 2 while a caller keeps asking, and says what it saw.

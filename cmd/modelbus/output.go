@@ -29,7 +29,9 @@ func (a *app) printf(format string, args ...any) error {
 func (a *app) newTable(title string, header ...any) *table.Table {
 	t := &table.Table{}
 	t.SetOutputMirror(a.out)
-	t.SetStyle(table.StyleRounded)
+	style := table.StyleRounded
+	style.Format = table.FormatOptions{}
+	t.SetStyle(style)
 	if title != "" {
 		t.SetTitle("%s", title)
 	}

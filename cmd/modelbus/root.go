@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -61,9 +62,12 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          unknownCommand,
 	}
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return readEnvironment(cmd.Flags()) }
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()
 	a.conn.bind(flags)
 	flags.StringVar(&a.prefix, "prefix", "", "first token of all subjects (default modelbus) [MODELBUS_PREFIX]")
@@ -77,6 +81,17 @@ func (a *app) root() *cobra.Command {
 		a.exportCommand(), a.importCommand(), a.watchCommand(), a.versionCommand(),
 	)
 	return root
+}
+
+// unknownCommand prints help when no command is given.
+func unknownCommand(root *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		return root.Help()
+	}
+	if near := root.SuggestionsFor(words[0]); len(near) > 0 {
+		return usagef("no command %q: did you mean %s?", words[0], strings.Join(near, " or "))
+	}
+	return usagef("no command %q: `modelbus --help` lists them", words[0])
 }
 
 // args wraps cobra's argument checks so that they count as wrong usage.

@@ -1,7 +1,7 @@
 package dataset
 
 import (
-	"io"
+	"fmt"
 
 	"github.com/modelbus/modelbus/model/feature"
 )
@@ -29,7 +29,8 @@ type Options struct {
 
 	// Header says whether the first line of CSV or TSV names the columns:
 	// "yes", "no", or "" to guess (a first line without any number, over rows
-	// with some). Without a header columns are "c1", "c2", …
+	// with some or over 64 rows that never repeat one of its cells). Without a
+	// header columns are "c1", "c2", …
 	Header string
 
 	// Missing lists cell texts that mean a missing value besides the empty
@@ -43,22 +44,38 @@ type Options struct {
 	Part string
 }
 
+// Role says what a column is where the file itself tells.
+type Role uint8
+
+// The roles of columns. Only JSON Lines of the training form
+// ({"features": …, "label": …, "weight": …}) have others than RoleValue.
+const (
+	RoleValue Role = iota
+	RoleLabel
+	RoleWeight
+)
+
 // A Column is one named column of a file.
 type Column struct {
 	Name string
-	Size int // more than 1 for a vector
+	Size int // 1, or more for a vector
+	Role Role
 }
 
 // A Reader yields the rows of a file in order. It is not safe for concurrent use.
 type Reader interface {
-	// Columns returns the columns known so far, in order; for JSON Lines those
-	// of the first row.
+	// Columns returns the columns known so far, in order. Those of JSON Lines
+	// are the keys of the rows read; later rows may add some.
 	Columns() []Column
 
 	// Read returns the next row, values in the order of Columns, valid until
 	// the next call. It returns io.EOF at the end and a *RowError for a row
 	// that cannot be read, after which reading can go on.
 	Read() ([]feature.Value, error)
+
+	// Line returns the 1-based line where the row last read begins (its number
+	// for NPZ), 0 before the first.
+	Line() int
 }
 
 // A RowError is a row that could not be read.
@@ -68,41 +85,18 @@ type RowError struct {
 }
 
 // Error implements error.
-func (e *RowError) Error() string { panic("unbuilt") }
+func (e *RowError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 
 // Unwrap returns Err.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// NewReader returns a reader of r. It reads no more than it needs to find the
-// columns; NPZ, whose directory is at the end, is read whole.
-func NewReader(r io.Reader, opts Options) (Reader, error) { panic("unbuilt") }
+// An invalidError has a message of its own and wraps feature.ErrInvalid.
+type invalidError string
 
-// Bound yields rows that fit a schema, from a reader's columns by name.
-type Bound struct{}
+func (e invalidError) Error() string { return string(e) }
 
-// Bind matches columns to features and label by name. Columns that the schema
-// does not name are ignored; a feature without column is an error that lists
-// the columns there are. The label's column is required with label "required",
-// used where there with "optional", and ignored with "none". A file without
-// header whose width fits the schema is matched by position, the label first
-// or last as the schema's label name says ("c1" style), else last.
-func Bind(r Reader, s *feature.Schema, label string) (*Bound, error) { panic("unbuilt") }
+func (e invalidError) Unwrap() error { return feature.ErrInvalid }
 
-// HasLabel reports whether rows carry a label.
-func (b *Bound) HasLabel() bool { panic("unbuilt") }
-
-// Read returns the next row like [Reader.Read]; it is valid until the next call.
-func (b *Bound) Read() (feature.Row, error) { panic("unbuilt") }
-
-// Inferred is a schema with what led to it.
-type Inferred struct {
-	Schema feature.Schema
-	Notes  map[string]string // by feature (and label) name: a short remark, such as "3 values" or "12 missing"
-	Rows   int
+func invalidf(format string, args ...any) error {
+	return invalidError(fmt.Sprintf(format, args...))
 }
-
-// Infer reads up to limit rows (all if limit is 0) and returns the schema they
-// suggest: numbers, booleans, categories (text, one_hot up to 32 values, else
-// embedding), vectors; a policy where values are missing. label names the
-// column to predict.
-func Infer(r Reader, label string, limit int) (*Inferred, error) { panic("unbuilt") }

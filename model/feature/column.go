@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"unicode/utf8"
 )
 
 // keptWords bounds the dictionary that survives a Reset, so that callers who
@@ -24,7 +25,7 @@ type column struct {
 	missing bool // missing values are allowed
 
 	numbers chunks[float64]
-	vectors chunks[float32]
+	vectors vectors
 	truths  chunks[uint8]
 	codes   chunks[int32]
 
@@ -38,7 +39,7 @@ func newColumn(title string, kind Type, size int, missing bool) *column {
 	case Number:
 		c.numbers = newChunks[float64](1, 8)
 	case Vector:
-		c.vectors = newChunks[float32](c.size, 4)
+		c.vectors = newVectors(c.size)
 	case Boolean:
 		c.truths = newChunks[uint8](1, 1)
 	case Category:
@@ -70,9 +71,7 @@ func (c *column) setMissing(i int) {
 	case Number:
 		c.numbers.grow(i)[0] = math.NaN()
 	case Vector:
-		row := c.vectors.grow(i)
-		clear(row)
-		row[0] = float32(math.NaN())
+		c.vectors.setMissing(i)
 	case Boolean:
 		c.truths.grow(i)[0] = noTruth
 	case Category:
@@ -105,6 +104,9 @@ func (c *column) setValue(i int, v *Value) error {
 		if err != nil {
 			return err
 		}
+		if !utf8.Valid(text) {
+			return invalidf("got %s: UTF-8 text is due", v.describe())
+		}
 		c.codes.grow(i)[0] = c.code(text)
 	default:
 		return invalidf("unknown type %q", c.kind)
@@ -121,7 +123,7 @@ func (c *column) setVector(i int, x []float32) error {
 			return invalidf("got %v at position %d: a finite number is due", v, j)
 		}
 	}
-	copy(c.vectors.grow(i), x)
+	c.vectors.set(i, x)
 	return nil
 }
 
@@ -168,8 +170,8 @@ func (c *column) value(i int) Value {
 			return Value{Kind: KindNumber, Num: x}
 		}
 	case Vector:
-		if x := c.vectors.row(i); finite32(x[0]) {
-			return Value{Kind: KindVector, Vector: x}
+		if x := c.vectors.row(i); !x.missing() {
+			return Value{Kind: KindVector, Vector: x.slice()}
 		}
 	case Boolean:
 		if x := c.truths.row(i)[0]; x != noTruth {
@@ -193,9 +195,7 @@ func (c *column) floats(dst []float64, i int) bool {
 		dst[0] = float64(c.truths.row(i)[0])
 		return dst[0] != noTruth
 	case Vector:
-		for j, x := range c.vectors.row(i) {
-			dst[j] = float64(x)
-		}
+		c.vectors.row(i).widenTo(dst)
 	case Category:
 		return false
 	}

@@ -120,6 +120,9 @@ func (fit *fitting) scales(name string, scales []Scale, c *column) error {
 			return err
 		}
 		for stat, values := range stats {
+			if err := checkFinite(stat, values); err != nil {
+				return fmt.Errorf("%s: %w", c.title, err)
+			}
 			fit.state.Stats[name+"."+stat] = values
 		}
 		next, err := stepOf(scale, c.size, func(stat string, _ int) ([]float64, error) { return stats[stat], nil })

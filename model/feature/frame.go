@@ -8,7 +8,9 @@ import (
 // A Frame holds rows in typed columns. Number columns are float64, vector
 // columns float32 (Size a row), category columns indices into the strings
 // seen by this frame. Columns grow in pieces of at most 256 KiB (or one row), so
-// that appending never holds a second copy of the rows.
+// that appending never holds a second copy of the rows. A piece of vectors that
+// are all whole numbers from 0 to 255 takes a byte a number; with other numbers
+// it has up to 512 KiB.
 type Frame struct {
 	schema  *Schema
 	columns []*column
@@ -143,7 +145,7 @@ func (f *Frame) Range(lo, hi int) *Frame {
 
 // Row returns row i with its values in the types of their columns (a CSV cell
 // of a number feature is a number), for messages and for writing it out. A
-// vector shares memory with f.
+// vector may share memory with f.
 func (f *Frame) Row(i int) Row {
 	f.check(i)
 	r := Row{Values: make([]Value, len(f.columns))}

@@ -47,6 +47,7 @@ func TestAppendRefuses(t *testing.T) {
 		{"huge cell", func(r *feature.Row) { r.Values[0] = cell("1e999") }, `feature "age": got "1e999": a number within ±1.8e+308 is due`},
 		{"fraction for a category", func(r *feature.Row) { r.Values[1] = num(1.5) }, `feature "island": got the number 1.5: text or a whole number is due`},
 		{"list for a category", func(r *feature.Row) { r.Values[1] = vec(1) }, `feature "island": got a list of 1 numbers: text or a whole number is due`},
+		{"category that is not UTF-8", func(r *feature.Row) { r.Values[1] = cell("\xff") }, `feature "island": got "\xff": UTF-8 text is due`},
 		{"missing boolean", func(r *feature.Row) { r.Values[2] = none }, `feature "wet": the value is missing`},
 		{"empty cell", func(r *feature.Row) { r.Values[2] = cell("") }, `feature "wet": the value is missing`},
 		{"two for a boolean", func(r *feature.Row) { r.Values[2] = num(2) }, `feature "wet": got the number 2: true or false is due`},

@@ -105,21 +105,14 @@ func (o *vectorOp) apply(b batch) error {
 	for i := range b.n {
 		x := c.vectors.row(b.frame.first + b.row(i))
 		out := b.dst[i*b.stride+o.at:]
-		missing := !finite32(x[0])
-		bad := -1
-		switch {
-		case missing && o.fill == nil:
+		missing := x.missing()
+		if missing && o.fill == nil {
 			return o.missingError(b, i)
-		case missing:
-			copy(out, o.filled)
-		case len(o.scale) == 0:
-			copy(out, x)
-		case o.mul != nil && affine(out[:len(x)], x, o.sub, o.mul):
-		default:
-			bad = o.general(out[:len(x)], x)
 		}
-		if bad >= 0 {
-			v := float64(x[bad])
+		if missing {
+			copy(out, o.filled)
+		} else if bad := o.write(out[:o.size], x); bad >= 0 {
+			v := float64(x.at(bad))
 			title := fmt.Sprintf("%s at position %d", o.title, bad)
 			return &RowError{Row: b.row(i), Err: scaledError(title, v, o.scale.forward(v, bad))}
 		}
@@ -130,11 +123,27 @@ func (o *vectorOp) apply(b batch) error {
 	return nil
 }
 
+// write writes the scaled x and returns the first position where that is no
+// float32, or -1.
+func (o *vectorOp) write(out []float32, x vector) int {
+	switch {
+	case len(o.scale) == 0:
+		x.copyTo(out)
+		return -1
+	case o.mul != nil && x.floats != nil && affine(out, x.floats, o.sub, o.mul),
+		o.mul != nil && x.bytes != nil && affine(out, x.bytes, o.sub, o.mul):
+		return -1
+	case x.floats != nil:
+		return general(o.scale, out, x.floats)
+	}
+	return general(o.scale, out, x.bytes)
+}
+
 // affine writes (x − sub) · mul and reports whether all of it is finite.
-func affine(out, x, sub, mul []float32) bool {
+func affine[T uint8 | float32](out []float32, x []T, sub, mul []float32) bool {
 	out, sub, mul = out[:len(x)], sub[:len(x)], mul[:len(x)]
 	for j, v := range x {
-		y := (v - sub[j]) * mul[j]
+		y := (float32(v) - sub[j]) * mul[j]
 		if !finite32(y) {
 			return false
 		}
@@ -145,9 +154,9 @@ func affine(out, x, sub, mul []float32) bool {
 
 // general writes the scaled x and returns the first position where that is no
 // float32, or -1.
-func (o *vectorOp) general(out, x []float32) int {
+func general[T uint8 | float32](scale steps, out []float32, x []T) int {
 	for j, v := range x {
-		y := o.scale.forward(float64(v), j)
+		y := scale.forward(float64(v), j)
 		if !(math.Abs(y) <= math.MaxFloat32) {
 			return j
 		}

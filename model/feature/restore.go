@@ -60,13 +60,20 @@ func (c *compiler) stats(name, stat string, size int) ([]float64, error) {
 	if len(values) != size {
 		return nil, invalidf("the state has %d values of %s: %d are due", len(values), stat, size)
 	}
-	for _, x := range values {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil, invalidf("%s is %v: the values are too large, or the state is damaged", stat, x)
-		}
+	if err := checkFinite(stat, values); err != nil {
+		return nil, err
 	}
 	c.state.Stats[key] = slices.Clone(values)
 	return c.state.Stats[key], nil
+}
+
+func checkFinite(stat string, values []float64) error {
+	for _, x := range values {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return invalidf("%s is %v: the values are too large, or the state is damaged", stat, x)
+		}
+	}
+	return nil
 }
 
 // words returns a copy of a vocabulary after checking it against the one that

@@ -164,6 +164,14 @@ func TestClassificationUndefined(t *testing.T) {
 	}
 }
 
+// Keras keeps probabilities within [1e-7, 1-1e-7].
+func TestCertainAndRightIsNotQuiteFree(t *testing.T) {
+	s := metric.Classification([]float32{0, 1}, []float32{1}, nil, []string{"no", "yes"})
+	if got := s.Values["log_loss"]; got < 0.99e-7 || got > 1.01e-7 {
+		t.Errorf("log_loss = %v, want 1e-7", got)
+	}
+}
+
 func TestConfusionIsBounded(t *testing.T) {
 	const k = metric.MaxConfusion + 1
 	s := metric.Classification(make([]float32, k), []float32{3}, nil, make([]string, k))

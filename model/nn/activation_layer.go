@@ -1,5 +1,7 @@
 package nn
 
+import "strings"
+
 // Activation applies an element-wise function, or softmax to each row.
 type Activation struct {
 	Activation string // by Keras's name: relu, softmax
@@ -8,25 +10,24 @@ type Activation struct {
 // Config implements [Layer].
 func (l Activation) Config() Config { return newConfig("Activation", "activation", l.Activation) }
 
-func parseActivation(a *arguments) Layer {
-	l := Activation{Activation: a.text("activation", "")}
-	if l.Activation == "" {
-		a.fail("activation", "is missing; want one of %v", activationNames())
-	}
-	return l
+func parseActivation(a *arguments) Activation {
+	return Activation{Activation: a.text("activation")}
 }
 
 func (l Activation) check() error {
+	if l.Activation == "" {
+		return &ConfigError{Name: "Activation", Key: "activation", Msg: "is missing; want one of " + strings.Join(activationNames(), ", ")}
+	}
 	_, err := newActivation("Activation", l.Activation)
 	return err
 }
 
 func (l Activation) build(in int, _ *builder) ([]operator, error) {
-	act, err := newActivation("Activation", l.Activation)
-	if err != nil {
+	if err := l.check(); err != nil {
 		return nil, err
 	}
-	return buildActivation(act, in), nil
+	act, err := newActivation("Activation", l.Activation)
+	return buildActivation(act, in), err
 }
 
 func buildActivation(act activation, in int) []operator {
@@ -44,7 +45,7 @@ type ReLU struct {
 // Config implements [Layer].
 func (l ReLU) Config() Config { return newConfig("ReLU", "negative_slope", l.NegativeSlope) }
 
-func parseReLU(a *arguments) Layer {
+func parseReLU(a *arguments) ReLU {
 	l := ReLU{NegativeSlope: a.float("negative_slope", 0, nonNegative())}
 	a.refuse("max_value")
 	if threshold := a.float("threshold", 0, anyNumber()); threshold != 0 {
@@ -73,7 +74,7 @@ type LeakyReLU struct {
 // Config implements [Layer].
 func (l LeakyReLU) Config() Config { return newConfig("LeakyReLU", "negative_slope", l.NegativeSlope) }
 
-func parseLeakyReLU(a *arguments) Layer {
+func parseLeakyReLU(a *arguments) LeakyReLU {
 	l := LeakyReLU{NegativeSlope: a.float("negative_slope", 0, positive())}
 	if alpha := a.float("alpha", 0, positive()); alpha != 0 { // Keras 2's name
 		l.NegativeSlope = alpha
@@ -99,7 +100,7 @@ type ELU struct {
 // Config implements [Layer].
 func (l ELU) Config() Config { return newConfig("ELU", "alpha", l.Alpha) }
 
-func parseELU(a *arguments) Layer { return ELU{Alpha: a.float("alpha", 0, positive())} }
+func parseELU(a *arguments) ELU { return ELU{Alpha: a.float("alpha", 0, positive())} }
 
 func (l ELU) check() error { return inRange("ELU", "alpha", l.Alpha, nonNegative()) }
 
@@ -114,7 +115,7 @@ type Softmax struct{}
 // Config implements [Layer].
 func (l Softmax) Config() Config { return newConfig("Softmax") }
 
-func parseSoftmax(a *arguments) Layer {
+func parseSoftmax(a *arguments) Softmax {
 	a.lastAxis()
 	return Softmax{}
 }

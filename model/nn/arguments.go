@@ -120,16 +120,15 @@ func (a *arguments) boolean(key string, standard bool) bool {
 	return b
 }
 
-// text returns a string.
-func (a *arguments) text(key, standard string) string {
+// text returns a string, empty if absent.
+func (a *arguments) text(key string) string {
 	v, ok := a.value(key)
 	if !ok {
-		return standard
+		return ""
 	}
 	s, ok := v.(string)
 	if !ok {
 		a.fail(key, "must be a string, got %s", describe(v))
-		return standard
 	}
 	return s
 }

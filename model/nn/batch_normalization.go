@@ -34,7 +34,7 @@ func (l BatchNormalization) Config() Config {
 	).withoutDefault("center", !l.NoCenter).withoutDefault("scale", !l.NoScale)
 }
 
-func parseBatchNormalization(a *arguments) Layer {
+func parseBatchNormalization(a *arguments) BatchNormalization {
 	l := BatchNormalization{
 		Momentum:         a.float("momentum", 0, openFraction()),
 		Epsilon:          a.float("epsilon", 0, positive()),

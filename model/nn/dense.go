@@ -32,10 +32,10 @@ func (l Dense) Config() Config {
 	return c.withoutDefault("use_bias", !l.NoBias)
 }
 
-func parseDense(a *arguments) Layer {
+func parseDense(a *arguments) Dense {
 	l := Dense{
 		Units:             a.integer("units", 0, 1),
-		Activation:        a.text("activation", ""),
+		Activation:        a.text("activation"),
 		NoBias:            !a.boolean("use_bias", true),
 		KernelInitializer: a.initializer("kernel_initializer"),
 		BiasInitializer:   a.initializer("bias_initializer"),

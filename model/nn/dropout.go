@@ -8,9 +8,11 @@ type Dropout struct {
 }
 
 // Config implements [Layer].
-func (l Dropout) Config() Config { return newConfig("Dropout", "rate", l.Rate) }
+func (l Dropout) Config() Config {
+	return Config{Name: "Dropout", Args: map[string]any{"rate": l.Rate}} // required, even if it is 0
+}
 
-func parseDropout(a *arguments) Layer {
+func parseDropout(a *arguments) Dropout {
 	l := Dropout{Rate: a.float("rate", 0, fraction())}
 	if _, ok := a.config.Args["rate"]; !ok {
 		a.fail("rate", "is missing; want the share of the inputs to drop, in %s", fraction())

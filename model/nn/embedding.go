@@ -49,7 +49,7 @@ func (l Embedding) Config() Config {
 	)
 }
 
-func parseEmbedding(a *arguments) Layer {
+func parseEmbedding(a *arguments) Embedding {
 	l := Embedding{
 		InputDim:    a.integer("input_dim", 0, 1),
 		OutputDim:   a.integer("output_dim", 0, 1),

@@ -210,6 +210,17 @@ func TestFitShuffles(t *testing.T) {
 	}
 }
 
+func TestSeedDecidesDropout(t *testing.T) {
+	loss := func(seed uint64) float64 {
+		n := newNetwork(t, 2, 1, nn.Dense{Units: 16}, nn.Dropout{Rate: 0.5}, nn.Dense{Units: 1})
+		h := fit(t, newTrainer(t, n, nn.MeanSquaredError{}, nil), line(64), nil, nn.FitOptions{NoShuffle: true, Seed: seed})
+		return h.Epochs[0].Loss
+	}
+	if loss(1) != loss(1) || loss(1) == loss(2) {
+		t.Errorf("losses of seeds 1, 1 and 2 are %v, %v and %v", loss(1), loss(1), loss(2))
+	}
+}
+
 // A learning rate of almost 0 leaves the weights, so the losses are known.
 func TestLossesArePerRowWithPenalties(t *testing.T) {
 	d := &table{x: []float32{1, 2, 3, 4, 5}, y: []float32{0, 0, 0, 0, 0}, w: []float32{1, 1, 1, 1, 2}, inputs: 1, targets: 1}

@@ -287,13 +287,19 @@ func TestGradientsThroughTheLastActivation(t *testing.T) {
 		value func(p []float32) float64 // the textbook loss of all rows
 	}{
 		{
-			"sigmoid", Dense{Units: 1, Activation: "sigmoid"}, BinaryCrossentropy{}, []float32{1, 0, 1},
+			"sigmoid",
+			Dense{Units: 1, Activation: "sigmoid"},
+			BinaryCrossentropy{},
+			[]float32{1, 0, 1},
 			func(p []float32) float64 {
 				return -(math.Log(float64(p[0])) + math.Log(1-float64(p[1])) + math.Log(float64(p[2])))
 			},
 		},
 		{
-			"softmax", Dense{Units: 3, Activation: "softmax"}, SparseCategoricalCrossentropy{}, []float32{2, 0, 1},
+			"softmax",
+			Dense{Units: 3, Activation: "softmax"},
+			SparseCategoricalCrossentropy{},
+			[]float32{2, 0, 1},
 			func(p []float32) float64 {
 				return -(math.Log(float64(p[2])) + math.Log(float64(p[3])) + math.Log(float64(p[7])))
 			},

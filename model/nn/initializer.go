@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -17,6 +18,10 @@ type Initializer struct {
 	Mean, Stddev float64 // of random_normal and truncated_normal, default 0 and 0.05
 	Min, Max     float64 // of random_uniform, default -0.05 and 0.05 (if both are 0)
 }
+
+// standardSpread is Keras's default bound of random_uniform and deviation of the
+// normal initializers.
+const standardSpread = 0.05
 
 func initializerNames() []string {
 	return []string{
@@ -41,21 +46,28 @@ func parseInitializer(c Config) (Initializer, error) {
 	case "constant":
 		init.Value = a.float("value", 0, anyNumber())
 	case "random_uniform":
-		init.Min = a.float("minval", 0, anyNumber())
-		init.Max = a.float("maxval", 0, anyNumber())
-		if init.Max < init.Min {
-			a.fail("maxval", "must not be less than minval, got %v and %v", init.Max, init.Min)
+		init.Min = a.float("minval", -standardSpread, anyNumber())
+		init.Max = a.float("maxval", standardSpread, anyNumber())
+		if init.Max <= init.Min {
+			a.fail("maxval", "must be greater than minval, got %v and %v", init.Max, init.Min)
+		}
+		if init.Min == -standardSpread && init.Max == standardSpread {
+			init.Min, init.Max = 0, 0
 		}
 	case "random_normal", "truncated_normal":
 		init.Mean = a.float("mean", 0, anyNumber())
-		init.Stddev = a.float("stddev", 0, nonNegative())
+		init.Stddev = a.float("stddev", 0, positive())
 	}
 	return init, a.done()
 }
 
 // config returns the initializer in its neutral form.
 func (i Initializer) config() Config {
-	return newConfig(i.Name, "value", i.Value, "minval", i.Min, "maxval", i.Max, "mean", i.Mean, "stddev", i.Stddev)
+	c := newConfig(i.Name, "value", i.Value, "mean", i.Mean, "stddev", i.Stddev)
+	if i.Min != 0 || i.Max != 0 { // either may be 0, which is not its default
+		c.Args = map[string]any{"minval": i.Min, "maxval": i.Max}
+	}
+	return c
 }
 
 // or returns i, or the initializer called name if i is zero.
@@ -66,12 +78,22 @@ func (i Initializer) or(name string) Initializer {
 	return i
 }
 
-// check returns an error if i is none of the known initializers.
+// check returns an error if i is none of the known initializers or has a field out
+// of its range.
 func (i Initializer) check(owner, key string) error {
-	if i.Name == "" || slices.Contains(initializerNames(), i.Name) {
-		return nil
+	if i.Name != "" && !slices.Contains(initializerNames(), i.Name) {
+		return &ConfigError{Name: owner, Key: key, Msg: unknownWord("initializer", i.Name, initializerNames())}
 	}
-	return &ConfigError{Name: owner, Key: key, Msg: unknownWord("initializer", i.Name, initializerNames())}
+	if i.Max <= i.Min && (i.Min != 0 || i.Max != 0) {
+		return &ConfigError{Name: owner, Key: key, Msg: fmt.Sprintf("maxval must be greater than minval, got %v and %v", i.Max, i.Min)}
+	}
+	return firstError(
+		inRange(owner, key+".value", i.Value, anyNumber()),
+		inRange(owner, key+".mean", i.Mean, anyNumber()),
+		inRange(owner, key+".stddev", i.Stddev, nonNegative()),
+		inRange(owner, key+".minval", i.Min, anyNumber()),
+		inRange(owner, key+".maxval", i.Max, anyNumber()),
+	)
 }
 
 // truncatedDeviation is the standard deviation of the standard normal
@@ -102,7 +124,7 @@ func (i Initializer) fill(values []float32, shape []int, r *source) {
 	case "random_uniform":
 		lo, hi := i.Min, i.Max
 		if lo == 0 && hi == 0 {
-			lo, hi = -0.05, 0.05
+			lo, hi = -standardSpread, standardSpread
 		}
 		r.uniform(values, lo, hi)
 	case "random_normal":
@@ -119,10 +141,7 @@ func (i Initializer) constant(values []float32, v float64) {
 }
 
 func (i Initializer) deviation() float64 {
-	if i.Stddev == 0 {
-		return 0.05
-	}
-	return i.Stddev
+	return orDefault(i.Stddev, standardSpread)
 }
 
 // fans returns how many inputs and outputs a parameter of shape connects, as

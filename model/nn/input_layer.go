@@ -18,7 +18,7 @@ func (l InputLayer) Config() Config {
 // parseInputLayer reads Keras 3's batch_shape or shape and Keras 2's
 // batch_input_shape. A shape of several dimensions, such as an image, is the row
 // of its numbers.
-func parseInputLayer(a *arguments) Layer {
+func parseInputLayer(a *arguments) InputLayer {
 	l := InputLayer{}
 	for _, key := range []string{"batch_shape", "batch_input_shape"} {
 		if shape := a.list(key); len(shape) > 1 {
@@ -67,8 +67,8 @@ type Flatten struct{}
 // Config implements [Layer].
 func (l Flatten) Config() Config { return newConfig("Flatten") }
 
-func parseFlatten(a *arguments) Layer {
-	if format := a.text("data_format", ""); format != "" && format != "channels_last" {
+func parseFlatten(a *arguments) Flatten {
+	if format := a.text("data_format"); format != "" && format != "channels_last" {
 		a.fail("data_format", "must be channels_last, got %q", format)
 	}
 	return Flatten{}

@@ -31,7 +31,7 @@ func (l LayerNormalization) Config() Config {
 	).withoutDefault("center", !l.NoCenter).withoutDefault("scale", !l.NoScale)
 }
 
-func parseLayerNormalization(a *arguments) Layer {
+func parseLayerNormalization(a *arguments) LayerNormalization {
 	l := LayerNormalization{
 		Epsilon:          a.float("epsilon", 0, positive()),
 		NoCenter:         !a.boolean("center", true),

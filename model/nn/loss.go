@@ -81,7 +81,7 @@ func ParseLoss(c Config) (Loss, error) {
 	a := c.arguments()
 	loss := kinds[i].parse(a)
 	a.ignore("name", "dtype")
-	if r := a.text("reduction", ""); r != "" && r != "sum_over_batch_size" && r != "auto" {
+	if r := a.text("reduction"); r != "" && r != "sum_over_batch_size" && r != "auto" {
 		a.fail("reduction", "must be sum_over_batch_size, got %q", r)
 	}
 	if err := a.done(); err != nil {

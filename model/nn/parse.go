@@ -8,21 +8,25 @@ type layerKind struct {
 	parse func(*arguments) Layer
 }
 
+func layerOf[T Layer](name string, parse func(*arguments) T) layerKind {
+	return layerKind{name, func(a *arguments) Layer { return parse(a) }}
+}
+
 // layerKinds returns all kinds of layers.
 func layerKinds() []layerKind {
 	return []layerKind{
-		{"Activation", parseActivation},
-		{"BatchNormalization", parseBatchNormalization},
-		{"Dense", parseDense},
-		{"Dropout", parseDropout},
-		{"ELU", parseELU},
-		{"Embedding", parseEmbedding},
-		{"Flatten", parseFlatten},
-		{"InputLayer", parseInputLayer},
-		{"LayerNormalization", parseLayerNormalization},
-		{"LeakyReLU", parseLeakyReLU},
-		{"ReLU", parseReLU},
-		{"Softmax", parseSoftmax},
+		layerOf("Activation", parseActivation),
+		layerOf("BatchNormalization", parseBatchNormalization),
+		layerOf("Dense", parseDense),
+		layerOf("Dropout", parseDropout),
+		layerOf("ELU", parseELU),
+		layerOf("Embedding", parseEmbedding),
+		layerOf("Flatten", parseFlatten),
+		layerOf("InputLayer", parseInputLayer),
+		layerOf("LayerNormalization", parseLayerNormalization),
+		layerOf("LeakyReLU", parseLeakyReLU),
+		layerOf("ReLU", parseReLU),
+		layerOf("Softmax", parseSoftmax),
 	}
 }
 

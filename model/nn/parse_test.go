@@ -11,7 +11,7 @@ import (
 )
 
 // decode returns the config {name: arguments} of a JSON dictionary.
-func decode(t testing.TB, text string) nn.Config {
+func decode(t *testing.T, text string) nn.Config {
 	t.Helper()
 	var m map[string]map[string]any
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
@@ -58,6 +58,14 @@ func TestParseLayer(t *testing.T) {
 				Units: 1, KernelRegularizer: nn.Regularizer{L1: 0.5}, BiasRegularizer: nn.Regularizer{L2: 0.01},
 				KernelInitializer: nn.Initializer{Name: "random_normal", Mean: 1, Stddev: 2},
 				BiasInitializer:   nn.Initializer{Name: "constant", Value: 3},
+			},
+		},
+		{"Dropout of nothing", `{"Dropout": {"rate": 0}}`, nn.Dropout{}},
+		{
+			"initializers with one end", `{"Dense": {"units": 1, "kernel_initializer": {"RandomUniform": {"maxval": 1}}, "bias_initializer": {"RandomUniform": {"minval": 0, "maxval": 1}}}}`,
+			nn.Dense{
+				Units: 1, KernelInitializer: nn.Initializer{Name: "random_uniform", Min: -0.05, Max: 1},
+				BiasInitializer: nn.Initializer{Name: "random_uniform", Max: 1},
 			},
 		},
 		{"Dropout", `{"Dropout": {"rate": 0.25, "seed": 7, "noise_shape": null}}`, nn.Dropout{Rate: 0.25}},
@@ -125,6 +133,8 @@ func TestParseLayerRefuses(t *testing.T) {
 		{"frozen", `{"Dense": {"units": 1, "trainable": false}}`, "trainable", "false"},
 		{"use_bias of a number", `{"Dense": {"units": 1, "use_bias": 1}}`, "use_bias", "true or false"},
 		{"misspelt initializer", `{"Dense": {"units": 1, "kernel_initializer": "he_norml"}}`, "kernel_initializer", "he_normal"},
+		{"deviation of 0", `{"Dense": {"units": 1, "kernel_initializer": {"RandomNormal": {"stddev": 0}}}}`, "kernel_initializer", "(0, ∞)"},
+		{"empty range", `{"Dense": {"units": 1, "kernel_initializer": {"RandomUniform": {"minval": 1, "maxval": 1}}}}`, "kernel_initializer", "minval"},
 		{"misspelt regularizer argument", `{"Dense": {"units": 1, "kernel_regularizer": {"L2": {"l1": 1}}}}`, "kernel_regularizer", "l2"},
 		{"negative penalty", `{"Dense": {"units": 1, "kernel_regularizer": {"L2": {"l2": -1}}}}`, "kernel_regularizer", "-1"},
 		{"no rate", `{"Dropout": {}}`, "rate", "missing"},

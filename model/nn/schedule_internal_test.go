@@ -101,7 +101,7 @@ func TestCosineDecayRestarts(t *testing.T) {
 		})
 	}
 	// Whatever the factor, each period begins at the top.
-	for _, factor := range []float64{1.1, 1.5, 2, 3, 7} {
+	for _, factor := range []float64{1.1, 1.5, 2, 3, 7, 10} {
 		s := CosineDecayRestarts{InitialLearningRate: 1, FirstDecaySteps: 10, TMul: factor}
 		begin := 0.0
 		for n := range 8 {

@@ -12,11 +12,12 @@ func newSource(seed uint64, path ...uint64) *source {
 	return &source{rand.New(rand.NewPCG(key, mix(key, 1)))}
 }
 
-// mix returns a number that depends on all bits of seed and path.
+// mix returns a number that depends on all bits of seed and path, and on the order
+// of the path.
 func mix(seed uint64, path ...uint64) uint64 {
 	h := splitmix(seed)
 	for _, p := range path {
-		h = splitmix(h ^ splitmix(p))
+		h = splitmix(h + p)
 	}
 	return h
 }

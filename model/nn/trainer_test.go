@@ -261,20 +261,18 @@ func TestStepThatDivergesLeavesTheNetwork(t *testing.T) {
 	nan := float32(math.NaN())
 	tests := []struct {
 		name string
-		x, y float32
+		x    float32
+		y    []float32
 		says string
 	}{
-		{"a feature is NaN", nan, 1, "features are not finite"},
-		{"a feature is infinite", float32(math.Inf(1)), 1, "features are not finite"},
-		{"a label is NaN", 1, nan, "labels"},
-		{"the gradient overflows", 3e38, 3e38, "learning rate"},
+		{"a feature is NaN", nan, []float32{1, 1}, "features are not finite"},
+		{"a feature is infinite", float32(math.Inf(1)), []float32{1, 1}, "features are not finite"},
+		{"a label is NaN", 2, []float32{1, nan}, "labels"},
+		{"the gradient overflows", 2, []float32{3e38, 3e38}, "learning rate"}, // that of the bias is their sum
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNetwork(t, 1, 3, nn.BatchNormalization{}, nn.Dense{Units: 1})
-			if tt.says == "learning rate" {
-				n = newNetwork(t, 1, 3, nn.Dense{Units: 1})
-			}
 			trainer := newTrainer(t, n, nn.MeanSquaredError{}, nil)
 			if _, err := trainer.Step([]float32{1, 2}, []float32{1, 2}, nil, 2); err != nil {
 				t.Fatal(err)
@@ -282,7 +280,7 @@ func TestStepThatDivergesLeavesTheNetwork(t *testing.T) {
 			before := bits(n.Params())
 			state, _ := trainer.State()
 			stateBefore := bits(state)
-			_, err := trainer.Step([]float32{1, tt.x}, []float32{1, tt.y}, nil, 2)
+			_, err := trainer.Step([]float32{1, tt.x}, tt.y, nil, 2)
 			if !errors.Is(err, nn.ErrDiverged) {
 				t.Fatalf("Step = %v, want ErrDiverged", err)
 			}
@@ -293,6 +291,39 @@ func TestStepThatDivergesLeavesTheNetwork(t *testing.T) {
 				t.Errorf("the step left a trace (%d steps)", steps)
 			}
 		})
+	}
+}
+
+// On features that are all 0 the kernel has no gradient, so decay alone moves it.
+func TestStepDecaysWeights(t *testing.T) {
+	n := newNetwork(t, 2, 1, nn.Dense{Units: 1})
+	kernel := n.Params()[0].Value
+	copy(kernel, []float32{2, -4})
+	trainer := newTrainer(t, n, nn.MeanSquaredError{}, nn.SGD{LearningRate: 0.5, WeightDecay: 0.5})
+	if _, err := trainer.Step([]float32{0, 0}, []float32{1}, nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	if want := []float32{1.5, -3}; !slices.Equal(kernel, want) {
+		t.Errorf("kernel = %v, want %v", kernel, want)
+	}
+}
+
+// With a learning rate that moves nothing, what changes the loss of a batch is
+// the dropout mask.
+func TestDropoutDrawsAnewEveryStep(t *testing.T) {
+	n := newNetwork(t, 64, 1, nn.Dropout{Rate: 0.5}, nn.Dense{Units: 1})
+	trainer := newTrainer(t, n, nn.MeanSquaredError{}, nn.SGD{LearningRate: 1e-30})
+	x := slices.Repeat([]float32{1}, 64)
+	var losses []float64
+	for range 5 {
+		loss, err := trainer.Step(x, []float32{0}, nil, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(losses, loss) {
+			t.Errorf("loss %v comes again after %v", loss, losses)
+		}
+		losses = append(losses, loss)
 	}
 }
 

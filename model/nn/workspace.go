@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/modelbus/modelbus/model/kernel"
 )
@@ -17,8 +18,8 @@ type workspace struct {
 
 	seed     uint64
 	memories []memory
-	trains   []bool // whether an operator has parameters
-	active   int    // operators that the latest forward ran
+	active   int // operators that the latest forward ran
+	first    int // the first operator with parameters: none before it needs a derivative
 	gemm     kernel.Gemm
 
 	inputGradient bool      // whether backward computes dx
@@ -29,9 +30,7 @@ type workspace struct {
 // from, together with the workspace's step.
 func newWorkspace(n *Network, seed uint64) *workspace {
 	ws := &workspace{seed: seed, memories: make([]memory, len(n.operators))}
-	for _, op := range n.operators {
-		ws.trains = append(ws.trains, len(op.params()) > 0)
-	}
+	ws.first = slices.IndexFunc(n.operators, func(op operator) bool { return len(op.params()) > 0 })
 	ws.gemm.Threads = runtime.GOMAXPROCS(0)
 	for i := range ws.memories {
 		ws.memories[i].gemm = &ws.gemm
@@ -48,11 +47,9 @@ func (n *Network) forward(ws *workspace, x []float32, rows int, fromLogits bool)
 	if fromLogits {
 		ws.active--
 	}
-	trainable := ws.inputGradient
 	for i, op := range n.operators[:ws.active] {
 		m := &ws.memories[i]
-		m.inputGradient = trainable
-		trainable = trainable || ws.trains[i]
+		m.inputGradient = ws.inputGradient || i > ws.first
 		m.stream = mix(ws.seed, uint64(ws.step), uint64(i))
 		x = op.forward(m, x, rows)
 	}
@@ -72,7 +69,7 @@ func (n *Network) backward(ws *workspace, dz []float32, rows int) {
 	ws.dx = dz
 }
 
-// checkShape panics unless b holds rows rows of width numbers, an error of the
+// checkShape panics unless b holds as many rows of width numbers, an error of the
 // calling code.
 func checkShape(what string, b []float32, rows, width int) {
 	if rows < 0 || len(b) < rows*width {

@@ -7,10 +7,21 @@
 //
 // Failures of the server are [wire.Error] values: errors.Is(err, wire.ErrOverloaded)
 // and its siblings tell them apart. No server at all is nats.ErrNoResponders.
+// A call that got no answer in time is context.DeadlineExceeded.
 //
 // # Retries
 //
 // A request is repeated, with jittered exponential backoff inside the context's
 // deadline, only when no server was there or it said that it is overloaded or
 // unavailable; anything else is returned at once.
+//
+// # Large inputs
+//
+// What does not fit one message is asked in several; all rows of one call are
+// answered by the same version.
+//
+// # Concurrency
+//
+// A [Client] is safe for concurrent use; an [ExamplePublisher] belongs to one
+// goroutine.
 package client

@@ -12,22 +12,21 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// body decodes the body of a request; an empty one leaves every field at zero.
-func body[T any](c *call) (T, error) {
-	var v T
+// decode reads the body of a request into v, a pointer to it; an empty body leaves
+// every field at zero.
+func (c *call) decode(v any) error {
 	if len(bytes.TrimSpace(c.body)) == 0 {
-		return v, nil
+		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(c.body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil {
-		return v, fmt.Errorf("%w: the body is not right: %s; want an object with any of %s",
-			wire.ErrInvalid, reason(err), strings.Join(fields(v), ", "))
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("%w: the body is not right: %s; want %s", wire.ErrInvalid, reason(err), wanted(v))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return v, fmt.Errorf("%w: there is more after the JSON object, at byte %d", wire.ErrInvalid, d.InputOffset())
+		return fmt.Errorf("%w: there is more after the JSON object, at byte %d", wire.ErrInvalid, d.InputOffset())
 	}
-	return v, nil
+	return nil
 }
 
 // reason words an error of encoding/json.
@@ -48,13 +47,15 @@ func reason(err error) string {
 	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
-// fields lists the JSON names of a request's fields.
-func fields(v any) []string {
-	t := reflect.TypeOf(v)
+// wanted describes the object that v points to by the JSON names of its fields.
+func wanted(v any) string {
 	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for f := range reflect.TypeOf(v).Elem().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
 	}
-	return names
+	if len(names) == 0 {
+		return "an empty object, or nothing"
+	}
+	return "an object with any of " + strings.Join(names, ", ")
 }

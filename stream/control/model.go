@@ -34,8 +34,8 @@ func record(c *call, req wire.CreateRequest) (registry.Model, error) {
 }
 
 func (c *Controller) create(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.CreateRequest](in)
-	if err != nil {
+	var req wire.CreateRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	m, err := record(in, req)
@@ -56,8 +56,8 @@ func (c *Controller) create(ctx context.Context, in *call) (any, error) {
 }
 
 func (c *Controller) update(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.CreateRequest](in)
-	if err != nil {
+	var req wire.CreateRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	m, err := record(in, req)
@@ -85,14 +85,14 @@ func (c *Controller) update(ctx context.Context, in *call) (any, error) {
 // remove deletes a model. Asked again after it could not remove the examples, it
 // removes them.
 func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.DeleteRequest](in)
-	if err != nil {
+	var req wire.DeleteRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	if c.trainer != nil {
 		c.trainer.Cancel(in.model)
 	}
-	err = c.reg.DeleteModel(ctx, in.model, req.Who, req.Why)
+	err := c.reg.DeleteModel(ctx, in.model, req.Who, req.Why)
 	if err != nil && (req.KeepExamples || !errors.Is(err, registry.ErrNotFound)) {
 		return nil, err
 	}

@@ -22,8 +22,8 @@ const headRoom = 4 << 10
 const listed = 20
 
 func (c *Controller) show(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.ShowRequest](in)
-	if err != nil {
+	var req wire.ShowRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	m, err := c.reg.Model(ctx, in.model)
@@ -81,7 +81,7 @@ func (c *Controller) examples(ctx context.Context, js jetstream.JetStream, model
 	name := c.opts.Subjects.Stream("TRAIN")
 	stream, err := js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, nil
+		return map[string]uint64{}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("counting examples in stream %s: %w", name, err)
@@ -97,7 +97,7 @@ func (c *Controller) examples(ctx context.Context, js jetstream.JetStream, model
 // if the answer would not fit into a message, the specs and the versions that no
 // alias names.
 func (c *Controller) list(ctx context.Context, in *call) (any, error) {
-	if _, err := body[struct{}](in); err != nil {
+	if err := in.decode(&struct{}{}); err != nil {
 		return nil, err
 	}
 	models, err := c.reg.Models(ctx)

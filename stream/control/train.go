@@ -11,8 +11,8 @@ import (
 var errNoTrainer = fmt.Errorf("%w: this server does not train: start one that does", wire.ErrUnavailable)
 
 func (c *Controller) train(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.TrainRequest](in)
-	if err != nil {
+	var req wire.TrainRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	if c.trainer == nil {
@@ -22,7 +22,7 @@ func (c *Controller) train(ctx context.Context, in *call) (any, error) {
 }
 
 func (c *Controller) cancel(ctx context.Context, in *call) (any, error) {
-	if _, err := body[struct{}](in); err != nil {
+	if err := in.decode(&struct{}{}); err != nil {
 		return nil, err
 	}
 	if c.trainer == nil {
@@ -38,8 +38,8 @@ func (c *Controller) cancel(ctx context.Context, in *call) (any, error) {
 }
 
 func (c *Controller) promote(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.PromoteRequest](in)
-	if err != nil {
+	var req wire.PromoteRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	if req.Version == 0 {
@@ -49,16 +49,16 @@ func (c *Controller) promote(ctx context.Context, in *call) (any, error) {
 }
 
 func (c *Controller) rollback(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.RollbackRequest](in)
-	if err != nil {
+	var req wire.RollbackRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	return c.reg.Rollback(ctx, in.model, champion(req.Alias), req.Who, req.Why)
 }
 
 func (c *Controller) unalias(ctx context.Context, in *call) (any, error) {
-	req, err := body[wire.RollbackRequest](in)
-	if err != nil {
+	var req wire.RollbackRequest
+	if err := in.decode(&req); err != nil {
 		return nil, err
 	}
 	if req.Alias == "" {

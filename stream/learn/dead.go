@@ -132,17 +132,22 @@ func (d *deadLetters) lookUp(ctx context.Context) error {
 	}
 	f := follower{js: d.js, stream: d.stream, subject: d.subject, headersOnly: true}
 	return f.messages(ctx, 1, last, func(_ uint64, msg jetstream.Msg) error {
-		seq, err := strconv.ParseUint(msg.Headers().Get(wire.HeaderSequence), 10, 64)
-		if err != nil {
-			return nil // not one of ours
+		if g, ok := graveOf(msg.Headers()); ok {
+			d.known[g] = struct{}{}
 		}
-		g := grave{seq, wholeMessage}
-		if row, err := strconv.Atoi(msg.Headers().Get(headerRow)); err == nil {
-			g.row = row
-		}
-		d.known[g] = struct{}{}
 		return nil
 	})
+}
+
+// graveOf reads the place that a dead example came from. ok is false for a message
+// that is not one of ours.
+func graveOf(header nats.Header) (g grave, ok bool) {
+	seq, err := strconv.ParseUint(header.Get(wire.HeaderSequence), 10, 64)
+	g = grave{seq, wholeMessage}
+	if row, failed := strconv.Atoi(header.Get(headerRow)); failed == nil {
+		g.row = row
+	}
+	return g, err == nil
 }
 
 // headerText makes a text fit for a header: one line, of bounded length.

@@ -21,7 +21,7 @@ func TestBadExamplesAreBuriedOnce(t *testing.T) {
 	kind := d.publish(t, "iris", `{"instances": [[-2, 0], ["a", 0], [2, 0], [2, null]], "labels": ["left", "left", "right", "right"]}`)
 	whole := d.publish(t, "iris", `{"features": [1, 2`)
 
-	got := d.train(t, "iris", wire.TrainRequest{})
+	got := d.train(t, wire.TrainRequest{})
 	if got.kind != "promoted" {
 		t.Fatalf("training beside bad examples: %+v, want it promoted", got)
 	}
@@ -40,7 +40,7 @@ func TestBadExamplesAreBuriedOnce(t *testing.T) {
 		{seq: kind, row: "3", body: `{"features":[2,null],"label":"right"}`, says: "missing"},
 		{seq: whole, body: `{"features": [1, 2`},
 	}
-	dead := d.dead(t, "iris")
+	dead := d.dead(t)
 	if len(dead) != len(want) {
 		t.Fatalf("%d messages on the dead subject, want %d", len(dead), len(want))
 	}
@@ -60,8 +60,8 @@ func TestBadExamplesAreBuriedOnce(t *testing.T) {
 
 	// The same range again, and a new bad one: only that is new.
 	d.publish(t, "iris", `{"features": [1, 2, 3], "label": "left"}`)
-	d.train(t, "iris", wire.TrainRequest{})
-	if got := len(d.dead(t, "iris")); got != len(want)+1 {
+	d.train(t, wire.TrainRequest{})
+	if got := len(d.dead(t)); got != len(want)+1 {
 		t.Errorf("after another training %d messages on the dead subject, want %d", got, len(want)+1)
 	}
 	if l := d.resolve(t, "iris").Lineage; l.Rejected != 5 {
@@ -86,13 +86,13 @@ func TestExamplesThatTurnBad(t *testing.T) {
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)
 	d.publish(t, "iris", `{"features": [1], "label": "left"}`)
-	d.train(t, "iris", wire.TrainRequest{})
+	d.train(t, wire.TrainRequest{})
 	d.update(t, change(t, spec, "  - {name: y, type: number}\n", ""))
-	got := d.train(t, "iris", wire.TrainRequest{})
+	got := d.train(t, wire.TrainRequest{})
 	if got.kind != "failed" { // one example is left
 		t.Errorf("training: %+v, want it failed", got)
 	}
-	if got := len(d.dead(t, "iris")); got != 51 {
+	if got := len(d.dead(t)); got != 51 {
 		t.Errorf("%d messages on the dead subject, want the 50 that turned bad and the one that was", got)
 	}
 }
@@ -110,8 +110,8 @@ func TestUnreadableMessageKeepsItsHeaders(t *testing.T) {
 	if _, err := d.js.PublishMsg(t.Context(), msg); err != nil {
 		t.Fatal(err)
 	}
-	d.train(t, "iris", wire.TrainRequest{})
-	dead := d.dead(t, "iris")
+	d.train(t, wire.TrainRequest{})
+	dead := d.dead(t)
 	if len(dead) != 1 {
 		t.Fatalf("%d messages on the dead subject, want 1", len(dead))
 	}
@@ -131,10 +131,10 @@ func TestLargestMessageIsNotLost(t *testing.T) {
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)
 	seq := d.publish(t, "iris", strings.Repeat("x", int(d.nc.MaxPayload())))
-	if got := d.train(t, "iris", wire.TrainRequest{}); got.kind != "promoted" {
+	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {
 		t.Fatalf("training beside a bad message of the largest size: %+v, want it promoted", got)
 	}
-	dead := d.dead(t, "iris")
+	dead := d.dead(t)
 	if len(dead) != 1 {
 		t.Fatalf("%d messages on the dead subject, want 1", len(dead))
 	}

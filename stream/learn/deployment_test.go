@@ -3,6 +3,7 @@ package learn_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -50,11 +51,28 @@ func deploy(t *testing.T, opts learn.Options) *deployment {
 	if d.reg, err = registry.Create(t.Context(), js, registry.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	settle(t, d.reg)
 	if _, err := d.nc.ChanSubscribe("modelbus.event.>", d.events); err != nil {
 		t.Fatal(err)
 	}
 	d.trainer, d.stop = join(t, d, opts)
 	return d
+}
+
+// settle waits until the registry's stream of events follows its bucket: a server
+// that ends before that leaves a goroutine waiting for half a minute.
+func settle(t *testing.T, reg *registry.Registry) {
+	t.Helper()
+	if err := reg.Announce(t.Context(), registry.Event{Model: "deployment", Kind: "started", ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	arrived := errors.New("arrived")
+	err := reg.Events(ctx, "deployment", 1, func(uint64, registry.Event) error { return arrived })
+	if !errors.Is(err, arrived) {
+		t.Fatalf("no event has reached the stream of events: %v", err)
+	}
 }
 
 // join starts another trainer on a connection of its own, as another process would.
@@ -161,7 +179,8 @@ func (d *deployment) publish(t *testing.T, name, body string) uint64 {
 	return ack.Sequence
 }
 
-// points publishes n examples in batches of ten: two clouds that hardly overlap.
+// points publishes n examples in batches of ten: four clouds that hardly overlap,
+// with the sides crosswise, so that no network knows them without training.
 func (d *deployment) points(t *testing.T, name string, n int, seed uint64) {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -171,11 +190,12 @@ func (d *deployment) points(t *testing.T, name string, n int, seed uint64) {
 			Labels    []string     `json:"labels"`
 		}
 		for range min(n, 10) {
-			side, center := "left", -2.0
-			if rnd.IntN(2) == 1 {
-				side, center = "right", 2.0
+			x, y := float64(rnd.IntN(2)*4-2), float64(rnd.IntN(2)*4-2)
+			side := "left"
+			if x*y > 0 {
+				side = "right"
 			}
-			batch.Instances = append(batch.Instances, [2]float64{center + rnd.NormFloat64(), rnd.NormFloat64()})
+			batch.Instances = append(batch.Instances, [2]float64{x + rnd.NormFloat64()/2, y + rnd.NormFloat64()/2})
 			batch.Labels = append(batch.Labels, side)
 		}
 		n -= len(batch.Labels)
@@ -195,15 +215,15 @@ type result struct {
 	version uint64 // the version it made, if it did
 }
 
-// train asks for a training and waits for its outcome.
-func (d *deployment) train(t *testing.T, name string, req wire.TrainRequest) result {
+// train asks for a training of iris and waits for its outcome.
+func (d *deployment) train(t *testing.T, req wire.TrainRequest) result {
 	t.Helper()
-	reply, err := d.trainer.Train(t.Context(), name, req)
+	reply, err := d.trainer.Train(t.Context(), "iris", req)
 	if err != nil {
-		t.Fatalf("Train(%s) = %v", name, err)
+		t.Fatalf("Train(iris) = %v", err)
 	}
 	if reply.State != "started" || reply.ID == "" {
-		t.Fatalf("Train(%s) = %+v, want a started training with an id", name, reply)
+		t.Fatalf("Train(iris) = %+v, want a started training with an id", reply)
 	}
 	return d.outcome(t, reply.ID)
 }
@@ -291,17 +311,17 @@ func (d *deployment) resolve(t *testing.T, ref string) registry.Version {
 	return v
 }
 
-func (d *deployment) versions(t *testing.T, name string) []registry.Version {
+func (d *deployment) versions(t *testing.T) []registry.Version {
 	t.Helper()
-	versions, err := d.reg.Versions(t.Context(), name)
+	versions, err := d.reg.Versions(t.Context(), "iris")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return versions
 }
 
-// dead returns the messages on a model's dead subject.
-func (d *deployment) dead(t *testing.T, name string) []*jetstream.RawStreamMsg {
+// dead returns the messages on the dead subject of iris.
+func (d *deployment) dead(t *testing.T) []*jetstream.RawStreamMsg {
 	t.Helper()
 	s, err := d.js.Stream(t.Context(), "MODELBUS_DEAD")
 	if err != nil {
@@ -317,7 +337,7 @@ func (d *deployment) dead(t *testing.T, name string) []*jetstream.RawStreamMsg {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if msg.Subject == "modelbus.dead."+name {
+		if msg.Subject == "modelbus.dead.iris" {
 			all = append(all, msg)
 		}
 	}

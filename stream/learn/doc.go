@@ -8,14 +8,45 @@
 // hashes into the holdout share is kept for scoring, for good: no version of the
 // model was ever trained on it. The rest is fitted. Champion and challenger are scored
 // on the same held-out rows; the version is registered with its lineage, and
-// promoted in the same atomic step if it is better, or the first.
+// promoted in the same atomic step if it is better, or the first. If the champion
+// changes meanwhile, the challenger is compared with the new one.
+//
+// Of five examples or more at least one is held out. A spec that holds out by
+// "newest", or nothing at all, gives up the promise above.
+//
+// A warm training whose network or features differ from the champion's starts from
+// scratch, on all examples.
+//
+// # Who is promoted
+//
+// The first version; a challenger whose metric is not worse than the champion's (or,
+// with min_delta, better by that much) on the held-out rows that both can score; one
+// that nothing was held out for; one whose champion cannot be loaded; and, if
+// the spec changed since, one whose champion cannot score the held-out rows. Every
+// other challenger is registered and rejected.
+//
+// # Events
+//
+// Every training ends with exactly one kept event: "promoted" (the verdict is in
+// the field verdict of its data), "rejected" (its id is the version's number, its
+// data the verdict), or "failed" (its id is the training's, its data a verdict with
+// an error). Its progress is published plainly as "training" events: waiting (if
+// other models train), reading, epoch, evaluating, storing, and in any case done. The
+// last one is repeated every 5 seconds. A plain "cancel" event asks whoever carries
+// out the training of that id to end it.
 //
 // # Bad examples
 //
 // go to <prefix>.dead.<model>, whole, with the reason in headers, once each.
 //
+// # Memory
+//
+// Payloads are decoded into typed columns as they come and dropped; 8 MiB of
+// messages at most wait to be decoded.
+//
 // # Concurrency
 //
-// One training runs per model at a time in a process; between processes the
-// registry's compare-and-set lets one promotion win.
+// One training runs per model at a time in a process. Processes know of each
+// other's trainings by their progress and do not begin a second one; should two
+// begin at the same moment, the registry's compare-and-set lets one promotion win.
 package learn

@@ -53,7 +53,7 @@ func (f *follower) messages(ctx context.Context, from, until uint64, fn func(uin
 	}
 	defer it.Stop()
 	for at := from; at <= until; {
-		msg, err := next(ctx, it)
+		seq, err := one(ctx, it, until, fn)
 		if errors.Is(err, errQuiet) {
 			if gone, err := f.gone(ctx, at, until); err != nil || gone {
 				return err
@@ -61,17 +61,6 @@ func (f *follower) messages(ctx context.Context, from, until uint64, fn func(uin
 			continue
 		}
 		if err != nil {
-			return err
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return err
-		}
-		seq := meta.Sequence.Stream
-		if seq > until {
-			return nil
-		}
-		if err := fn(seq, msg); err != nil {
 			return err
 		}
 		at = seq + 1
@@ -88,18 +77,28 @@ func (f *follower) gone(ctx context.Context, at, until uint64) (bool, error) {
 	return seq == 0 || seq > until, nil
 }
 
-// next returns the next message, errQuiet if none came for a while, or why ctx ended.
-func next(ctx context.Context, it jetstream.MessagesContext) (jetstream.Msg, error) {
+// one waits for the next message, calls fn if it is not beyond until, and returns
+// its sequence. It returns errQuiet if none came for a while, or why ctx ended.
+func one(ctx context.Context, it jetstream.MessagesContext, until uint64, fn func(uint64, jetstream.Msg) error) (uint64, error) {
 	wait, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()
 	msg, err := it.Next(jetstream.NextContext(wait))
 	switch {
 	case err == nil:
-		return msg, nil
 	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
+		return 0, context.Cause(ctx)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return nil, errQuiet
+		return 0, errQuiet
+	default:
+		return 0, err
 	}
-	return nil, err
+	meta, err := msg.Metadata()
+	if err != nil {
+		return 0, err
+	}
+	seq := meta.Sequence.Stream
+	if seq > until {
+		return seq, nil
+	}
+	return seq, fn(seq, msg)
 }

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -104,9 +105,7 @@ func (p *progress) close() {
 // epoch is the report of one epoch.
 func epoch(e nn.Epoch) wire.Training {
 	scores := make(map[string]float64, len(e.Metrics)+3)
-	for name, v := range e.Metrics {
-		scores[name] = v
-	}
+	maps.Copy(scores, e.Metrics)
 	scores["loss"] = e.Loss
 	scores["learning_rate"] = e.LearningRate
 	if e.ValLoss != nil {

@@ -50,10 +50,10 @@ func TestChampionOfAnotherSchema(t *testing.T) {
 			d := deploy(t, learn.Options{})
 			d.create(t, spec)
 			d.named(t, 40, xy)
-			d.train(t, "iris", wire.TrainRequest{})
+			d.train(t, wire.TrainRequest{})
 			d.update(t, change(t, spec, x+y, tt.features))
 			d.named(t, 60, tt.body)
-			got := d.train(t, "iris", wire.TrainRequest{})
+			got := d.train(t, wire.TrainRequest{})
 			if got.kind != "promoted" || !strings.Contains(got.Why, tt.says) {
 				t.Errorf("outcome %+v, want it promoted because of %q", got, tt.says)
 			}
@@ -75,10 +75,10 @@ func TestUnknownCategoryAmongHeldOutRows(t *testing.T) {
 	for i := range 40 { // each its own category, so that some are held out
 		d.publish(t, "iris", fmt.Sprintf(`{"features": [%d, "rare %d"], "label": %q}`, i%2, i, []string{"left", "right"}[i%2]))
 	}
-	if got := d.train(t, "iris", wire.TrainRequest{}); got.kind != "promoted" || len(got.Challenger) == 0 {
+	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" || len(got.Challenger) == 0 {
 		t.Fatalf("outcome %+v, want it promoted with its scores", got)
 	}
-	got := d.train(t, "iris", wire.TrainRequest{})
+	got := d.train(t, wire.TrainRequest{})
 	if got.kind != "promoted" || !strings.Contains(got.Why, "cannot be scored by both") {
 		t.Errorf("outcome %+v, want it promoted and the rows that do not count", got)
 	}

@@ -1,8 +1,6 @@
 package learn_test
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -18,11 +16,11 @@ func TestFirstVersionIsPromoted(t *testing.T) {
 	d.create(t, spec)
 	d.points(t, "iris", 200, 1)
 
-	got := d.train(t, "iris", wire.TrainRequest{Who: "ann"})
+	got := d.train(t, wire.TrainRequest{Who: "ann"})
 	if got.kind != "promoted" || !got.Promoted || got.version != 1 || got.Champion != 0 {
 		t.Fatalf("first training: %+v, want version 1 promoted", got)
 	}
-	if a := got.Challenger["accuracy"]; a < 0.9 { // the clouds are four standard deviations apart
+	if a := got.Challenger["accuracy"]; a < 0.9 { // the clouds are eight standard deviations apart
 		t.Errorf("accuracy %v on held-out rows, want at least 0.9", a)
 	}
 	if _, ok := got.Challenger["baseline_majority"]; !ok {
@@ -53,11 +51,11 @@ func TestMoreExamplesReplaceTheChampion(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, change(t, change(t, spec, "epochs: 20", "epochs: 1"), "0.05", "0.0001"))
 	d.points(t, "iris", 60, 1)
-	first := d.train(t, "iris", wire.TrainRequest{})
+	first := d.train(t, wire.TrainRequest{})
 	d.update(t, spec)
 	d.points(t, "iris", 300, 2)
 
-	second := d.train(t, "iris", wire.TrainRequest{})
+	second := d.train(t, wire.TrainRequest{})
 	if second.kind != "promoted" || second.version != 2 || second.Champion != first.version {
 		t.Fatalf("second training: %+v, want version 2 promoted over %d", second, first.version)
 	}
@@ -73,11 +71,11 @@ func TestWorseVersionIsRejected(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 300, 1)
-	d.train(t, "iris", wire.TrainRequest{})
+	d.train(t, wire.TrainRequest{})
 	// The next one hardly learns.
 	d.update(t, change(t, change(t, spec, "epochs: 20", "epochs: 1"), "0.05", "0.0000001"))
 
-	got := d.train(t, "iris", wire.TrainRequest{})
+	got := d.train(t, wire.TrainRequest{})
 	if got.kind != "rejected" || got.Promoted || got.version != 2 || got.Champion != 1 {
 		t.Fatalf("second training: %+v, want version 2 rejected in favour of 1", got)
 	}
@@ -88,7 +86,7 @@ func TestWorseVersionIsRejected(t *testing.T) {
 	if v := d.resolve(t, "iris"); v.Number != 1 {
 		t.Errorf("champion is version %d, want 1", v.Number)
 	}
-	if got := d.versions(t, "iris"); len(got) != 2 {
+	if got := d.versions(t); len(got) != 2 {
 		t.Errorf("%d versions are kept, want both", len(got))
 	}
 }
@@ -97,12 +95,12 @@ func TestMinDelta(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, change(t, spec, "seed: 7", "seed: 7, min_delta: 0.01"))
 	d.points(t, "iris", 100, 1)
-	d.train(t, "iris", wire.TrainRequest{})
-	if got := d.train(t, "iris", wire.TrainRequest{}); got.kind != "rejected" || got.Challenger["accuracy"] != got.Before["accuracy"] {
+	d.train(t, wire.TrainRequest{})
+	if got := d.train(t, wire.TrainRequest{}); got.kind != "rejected" || got.Challenger["accuracy"] != got.Before["accuracy"] {
 		t.Errorf("the same again with min_delta: %+v, want it rejected with equal scores", got)
 	}
 	d.update(t, spec)
-	if got := d.train(t, "iris", wire.TrainRequest{}); got.kind != "promoted" {
+	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {
 		t.Errorf("the same again without: %+v, want it promoted", got)
 	}
 }
@@ -111,7 +109,7 @@ func TestNoPromote(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
-	got := d.train(t, "iris", wire.TrainRequest{NoPromote: true})
+	got := d.train(t, wire.TrainRequest{NoPromote: true})
 	if got.kind != "rejected" || got.version != 1 || len(got.Challenger) == 0 {
 		t.Errorf("training that may not promote: %+v, want version 1 with its scores, rejected", got)
 	}
@@ -124,8 +122,8 @@ func TestNothingHeldOutPromotes(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, change(t, spec, "seed: 7", "seed: 7, holdout: 0"))
 	d.points(t, "iris", 50, 1)
-	d.train(t, "iris", wire.TrainRequest{})
-	got := d.train(t, "iris", wire.TrainRequest{})
+	d.train(t, wire.TrainRequest{})
+	got := d.train(t, wire.TrainRequest{})
 	if got.kind != "promoted" || got.version != 2 || !strings.Contains(got.Why, "no held-out rows") {
 		t.Errorf("without held-out rows: %+v, want version 2 promoted and why", got)
 	}
@@ -138,7 +136,7 @@ func TestTrainingIsReproducible(t *testing.T) {
 		d := deploy(t, learn.Options{})
 		d.create(t, spec)
 		d.points(t, "iris", 150, 1)
-		d.train(t, "iris", wire.TrainRequest{})
+		d.train(t, wire.TrainRequest{})
 		versions = append(versions, d.resolve(t, "iris"))
 		d.stop()
 	}
@@ -152,10 +150,10 @@ func TestSeedOfTheRequest(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
-	d.train(t, "iris", wire.TrainRequest{})
+	d.train(t, wire.TrainRequest{})
 	seed := uint64(99)
-	d.train(t, "iris", wire.TrainRequest{Seed: &seed})
-	got := d.versions(t, "iris")
+	d.train(t, wire.TrainRequest{Seed: &seed})
+	got := d.versions(t)
 	if got[1].Lineage.Seed != 99 || got[0].Digest == got[1].Digest {
 		t.Errorf("seed %d and digests %s, %s; want seed 99 and another model", got[1].Lineage.Seed, got[0].Digest, got[1].Digest)
 	}
@@ -241,14 +239,14 @@ func TestFailures(t *testing.T) {
 			for _, body := range tt.bodies {
 				d.publish(t, "iris", body)
 			}
-			got := d.train(t, "iris", wire.TrainRequest{})
+			got := d.train(t, wire.TrainRequest{})
 			if got.kind != "failed" || got.Error == nil {
 				t.Fatalf("training: %+v, want it failed with an error", got)
 			}
 			if !errors.Is(got.Error, tt.is) || !strings.Contains(got.Error.Message, tt.says) {
 				t.Errorf("error %+v, want %v that says %q", got.Error, tt.is, tt.says)
 			}
-			if v := d.versions(t, "iris"); len(v) != 0 {
+			if v := d.versions(t); len(v) != 0 {
 				t.Errorf("a failed training left versions %v", v)
 			}
 		})
@@ -259,197 +257,5 @@ func TestTrainUnknownModel(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	if _, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{}); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("Train(iris) = %v, want ErrNotFound", err)
-	}
-}
-
-// slow is a spec whose training takes as long as a test wants.
-func slow(t *testing.T) string { return change(t, spec, "epochs: 20", "epochs: 10000000") }
-
-func TestCancel(t *testing.T) {
-	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.points(t, "iris", 100, 1)
-	if d.trainer.Cancel("iris") {
-		t.Error("Cancel(iris) = true before a training, want false")
-	}
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
-	if again, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{}); err != nil || again.ID != reply.ID || again.State != "running" {
-		t.Errorf("Train again = %+v, %v, want %s running", again, err, reply.ID)
-	}
-	if !d.trainer.Cancel("iris") {
-		t.Error("Cancel(iris) = false, want true")
-	}
-	got := d.outcome(t, reply.ID)
-	if got.kind != "failed" || !errors.Is(got.Error, wire.ErrConflict) || !strings.Contains(got.Error.Message, "cancel") {
-		t.Errorf("outcome %+v, want it failed because it was canceled", got)
-	}
-	if v := d.versions(t, "iris"); len(v) != 0 {
-		t.Errorf("a canceled training left versions %v", v)
-	}
-	d.update(t, spec)
-	if got := d.train(t, "iris", wire.TrainRequest{}); got.kind != "promoted" {
-		t.Errorf("training after a canceled one: %+v, want it promoted", got)
-	}
-}
-
-func TestParallelBoundsTrainings(t *testing.T) {
-	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.create(t, change(t, spec, "name: iris", "name: other"))
-	d.points(t, "iris", 100, 1)
-	d.points(t, "other", 100, 1)
-	first, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
-	second, err := d.trainer.Train(t.Context(), "other", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if at := d.until(t, "waiting"); at.ID != second.ID {
-		t.Errorf("training %s waits, want %s", at.ID, second.ID)
-	}
-	d.trainer.Cancel("other")
-	if got := d.outcome(t, second.ID); got.kind != "failed" {
-		t.Errorf("outcome of a waiting training that was canceled: %+v, want it failed", got)
-	}
-	third, err := d.trainer.Train(t.Context(), "other", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "waiting")
-	d.trainer.Cancel("iris")
-	d.outcome(t, first.ID)
-	if got := d.outcome(t, third.ID); got.kind != "promoted" {
-		t.Errorf("outcome of the training that waited: %+v, want it promoted", got)
-	}
-}
-
-func TestRunEndsTrainings(t *testing.T) {
-	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.points(t, "iris", 100, 1)
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
-	d.stop()
-	got := d.outcome(t, reply.ID)
-	if got.kind != "failed" || !errors.Is(got.Error, wire.ErrUnavailable) || !got.Error.Retryable {
-		t.Errorf("outcome %+v, want it failed and worth another try", got)
-	}
-	if _, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{}); !errors.Is(err, learn.ErrStopped) {
-		t.Errorf("Train after Run = %v, want ErrStopped", err)
-	}
-}
-
-func TestOtherProcessTrains(t *testing.T) {
-	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.points(t, "iris", 100, 1)
-	other, _ := join(t, d, learn.Options{})
-	reply, err := other.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
-	for d.trainer.Running("iris") == nil { // its reports are on their way here, too
-		d.until(t, "epoch")
-	}
-	if again, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{}); err != nil || again.ID != reply.ID || again.State != "running" {
-		t.Errorf("Train in a second process = %+v, %v, want %s running", again, err, reply.ID)
-	}
-	if !d.trainer.Cancel("iris") {
-		t.Error("Cancel in a second process = false, want true")
-	}
-	if got := d.outcome(t, reply.ID); got.kind != "failed" {
-		t.Errorf("outcome %+v, want it failed", got)
-	}
-}
-
-// Whatever moves the champion meanwhile, a promotion is decided against the version
-// that it replaces.
-func TestChampionMovesMeanwhile(t *testing.T) {
-	d := deploy(t, learn.Options{})
-	d.create(t, spec)
-	d.points(t, "iris", 100, 1)
-	d.train(t, "iris", wire.TrainRequest{})
-	d.train(t, "iris", wire.TrainRequest{})
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	moved := uint64(0)
-	var got result
-	for got.ID != reply.ID {
-		e := d.next(t)
-		switch e.Kind {
-		case "promoted", "rejected", "failed":
-			got = asResult(t, e)
-		case "training":
-			var at wire.Training
-			decode(t, e.Data, &at)
-			if at.State == "evaluating" && moved < 3 { // to 1, 2, 1
-				if _, err := d.reg.Promote(t.Context(), "iris", registry.Champion, 1+moved%2, "ann", "by hand"); err != nil {
-					t.Fatal(err)
-				}
-				moved++
-			}
-		}
-	}
-	if got.kind != "promoted" || got.version != 3 || moved == 0 {
-		t.Fatalf("outcome after %d moves: %+v, want version 3 promoted", moved, got)
-	}
-	moves, err := d.reg.History(t.Context(), "iris", registry.Champion)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range moves {
-		if m.To == 3 && m.From != got.Champion {
-			t.Errorf("version 3 replaced version %d but was compared with %d", m.From, got.Champion)
-		}
-	}
-}
-
-func TestSubjectsOfAnotherPrefix(t *testing.T) {
-	d := deploy(t, learn.Options{})
-	subjects := wire.Subjects{Prefix: "acme"}
-	if err := learn.Setup(t.Context(), d.js, subjects, 1); err != nil {
-		t.Fatal(err)
-	}
-	reg, err := registry.Create(t.Context(), d.js, registry.Options{Prefix: "acme"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := reg.CreateModel(t.Context(), parse(t, spec)); err != nil {
-		t.Fatal(err)
-	}
-	trainer, err := learn.New(d.nc, reg, learn.Options{Subjects: subjects})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.nc.ChanSubscribe("acme.event.*.failed.*", d.events); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- trainer.Run(ctx) }()
-	if _, err := trainer.Train(t.Context(), "iris", wire.TrainRequest{}); err != nil {
-		t.Fatal(err)
-	}
-	e := d.next(t)
-	var v wire.Verdict
-	if err := json.Unmarshal(e.Data, &v); err != nil || !strings.Contains(v.Error.Message, "acme.train.iris") {
-		t.Errorf("event %s %s, want a failure that names acme.train.iris", e.Kind, e.Data)
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("Run() = %v, want nil", err)
 	}
 }

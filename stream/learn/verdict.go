@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/modelbus/modelbus/model"
@@ -16,9 +17,10 @@ import (
 
 // A champion is what a challenger is compared with.
 type champion struct {
-	registry.Version              // Number 0: there is none
-	model            *model.Model // nil if there is none or it cannot be used
-	broken           error        // why it cannot be used
+	registry.Version // Number 0: there is none
+
+	model  *model.Model // nil if there is none or it cannot be used
+	broken error        // why it cannot be used
 }
 
 // A contest decides whether a challenger replaces the champion:
@@ -46,6 +48,7 @@ type contest struct {
 // An outcome is a verdict with the challenger's scores on all it could score.
 type outcome struct {
 	wire.Verdict
+
 	metrics map[string]float64
 }
 
@@ -246,9 +249,7 @@ func same(a, b any) bool {
 // guessing the same would reach stands beside them as baseline_….
 func scoreMap(s metric.Scores) map[string]float64 {
 	out := make(map[string]float64, len(s.Values)+len(s.Baseline))
-	for name, v := range s.Values {
-		out[name] = v
-	}
+	maps.Copy(out, s.Values)
 	for name, v := range s.Baseline {
 		out["baseline_"+name] = v
 	}

@@ -15,20 +15,20 @@ func TestWarmTraining(t *testing.T) {
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
 	// There is nothing to start from yet.
-	if got := d.train(t, "iris", wire.TrainRequest{Warm: true}); got.kind != "promoted" {
+	if got := d.train(t, wire.TrainRequest{Warm: true}); got.kind != "promoted" {
 		t.Fatalf("first training: %+v, want it promoted", got)
 	}
 	if d.resolve(t, "iris").Lineage.Warm {
 		t.Error("the first version is said to be warm")
 	}
 
-	got := d.train(t, "iris", wire.TrainRequest{Warm: true})
+	got := d.train(t, wire.TrainRequest{Warm: true})
 	if got.kind != "failed" || !strings.Contains(got.Error.Message, "since message 10") {
 		t.Errorf("warm training without new examples: %+v, want it failed: no examples since message 10", got)
 	}
 
 	d.points(t, "iris", 200, 2)
-	got = d.train(t, "iris", wire.TrainRequest{Warm: true, NoPromote: true})
+	got = d.train(t, wire.TrainRequest{Warm: true, NoPromote: true})
 	l := d.resolve(t, "iris@2").Lineage
 	if !l.Warm || l.Parent != 1 || l.FirstSeq != 11 || l.LastSeq != 30 || l.Examples != 200 {
 		t.Errorf("lineage %+v of %+v, want a warm training from version 1 on messages 11 to 30", l, got)
@@ -43,16 +43,16 @@ func TestWarmTrainingOfAnotherNetwork(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
-	d.train(t, "iris", wire.TrainRequest{})
+	d.train(t, wire.TrainRequest{})
 	d.update(t, change(t, spec, "units: 8", "units: 4"))
-	d.train(t, "iris", wire.TrainRequest{Warm: true})
+	d.train(t, wire.TrainRequest{Warm: true})
 	if l := d.resolve(t, "iris@2").Lineage; l.Warm || l.FirstSeq != 1 {
 		t.Errorf("lineage %+v, want a training from scratch", l)
 	}
 	// How to train may change.
 	d.update(t, change(t, change(t, spec, "units: 8", "units: 4"), "epochs: 20", "epochs: 5"))
 	d.points(t, "iris", 50, 3)
-	d.train(t, "iris", wire.TrainRequest{Warm: true})
+	d.train(t, wire.TrainRequest{Warm: true})
 	if l := d.resolve(t, "iris@3").Lineage; !l.Warm || l.Parent != 2 {
 		t.Errorf("lineage %+v, want a warm training", l)
 	}
@@ -75,7 +75,7 @@ func TestReadingIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.train(t, "iris", wire.TrainRequest{})
+	d.train(t, wire.TrainRequest{})
 	if l := d.resolve(t, "iris").Lineage; l.FirstSeq != 5 || l.LastSeq != 12 || l.Examples != 70 {
 		t.Errorf("lineage %+v, want 70 examples of messages 5 to 12", l)
 	}

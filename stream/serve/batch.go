@@ -51,7 +51,6 @@ type modelBatch struct {
 	requests  []wire.Request // [0, n) are of this batch; the rest is kept for its memory
 	n         int
 	out       *model.Output // of the last run
-	joined    model.Output  // out, when it took several predictions
 }
 
 func newModelBatch(m *model.Model, ans wire.Answer, lim limits) *modelBatch {
@@ -88,37 +87,14 @@ func (b *modelBatch) add(m *nats.Msg) (int, error) {
 	return req.Rows, nil
 }
 
-// run predicts at most the batch limit at once, so that a large request needs
-// no more scratch than a full batch.
 func (b *modelBatch) run(lo, hi int) error {
-	limit := b.limits.batch
-	if hi-lo <= limit {
-		out, err := b.predict(lo, hi)
-		b.out = out
-		return err
-	}
-	j := &b.joined
-	*j = model.Output{Values: j.Values[:0], Probs: j.Probs[:0]}
-	for at := lo; at < hi; at += limit {
-		out, err := b.predict(at, min(at+limit, hi))
-		if err != nil {
-			return fmt.Errorf("counting from row %d: %w", at-lo, err)
-		}
-		j.Rows += out.Rows
-		j.Values = append(j.Values, out.Values...)
-		j.Probs = append(j.Probs, out.Probs...)
-		j.Classes = out.Classes
-	}
-	b.out = j
-	return nil
-}
-
-func (b *modelBatch) predict(lo, hi int) (*model.Output, error) {
 	f := b.frame
 	if lo > 0 || hi < f.Len() {
 		f = f.Range(lo, hi)
 	}
-	return b.predictor.Predict(f)
+	out, err := b.predictor.Predict(f)
+	b.out = out
+	return err
 }
 
 func (b *modelBatch) encode(msg *nats.Msg, i, row int) error {

@@ -70,13 +70,18 @@ func Codes() []Code {
 	}
 }
 
+// codeOf returns the first line that matches, that of [ErrInternal] if none does.
 func codeOf(match func(Code) bool) Code {
-	table := Codes()
-	i := slices.IndexFunc(table, match)
-	if i < 0 {
-		i = slices.IndexFunc(table, func(c Code) bool { return c.Errors[0] == ErrInternal })
+	internal := Code{}
+	for _, c := range Codes() {
+		if match(c) {
+			return c
+		}
+		if slices.Contains(c.Errors, ErrInternal) {
+			internal = c
+		}
 	}
-	return table[i]
+	return internal
 }
 
 // An Error is a failure as it travels: {"error", "code", "retryable"} and the
@@ -96,6 +101,16 @@ func (e *Error) Error() string { return e.Message }
 func (e *Error) Is(target error) bool {
 	code := codeOf(func(c Code) bool { return c.Word == e.Code })
 	return slices.Contains(code.Errors, target)
+}
+
+// UnmarshalJSON reads e, and its Status from the table.
+func (e *Error) UnmarshalJSON(text []byte) error {
+	type plain Error
+	if err := json.Unmarshal(text, (*plain)(e)); err != nil {
+		return err
+	}
+	e.Status = codeOf(func(c Code) bool { return c.Word == e.Code }).Status
+	return nil
 }
 
 // ErrorOf returns the travelling form of err by the table; an error that is not

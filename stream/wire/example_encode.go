@@ -48,7 +48,7 @@ func (b *exampleBatch) flatten(width int) bool {
 	b.flat = make([]float64, 0, len(b.rows)*width)
 	for _, row := range b.rows {
 		for _, v := range row.Values {
-			switch v.Kind { //nolint:exhaustive // the rest are no numbers
+			switch v.Kind {
 			case feature.KindNumber:
 				b.flat = append(b.flat, v.Num)
 			case feature.KindVector:
@@ -139,7 +139,7 @@ func (b *exampleBatch) labels() ([]byte, datatype, error) {
 	var out []byte
 	d := typeFP64
 	for i, row := range b.rows {
-		switch v := row.Label; v.Kind { //nolint:exhaustive // no other is a label
+		switch v := row.Label; v.Kind {
 		case feature.KindNumber:
 			out = appendElement(out, typeFP64, v.Num)
 		case feature.KindText:
@@ -157,39 +157,41 @@ func (b *exampleBatch) labels() ([]byte, datatype, error) {
 }
 
 func (b *exampleBatch) encodeRows(msg *nats.Msg) error {
-	out := []byte(`{"instances":[`)
-	var err error
-	for i, row := range b.rows {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		if out, err = appendRow(out, row.Values); err != nil {
-			return fmt.Errorf("encoding row %d: %w", i, err)
-		}
+	out, err := b.list([]byte(`{"instances":`), func(out []byte, row *feature.Row) ([]byte, error) {
+		return appendRow(out, row.Values)
+	})
+	if err != nil {
+		return fmt.Errorf("encoding examples: %w", err)
 	}
-	out = append(out, `],"labels":[`...)
-	for i, row := range b.rows {
-		if i > 0 {
-			out = append(out, ',')
-		}
+	out, err = b.list(append(out, `,"labels":`...), func(out []byte, row *feature.Row) ([]byte, error) {
 		if row.Label.Kind == feature.KindMissing {
-			return invalidf("row %d has no label", i)
+			return nil, invalidf("missing label")
 		}
-		if out, err = appendValue(out, row.Label); err != nil {
-			return fmt.Errorf("encoding the label of row %d: %w", i, err)
-		}
+		return appendValue(out, row.Label)
+	})
+	if err == nil && b.weighted {
+		out, err = b.list(append(out, `,"weights":`...), func(out []byte, row *feature.Row) ([]byte, error) {
+			return appendNumber(out, row.Weight, 64)
+		})
 	}
-	if b.weighted {
-		out = append(out, `],"weights":[`...)
-		for i, row := range b.rows {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			if out, err = appendNumber(out, row.Weight, 64); err != nil {
-				return fmt.Errorf("encoding the weight of row %d: %w", i, err)
-			}
-		}
+	if err != nil {
+		return fmt.Errorf("encoding examples: %w", err)
 	}
-	msg.Data = append(out, "]}"...)
+	msg.Data = append(out, '}')
 	return nil
+}
+
+// list appends a list with what one returns for each row.
+func (b *exampleBatch) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
+	out = append(out, '[')
+	var err error
+	for i := range b.rows {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if out, err = one(out, &b.rows[i]); err != nil {
+			return nil, fmt.Errorf("row %d: %w", i, err)
+		}
+	}
+	return append(out, ']'), nil
 }

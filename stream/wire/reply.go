@@ -88,18 +88,6 @@ func (e *encoder) probs(i int) []float32 {
 	return e.out.Probs[(e.lo+i)*n : (e.lo+i+1)*n]
 }
 
-// best returns the index of row i's most probable class, the first of equals.
-func (e *encoder) best(i int) int {
-	best := 0
-	probs := e.probs(i)
-	for k, p := range probs {
-		if p > probs[best] {
-			best = k
-		}
-	}
-	return best
-}
-
 func (e *encoder) predictions() {
 	e.text(`{"predictions":[`)
 	for i := range e.rows {
@@ -109,7 +97,7 @@ func (e *encoder) predictions() {
 			continue
 		}
 		probs := e.probs(i)
-		best := e.best(i)
+		best := e.out.Label(e.lo + i)
 		e.text(`{"label":`)
 		e.quoted(e.out.Classes[best])
 		e.text(`,"score":`)
@@ -234,7 +222,7 @@ func (e *encoder) binary(name string) {
 	}
 }
 
-func (e *encoder) label(i int) string { return e.out.Classes[e.best(i)] }
+func (e *encoder) label(i int) string { return e.out.Classes[e.out.Label(e.lo+i)] }
 
 // floats returns row i of an output of numbers.
 func (e *encoder) floats(name string, i int) []float32 {
@@ -242,7 +230,7 @@ func (e *encoder) floats(name string, i int) []float32 {
 	case e.regression():
 		return e.out.Values[e.lo+i : e.lo+i+1]
 	case name == outputScore:
-		best := e.best(i)
+		best := e.out.Label(e.lo + i)
 		return e.probs(i)[best : best+1]
 	}
 	return e.probs(i)

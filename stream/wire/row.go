@@ -2,7 +2,6 @@ package wire
 
 import (
 	"math"
-	"strconv"
 
 	"github.com/modelbus/modelbus/model/feature"
 )
@@ -202,7 +201,7 @@ func (r *rowReader) nested(s *scanner, k int, dst []float32) error {
 
 // element reads element i of vector feature k.
 func (r *rowReader) element(s *scanner, k, i int) (float32, error) {
-	switch s.next() { //nolint:exhaustive // all others are wrong alike
+	switch s.next() {
 	case tokenNumber:
 	case tokenNone:
 		return 0, s.fail("a number")
@@ -220,18 +219,6 @@ func (r *rowReader) element(s *scanner, k, i int) (float32, error) {
 			r.schema.Features[k].Name, i, cut(string(s.data[at:s.off]), 64))
 	}
 	return x, nil
-}
-
-// single returns the float32 nearest to the decimal text, whose nearest float64
-// is v; an infinity if it is out of range. Rounding v again would be wrong where
-// v is half way between two float32, and may be below their normal range.
-func single(v float64, text []byte) float32 {
-	const half, below = 1 << 28, 1<<29 - 1
-	if math.Float64bits(v)&below == half || math.Abs(v) < 0x1p-126 && v != 0 {
-		x, _ := strconv.ParseFloat(string(text), 32) //nolint:errcheck // an overflow is an infinity
-		return float32(x)
-	}
-	return float32(v)
 }
 
 // fits reports whether a value of type t can be written as next. What the

@@ -185,8 +185,15 @@ func TestHalf(t *testing.T) {
 		bits uint16
 		want float64
 	}{
-		{0x3e00, 1.5}, {0xc000, -2}, {0, 0}, {0x0001, 0x1p-24}, {0x03ff, 1023 * 0x1p-24}, {0x0400, 0x1p-14},
-		{0x7bff, 65504}, {0x7c00, math.Inf(1)}, {0xfc00, math.Inf(-1)},
+		{0x3e00, 1.5},
+		{0xc000, -2},
+		{0, 0},
+		{0x0001, 0x1p-24},
+		{0x03ff, 1023 * 0x1p-24},
+		{0x0400, 0x1p-14},
+		{0x7bff, 65504},
+		{0x7c00, math.Inf(1)},
+		{0xfc00, math.Inf(-1)},
 	}
 	for _, tt := range tests {
 		if got := half(tt.bits); got != tt.want {

@@ -1,0 +1,114 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// registry opens the deployment's registry.
+func (c *Client) registry(ctx context.Context) (*registry.Registry, error) {
+	reg, err := registry.Open(ctx, c.js, registry.Options{Prefix: c.opts.Subjects.Prefix})
+	if err != nil {
+		return nil, fmt.Errorf("opening the registry: %w", err)
+	}
+	return reg, nil
+}
+
+// Export returns the artifact of ref with its record, verified.
+func (c *Client) Export(ctx context.Context, ref registry.Ref) (registry.Version, []byte, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	reg, err := c.registry(ctx)
+	if err != nil {
+		return registry.Version{}, nil, err
+	}
+	v, err := reg.Resolve(ctx, ref)
+	if err != nil {
+		return registry.Version{}, nil, err
+	}
+	artifact, err := reg.Artifact(ctx, v.Digest)
+	if err != nil {
+		return registry.Version{}, nil, fmt.Errorf("exporting %s: %w", ref, err)
+	}
+	return v, artifact, nil
+}
+
+// importAttempts bounds how often a promotion is tried whose alias moved meanwhile.
+const importAttempts = 5
+
+// Import stores an artifact as a new version of the model, which it makes if it
+// is not there, after decoding it. promote moves the champion to it. If name is
+// empty, it is the name in the artifact. An artifact that cannot be used is an
+// error that wraps [model.ErrArtifact].
+func (c *Client) Import(ctx context.Context, name string, artifact []byte, promote bool, who, why string) (registry.Version, error) {
+	m, err := model.Decode(artifact)
+	if err != nil {
+		return registry.Version{}, fmt.Errorf("importing an artifact of %d bytes: %w", len(artifact), err)
+	}
+	spec := *m.Spec()
+	spec.Name = cmp.Or(name, spec.Name)
+	if err := registry.CheckModel(spec.Name); err != nil {
+		return registry.Version{}, err
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	reg, err := c.registry(ctx)
+	if err != nil {
+		return registry.Version{}, err
+	}
+	if err := ensureModel(ctx, reg, &spec); err != nil {
+		return registry.Version{}, err
+	}
+	digest, err := reg.PutArtifact(ctx, artifact)
+	if err != nil {
+		return registry.Version{}, fmt.Errorf("importing %s: %w", spec.Name, err)
+	}
+	v := registry.Version{
+		Model: spec.Name, Digest: digest, Size: int64(len(artifact)),
+		Lineage: registry.Lineage{Seed: spec.Training.Seed, Imported: cmp.Or(why, "an artifact file")},
+	}
+	if !promote {
+		return reg.Publish(ctx, v, nil, nil)
+	}
+	return promoted(ctx, reg, v, registry.Promotion{Alias: registry.Champion, Who: who, Why: cmp.Or(why, "imported")})
+}
+
+// ensureModel creates the model of spec unless there is one of its name.
+func ensureModel(ctx context.Context, reg *registry.Registry, spec *model.Spec) error {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return fmt.Errorf("encoding the spec of %s: %w", spec.Name, err)
+	}
+	if _, err = reg.Model(ctx, spec.Name); !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	_, err = reg.CreateModel(ctx, registry.Model{Name: spec.Name, Spec: text})
+	if errors.Is(err, registry.ErrConflict) {
+		return nil // somebody else was first
+	}
+	return err
+}
+
+// promoted publishes v and moves the alias to it, from wherever the alias is then.
+func promoted(ctx context.Context, reg *registry.Registry, v registry.Version, p registry.Promotion) (registry.Version, error) {
+	for range importAttempts {
+		aliases, err := reg.Aliases(ctx, v.Model)
+		if err != nil {
+			return registry.Version{}, err
+		}
+		p.If = aliases[p.Alias].To
+		stored, err := reg.Publish(ctx, v, &p, nil)
+		if !errors.Is(err, registry.ErrConflict) {
+			return stored, err
+		}
+	}
+	return registry.Version{}, fmt.Errorf("importing %s: %w: alias %s moved during each of %d attempts",
+		v.Model, wire.ErrConflict, p.Alias, importAttempts)
+}

@@ -1,0 +1,275 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// PublisherOptions are optional parameters of an [ExamplePublisher].
+type PublisherOptions struct {
+	// BatchRows bounds the rows of a message: 512 if 0. The server's maximum payload bounds it too.
+	BatchRows int
+
+	// InFlight bounds messages that are not acknowledged: 64 if 0. Add waits
+	// while there are as many.
+	InFlight int
+
+	// ID makes publishing idempotent: message i has Nats-Msg-Id "<ID>-<i>", so
+	// publishing the same rows again within the stream's window stores nothing
+	// twice. If empty, a random one is drawn.
+	ID string
+}
+
+const (
+	defaultBatchRows = 512
+	defaultInFlight  = 64
+)
+
+// An ExamplePublisher publishes training examples with acknowledgement: batches
+// of rows, in order, a bounded number in flight, repeated until stored or the
+// context ends. It is not safe for concurrent use, but for Published.
+type ExamplePublisher struct {
+	client    *Client
+	model     string
+	opts      PublisherOptions
+	batch     *feature.Frame
+	rows      int // of a message, at most
+	next      int // number of the next message
+	pending   []*pending
+	published atomic.Int64
+	err       error // ended the publishing
+}
+
+// A pending message is not acknowledged yet.
+type pending struct {
+	msg    *nats.Msg // never handed out: a copy of it is
+	id     string
+	rows   int
+	future jetstream.PubAckFuture // nil if it could not be sent
+	err    error                  // why not
+}
+
+// Examples returns a publisher of examples of a model with schema s. It sends
+// nothing yet.
+func (c *Client) Examples(model string, s *feature.Schema, opts PublisherOptions) *ExamplePublisher {
+	if opts.BatchRows <= 0 {
+		opts.BatchRows = defaultBatchRows
+	}
+	if opts.InFlight <= 0 {
+		opts.InFlight = defaultInFlight
+	}
+	if opts.ID == "" {
+		opts.ID = nuid.Next()
+	}
+	return &ExamplePublisher{
+		client: c, model: model, opts: opts, rows: opts.BatchRows,
+		batch: feature.NewFrame(s, true), err: registry.CheckModel(model),
+	}
+}
+
+// PublishExamples publishes rows and waits until all are stored.
+func (c *Client) PublishExamples(ctx context.Context, model string, s *feature.Schema, rows []feature.Row) error {
+	p := c.Examples(model, s, PublisherOptions{})
+	for i, row := range rows {
+		if err := p.Add(ctx, row); err != nil {
+			return fmt.Errorf("publishing example %d of %d: %w", i, len(rows), err)
+		}
+	}
+	return p.Flush(ctx)
+}
+
+// Add adds one example. An error that wraps [feature.ErrInvalid] is about this
+// row, which is then left out; any other ends the publishing, but for that of a
+// context that ended: the row is in, and a Flush can go on.
+func (p *ExamplePublisher) Add(ctx context.Context, row feature.Row) error {
+	if p.err != nil {
+		return p.err
+	}
+	if err := p.batch.Append(row); err != nil {
+		return err
+	}
+	if p.batch.Len() < p.opts.BatchRows {
+		return nil
+	}
+	return p.publish(ctx)
+}
+
+// Flush publishes what is buffered and waits until all is acknowledged.
+func (p *ExamplePublisher) Flush(ctx context.Context) error {
+	if p.err != nil {
+		return p.err
+	}
+	if err := p.publish(ctx); err != nil {
+		return err
+	}
+	for len(p.pending) > 0 {
+		if err := p.settle(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Published returns how many rows are acknowledged.
+func (p *ExamplePublisher) Published() int { return int(p.published.Load()) }
+
+// publish sends the buffered rows, in as few messages as they fit, and waits for
+// room before each.
+func (p *ExamplePublisher) publish(ctx context.Context) error {
+	done := 0
+	defer func() { p.drop(done) }()
+	for done < p.batch.Len() {
+		for len(p.pending) >= p.opts.InFlight {
+			if err := p.settle(ctx); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("publishing examples of %s: %w", p.model, err)
+		}
+		n := min(p.rows, p.batch.Len()-done)
+		msg, err := p.message(ctx, done, n)
+		if errors.Is(err, wire.ErrTooLarge) && n > 1 {
+			p.rows = (n + 1) / 2
+			continue
+		}
+		if err != nil {
+			return p.end(err)
+		}
+		m := &pending{msg: msg, id: p.opts.ID + "-" + strconv.Itoa(p.next), rows: n}
+		p.next++
+		p.send(m)
+		p.pending = append(p.pending, m)
+		done += n
+	}
+	return nil
+}
+
+// drop removes the first n buffered rows.
+func (p *ExamplePublisher) drop(n int) {
+	if n == p.batch.Len() {
+		p.batch.Reset()
+		return
+	}
+	if n == 0 {
+		return
+	}
+	rest := feature.NewFrame(p.batch.Schema(), true)
+	for i := n; i < p.batch.Len(); i++ {
+		if err := rest.Append(p.batch.Row(i)); err != nil {
+			panic(fmt.Sprintf("client: a row of a frame does not fit its own schema: %v", err))
+		}
+	}
+	p.batch = rest
+}
+
+// message encodes n buffered rows from lo on.
+func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, error) {
+	msg := nats.NewMsg(p.client.opts.Subjects.Train(p.model))
+	if err := wire.EncodeExamples(msg, p.batch, lo, lo+n); err != nil {
+		return nil, fmt.Errorf("encoding examples of %s: %w", p.model, err)
+	}
+	if room := payloadRoom(p.client.nc.MaxPayload()); len(msg.Data) > room {
+		return nil, fmt.Errorf("%w: an example of %s takes %d bytes, a message %d", wire.ErrTooLarge, p.model, len(msg.Data), room)
+	}
+	if p.client.opts.Inject != nil {
+		p.client.opts.Inject(ctx, msg.Header)
+	}
+	return msg, nil
+}
+
+// send sends a copy of a message, as JetStream's client writes to what it sends.
+func (p *ExamplePublisher) send(m *pending) {
+	msg := nats.NewMsg(m.msg.Subject)
+	msg.Data = m.msg.Data
+	for name, values := range m.msg.Header {
+		msg.Header[name] = append([]string(nil), values...)
+	}
+	m.future, m.err = p.client.js.PublishMsgAsync(msg,
+		jetstream.WithMsgID(m.id), jetstream.WithExpectStream(p.client.opts.Subjects.Stream("TRAIN")), jetstream.WithRetryAttempts(0))
+}
+
+// settle waits until the oldest message is stored, sending it again where that
+// may help.
+func (p *ExamplePublisher) settle(ctx context.Context) error {
+	m := p.pending[0]
+	pause := newPauses(p.client.opts.Backoff, rand.Float64)
+	for {
+		err := m.wait(ctx)
+		if err == nil {
+			p.pending = p.pending[1:]
+			p.published.Add(int64(m.rows))
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("publishing examples of %s: %w", p.model, ctx.Err())
+		}
+		if err := p.hopeless(ctx, err); err != nil {
+			return p.end(fmt.Errorf("publishing examples of %s: %w", p.model, err))
+		}
+		if !wait(ctx, pause.next()) {
+			return fmt.Errorf("publishing examples of %s: %w, last %w", p.model, cmp.Or(ctx.Err(), context.DeadlineExceeded), err)
+		}
+		p.send(m)
+	}
+}
+
+// wait waits for the acknowledgement.
+func (m *pending) wait(ctx context.Context) error {
+	if m.err != nil {
+		return m.err
+	}
+	select {
+	case <-m.future.Ok():
+		return nil
+	case err := <-m.future.Err():
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// storeFailed is the server's code for a stream that is full.
+const storeFailed jetstream.ErrorCode = 10077
+
+// hopeless returns the error to end with if sending a message that failed with
+// err again will not help.
+func (p *ExamplePublisher) hopeless(ctx context.Context, err error) error {
+	if e, ok := errors.AsType[*jetstream.APIError](err); ok && (e.Code < 429 || e.ErrorCode == storeFailed) {
+		return err
+	}
+	if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrMaxPayload) {
+		return err
+	}
+	if !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, jetstream.ErrNoStreamResponse) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.client.opts.Timeout)
+	defer cancel()
+	name := p.client.opts.Subjects.Stream("TRAIN")
+	_, lookup := p.client.js.Stream(ctx, name)
+	if errors.Is(lookup, jetstream.ErrStreamNotFound) || errors.Is(lookup, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(lookup, nats.ErrNoResponders) {
+		return fmt.Errorf("stream %s is not there: run `modelbus serve`: %w", name, lookup)
+	}
+	return nil
+}
+
+// end makes err the end of the publishing.
+func (p *ExamplePublisher) end(err error) error {
+	p.err = err
+	return err
+}
