@@ -115,7 +115,7 @@ func (r *Registry) Promote(ctx context.Context, model, alias string, version uin
 	if err := cmp.Or(CheckModel(model), CheckAlias(alias), checkNumber(version)); err != nil {
 		return Move{}, err
 	}
-	m, _, err := decide(ctx, r, model, func(ctx context.Context, l *ledger) (Move, []put, error) {
+	out, err := decide(ctx, r, model, func(ctx context.Context, l *ledger) (Move, []put, error) {
 		if _, err := r.version(ctx, model, version); err != nil {
 			return Move{}, nil, err
 		}
@@ -130,7 +130,7 @@ func (r *Registry) Promote(ctx context.Context, model, alias string, version uin
 	if err != nil {
 		return Move{}, fmt.Errorf("moving alias %s of %s to version %d: %w", alias, model, version, err)
 	}
-	return m, nil
+	return out.result, nil
 }
 
 // Rollback moves an alias to the version it named before the current one and
@@ -146,7 +146,7 @@ func (r *Registry) Rollback(ctx context.Context, model, alias, who, why string) 
 	if err := cmp.Or(CheckModel(model), CheckAlias(alias)); err != nil {
 		return Move{}, err
 	}
-	m, _, err := decide(ctx, r, model, func(ctx context.Context, l *ledger) (Move, []put, error) {
+	out, err := decide(ctx, r, model, func(ctx context.Context, l *ledger) (Move, []put, error) {
 		old, after, err := r.alias(ctx, model, alias)
 		if err != nil {
 			return Move{}, nil, err
@@ -165,7 +165,7 @@ func (r *Registry) Rollback(ctx context.Context, model, alias, who, why string) 
 	if err != nil {
 		return Move{}, fmt.Errorf("rolling back alias %s of %s: %w", alias, model, err)
 	}
-	return m, nil
+	return out.result, nil
 }
 
 // before returns the version a rollback of an alias, whose last move is current, goes to.
@@ -225,7 +225,7 @@ func (r *Registry) RemoveAlias(ctx context.Context, model, alias, who, why strin
 	if alias == Champion {
 		return fmt.Errorf("%w: alias %s cannot be removed: move it, or delete the model", ErrInvalid, alias)
 	}
-	_, _, err := decide(ctx, r, model, func(ctx context.Context, l *ledger) (struct{}, []put, error) {
+	_, err := decide(ctx, r, model, func(ctx context.Context, l *ledger) (struct{}, []put, error) {
 		old, after, err := r.alias(ctx, model, alias)
 		if err != nil {
 			return struct{}{}, nil, err

@@ -11,7 +11,7 @@ import (
 )
 
 func TestPromote(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	m, err := r.Promote(t.Context(), "iris", "canary", 1, "ada", "try it")
 	if err != nil || m.From != 0 || m.To != 1 || m.Number != 1 || m.Who != "ada" || m.Why != "try it" || m.When.IsZero() {
@@ -34,7 +34,7 @@ func TestPromote(t *testing.T) {
 }
 
 func TestHistoryIsTheLast64(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	for i := range uint64(70) {
 		if _, err := r.Promote(t.Context(), "iris", "canary", 1+i%2, "", ""); err != nil {
@@ -64,7 +64,7 @@ func TestRollback(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, _, digest := withModel(t, "iris")
+			r, _, digest := withIris(t)
 			for range 4 {
 				publish(t, r, "iris", digest, nil)
 			}
@@ -108,7 +108,7 @@ func TestRollback(t *testing.T) {
 }
 
 func TestRemoveAlias(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	for _, n := range []uint64{1, 2} {
 		if _, err := r.Promote(t.Context(), "iris", "canary", n, "", ""); err != nil {

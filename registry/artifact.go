@@ -2,7 +2,6 @@ package registry
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -23,8 +22,9 @@ const maxChunk = 512 << 10
 // farewell is how long a failed upload takes to remove its chunks at most.
 const farewell = 2 * time.Second
 
-// uploads bounds how often PutArtifact stores an artifact that reads back wrong.
-const uploads = 3
+// uploads bounds how often PutArtifact stores an artifact that others remove or
+// that reads back wrong.
+const uploads = 5
 
 // An object is what the object bucket knows of an artifact.
 type object struct {
@@ -91,41 +91,41 @@ func (r *Registry) PutArtifact(ctx context.Context, artifact []byte) (digest str
 
 func (r *Registry) put(ctx context.Context, digest string, artifact []byte) error {
 	pace := newPacer()
-	stored := 0
-	for {
+	for stored := 0; ; {
 		o, err := r.object(ctx, digest)
 		if err != nil {
 			return err
 		}
-		if o.live {
-			err = r.verify(ctx, o, artifact)
-			if err == nil && stored == 0 {
-				err = r.touch(ctx, digest, o)
-			}
-			if err == nil {
-				return nil
-			}
+		err = r.check(ctx, digest, o, artifact)
+		if err == nil {
+			return nil
 		}
-		switch {
-		case errors.Is(err, errOther), errors.Is(err, errMoved): // touched, replaced or collected meanwhile
-		case err != nil && !errors.Is(err, ErrCorrupt):
-			return err
-		case stored == uploads:
-			return cmp.Or(err, errMoved)
-		default:
-			stored++
-			if err = r.upload(ctx, digest, artifact, o); err == nil {
-				continue
-			}
-			if !errors.Is(err, errOther) {
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
+			if stored++; stored > uploads {
 				return err
 			}
-			stored--
+			if err = r.upload(ctx, digest, artifact, o); err == nil {
+				continue // round again, to read it back
+			}
+		}
+		if !errors.Is(err, errOther) && !errors.Is(err, errMoved) {
+			return err
 		}
 		if err := pace.pause(ctx, err); err != nil {
 			return err
 		}
 	}
+}
+
+// check returns nil if o is artifact, and touches it then.
+func (r *Registry) check(ctx context.Context, digest string, o object, artifact []byte) error {
+	if !o.live {
+		return fmt.Errorf("%w: artifact %s", ErrNotFound, digest)
+	}
+	if err := r.verify(ctx, o, artifact); err != nil {
+		return err
+	}
+	return r.touch(ctx, digest, o)
 }
 
 // verify reads an object and compares it with what it should be.

@@ -24,7 +24,7 @@ func TestOpenMakesNothing(t *testing.T) {
 }
 
 func TestCreateIsIdempotent(t *testing.T) {
-	r, nc, digest := withModel(t, "iris")
+	r, nc, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	js := jsOn(t, nc)
 	again := createOn(t, nc, registry.Options{})
@@ -51,7 +51,7 @@ func TestCreateAtOnce(t *testing.T) {
 }
 
 func TestCreateBringsDriftBack(t *testing.T) {
-	r, nc, digest := withModel(t, "iris")
+	r, nc, digest := withIris(t)
 	js := jsOn(t, nc)
 	if _, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "MODELBUS", History: 3}); err != nil {
 		t.Fatal(err)

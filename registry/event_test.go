@@ -40,7 +40,7 @@ func TestEventsAreLiveAndKept(t *testing.T) {
 }
 
 func TestAnnounceOnce(t *testing.T) {
-	r, nc, _ := withModel(t, "iris")
+	r, nc, _ := withIris(t)
 	for range 3 {
 		if err := r.Announce(t.Context(), registry.Event{Model: "iris", Kind: "failed", ID: "job-1", Data: json.RawMessage(`{"error":"NaN"}`)}); err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func TestAnnounceOnce(t *testing.T) {
 }
 
 func TestEventsFrom(t *testing.T) {
-	r, nc, digest := withModel(t, "iris")
+	r, nc, digest := withIris(t)
 	addModel(t, r, "wine")
 	// What an operator may do by hand must not stall the rest.
 	putKey(t, nc, "event.iris.note.1", "not JSON")
@@ -93,7 +93,7 @@ func TestEventsFrom(t *testing.T) {
 }
 
 func TestEventsNewOnly(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	events(t, r, "iris", 1)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

@@ -12,9 +12,10 @@ import (
 
 const (
 	pullExpiry    = 10 * time.Second
-	pullHeartbeat = 2 * time.Second // a consumer that is silent for two of these is made anew
-	pullMessages  = 256             // bounds what waits in this process
-	consumerRest  = time.Minute     // after which the server removes a consumer nobody pulls from
+	pullHeartbeat = time.Second // a consumer that is silent for two of these is made anew
+	apiTimeout    = 2 * time.Second
+	pullMessages  = 256         // bounds what waits in this process
+	consumerRest  = time.Minute // after which the server removes a consumer nobody pulls from
 )
 
 // A follower delivers a stream's messages in order, each once, across
@@ -45,18 +46,15 @@ func (f *follower) run(ctx context.Context, fn func(msg jetstream.Msg, seq uint6
 		if stop, ok := errors.AsType[*stopError](err); ok {
 			return stop.err
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, jetstream.ErrStreamNotFound) {
+		if ctx.Err() == nil && (errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, jetstream.ErrStreamNotFound)) {
 			return fmt.Errorf("following %s: %w", f.stream.CachedInfo().Config.Name, err)
 		}
 		if f.next > before {
 			pace = newPacer()
 		}
 		pace.start = time.Now() // patience is for calls; this goes on until ctx is done
-		if pace.pause(ctx, err) != nil {
-			return nil
+		if err := pace.pause(ctx, err); err != nil && ctx.Err() == nil {
+			return err
 		}
 	}
 	return nil
@@ -103,27 +101,35 @@ func (f *follower) session(ctx context.Context, fn func(jetstream.Msg, uint64) e
 		}
 		if msg == nil {
 			ticked = time.Now()
-			if err := stopped(f.tick()); err != nil {
-				return err
-			}
-			continue
+			err = stopped(f.tick())
+		} else {
+			err = f.deliver(msg, expect, fn)
+			expect++
 		}
-		meta, err := msg.Metadata()
 		if err != nil {
 			return err
 		}
-		if meta.Sequence.Consumer != expect {
-			return fmt.Errorf("message %d of the consumer is missing, got %d", expect, meta.Sequence.Consumer)
-		}
-		expect++
-		if meta.Sequence.Stream < f.next {
-			continue
-		}
-		if err := stopped(fn(msg, meta.Sequence.Stream)); err != nil {
-			return err
-		}
-		f.next = meta.Sequence.Stream + 1
 	}
+}
+
+// deliver calls fn with the consumer's message number expect, unless it was
+// delivered before.
+func (f *follower) deliver(msg jetstream.Msg, expect uint64, fn func(jetstream.Msg, uint64) error) error {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return err
+	}
+	if meta.Sequence.Consumer != expect {
+		return fmt.Errorf("message %d of the consumer is missing, got %d", expect, meta.Sequence.Consumer)
+	}
+	if meta.Sequence.Stream < f.next {
+		return nil
+	}
+	if err := stopped(fn(msg, meta.Sequence.Stream)); err != nil {
+		return err
+	}
+	f.next = meta.Sequence.Stream + 1
+	return nil
 }
 
 // wait returns the next message, or nil when a tick is due.
@@ -160,7 +166,7 @@ func (f *follower) place(ctx context.Context) error {
 }
 
 func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
-	ctx, stop := context.WithTimeout(ctx, pullHeartbeat)
+	ctx, stop := context.WithTimeout(ctx, apiTimeout)
 	defer stop()
 	return f.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -176,7 +182,7 @@ func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
 // drop removes a consumer so that none piles up; where that cannot be done now
 // the server does it when the consumer was not used for a while.
 func (f *follower) drop(ctx context.Context, cons jetstream.Consumer) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), pullHeartbeat)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), apiTimeout)
 	defer stop()
 	info := cons.CachedInfo()
 	if err := f.js.DeleteConsumer(ctx, info.Stream, info.Name); err != nil {

@@ -39,10 +39,12 @@ type put struct {
 	remove bool
 }
 
-// An attempt is a batch whose fate is not known.
-type attempt[T any] struct {
-	nonce  string
+// An outcome is what a decision came to: what was chosen, and the sequence of
+// the ledger that went with it, which those of the writes follow in order. The
+// sequence is 0 if nothing was to be done.
+type outcome[T any] struct {
 	result T
+	seq    uint64
 }
 
 // A choice decides on what l and its own reads through the leader say. It
@@ -51,65 +53,109 @@ type attempt[T any] struct {
 type choice[T any] func(ctx context.Context, l *ledger) (T, []put, error)
 
 // decide makes one decision about a model: it reads, lets fn choose, and writes
-// what fn chose in one atomic batch, again and again until a batch is in whole or fn
-// returns an error. The sequence it returns is that of the ledger; those of
-// the writes follow in order.
+// what fn chose in one atomic batch, again and again until a batch is in whole or
+// fn returns an error.
 //
 // A commit that answered an error may be in, now or later. But since at most
 // one batch can follow a revision of the ledger, the ledger's next message
 // tells whose it was.
-func decide[T any](ctx context.Context, r *Registry, model string, fn choice[T]) (T, uint64, error) {
-	var (
-		none    T
-		open    []attempt[T] // all on base
-		base    uint64
-		writer  = nuid.Next()
-		pace    = newPacer()
-		settled = func() (T, uint64, bool, error) { return settledBy(ctx, r, model, base, open) }
-	)
+func decide[T any](ctx context.Context, r *Registry, model string, fn choice[T]) (outcome[T], error) {
+	d := decision[T]{r: r, model: model, writer: nuid.Next(), pace: newPacer()}
 	for {
-		l, rev, err := r.readLedger(ctx, model)
-		if err != nil {
-			return none, 0, doubt(err, open)
-		}
-		if rev < base { // a new leader that has not caught up
-			if err := pace.pause(ctx, fmt.Errorf("%s went back from revision %d to %d", ledgerKey(model), base, rev)); err != nil {
-				return none, 0, doubt(err, open)
+		out, again, err := d.step(ctx, fn)
+		if again != nil {
+			if err = d.pace.pause(ctx, again); err == nil {
+				continue
 			}
-			continue
 		}
-		if rev > base {
-			if result, seq, ok, err := settled(); ok || err != nil {
-				return result, seq, err
-			}
-			base, open = rev, nil
+		if err != nil && len(d.open) > 0 {
+			err = fmt.Errorf("it is not known whether the change was made: %w", err)
 		}
-		result, puts, err := fn(ctx, &l)
-		if err != nil || len(puts) == 0 {
-			if mine, seq, ok, lookup := settled(); ok || lookup != nil {
-				return mine, seq, lookup
-			}
-			return result, 0, doubt(err, open)
-		}
-		nonce := writer + "-" + strconv.Itoa(pace.tries)
-		first, err := l.seal(model, rev, nonce)
-		if err != nil {
-			return none, 0, err
-		}
-		seq, sent, err := r.commit(ctx, pace, append([]put{first}, puts...))
-		if err == nil {
-			return result, seq, nil
-		}
-		if sent {
-			open = append(open, attempt[T]{nonce: nonce, result: result})
-		}
-		if !transient(err) && !conflict(err) {
-			return none, 0, doubt(err, open)
-		}
-		if err := pace.pause(ctx, err); err != nil {
-			return none, 0, doubt(err, open)
-		}
+		return out, err
 	}
+}
+
+// A decision is one that is being made.
+type decision[T any] struct {
+	r      *Registry
+	model  string
+	writer string // nonce of the decision; each attempt's adds its number
+	pace   *pacer
+
+	base uint64       // revision of the ledger that the open attempts follow
+	open map[string]T // what was chosen, by nonce, in attempts whose fate is not known
+}
+
+// step reads, chooses and commits once. It returns what it came to, the reason
+// to do it again, or the error that ends it.
+func (d *decision[T]) step(ctx context.Context, fn choice[T]) (out outcome[T], again, err error) {
+	l, rev, err := d.r.readLedger(ctx, d.model)
+	if err != nil {
+		return out, nil, err
+	}
+	if rev < d.base { // a new leader that has not caught up
+		return out, fmt.Errorf("%s went back from revision %d to %d", ledgerKey(d.model), d.base, rev), nil
+	}
+	if rev > d.base {
+		if out, mine, err := d.lookup(ctx); mine || err != nil {
+			return out, nil, err
+		}
+		d.base = rev
+		clear(d.open)
+	}
+	result, puts, err := fn(ctx, &l)
+	if err != nil || len(puts) == 0 {
+		// An attempt that came in after all may be what fn stumbled over.
+		if out, mine, lookup := d.lookup(ctx); mine || lookup != nil {
+			return out, nil, lookup
+		}
+		return outcome[T]{result: result}, nil, err
+	}
+	nonce := d.writer + "-" + strconv.Itoa(d.pace.tries)
+	first, err := l.seal(d.model, rev, nonce)
+	if err != nil {
+		return out, nil, err
+	}
+	seq, sent, err := d.r.commit(ctx, d.pace, append([]put{first}, puts...))
+	if err == nil {
+		clear(d.open)
+		return outcome[T]{result: result, seq: seq}, nil, nil
+	}
+	if sent {
+		if d.open == nil {
+			d.open = map[string]T{}
+		}
+		d.open[nonce] = result
+	}
+	if transient(err) || conflict(err) {
+		return out, err, nil
+	}
+	return out, nil, err
+}
+
+// lookup finds the message that followed revision base of the ledger. It
+// reports whether that was an open attempt's, and what that came to.
+func (d *decision[T]) lookup(ctx context.Context) (out outcome[T], mine bool, err error) {
+	if len(d.open) == 0 {
+		return out, false, nil
+	}
+	key := ledgerKey(d.model)
+	e, err := d.r.next(ctx, d.r.kvStream(), d.r.subject(key), d.base+1)
+	if err != nil || e.seq == 0 || e.gone() {
+		return out, false, err
+	}
+	l, err := decode[ledger](key, e.data)
+	if err != nil {
+		return out, false, err
+	}
+	if l.After != d.base {
+		return out, false, fmt.Errorf("%w: %s was changed more than %d times meanwhile", ErrConflict, d.model, history)
+	}
+	result, mine := d.open[l.Writer]
+	if mine {
+		clear(d.open)
+	}
+	return outcome[T]{result: result, seq: e.seq}, mine, nil
 }
 
 // seal returns the write of the ledger that replaces revision rev.
@@ -117,43 +163,4 @@ func (l ledger) seal(model string, rev uint64, nonce string) (put, error) {
 	l.Change++
 	l.Writer, l.After = nonce, rev
 	return record(ledgerKey(model), l, rev)
-}
-
-// settledBy looks for the message that followed revision base of the ledger. It reports
-// whether that was one of open, and returns its result.
-func settledBy[T any](ctx context.Context, r *Registry, model string, base uint64, open []attempt[T]) (T, uint64, bool, error) {
-	var none T
-	if len(open) == 0 {
-		return none, 0, false, nil
-	}
-	key := ledgerKey(model)
-	e, err := r.next(ctx, r.kvStream(), r.subject(key), base+1)
-	if err != nil {
-		return none, 0, false, doubt(err, open)
-	}
-	if e.seq == 0 || e.gone() {
-		return none, 0, false, nil
-	}
-	l, err := decode[ledger](key, e.data)
-	if err != nil {
-		return none, 0, false, doubt(err, open)
-	}
-	if l.After != base {
-		return none, 0, false, doubt(fmt.Errorf("%w: %s was changed more than %d times meanwhile", ErrConflict, model, history), open)
-	}
-	for _, a := range open {
-		if a.nonce == l.Writer {
-			return a.result, e.seq, true, nil
-		}
-	}
-	return none, 0, false, nil
-}
-
-// doubt says of an error that ends a decision whether the decision may be in
-// nevertheless.
-func doubt[T any](err error, open []attempt[T]) error {
-	if err == nil || len(open) == 0 {
-		return err
-	}
-	return fmt.Errorf("it is not known whether the change was made: %w", err)
 }

@@ -19,7 +19,7 @@ func (r *Registry) CreateModel(ctx context.Context, m Model) (Model, error) {
 	if err := r.sweep(ctx, m.Name); err != nil {
 		return Model{}, fmt.Errorf("removing what is left of an earlier model %s: %w", m.Name, err)
 	}
-	m, seq, err := decide(ctx, r, m.Name, func(ctx context.Context, l *ledger) (Model, []put, error) {
+	out, err := decide(ctx, r, m.Name, func(ctx context.Context, l *ledger) (Model, []put, error) {
 		e, err := r.read(ctx, modelKey(m.Name))
 		if err != nil {
 			return m, nil, err
@@ -39,8 +39,7 @@ func (r *Registry) CreateModel(ctx context.Context, m Model) (Model, error) {
 	if err != nil {
 		return Model{}, fmt.Errorf("creating model %s: %w", m.Name, err)
 	}
-	m.Revision = seq + 1
-	return m, nil
+	return withRevision(out), nil
 }
 
 // UpdateModel replaces a model's spec if its revision is still m.Revision, else
@@ -50,7 +49,7 @@ func (r *Registry) UpdateModel(ctx context.Context, m Model) (Model, error) {
 		return Model{}, err
 	}
 	name := m.Name
-	m, seq, err := decide(ctx, r, name, func(ctx context.Context, l *ledger) (Model, []put, error) {
+	out, err := decide(ctx, r, name, func(ctx context.Context, l *ledger) (Model, []put, error) {
 		old, err := r.Model(ctx, name)
 		if err != nil {
 			return m, nil, err
@@ -66,8 +65,14 @@ func (r *Registry) UpdateModel(ctx context.Context, m Model) (Model, error) {
 	if err != nil {
 		return Model{}, fmt.Errorf("updating model %s: %w", name, err)
 	}
-	m.Revision = seq + 1
-	return m, nil
+	return withRevision(out), nil
+}
+
+// withRevision returns the stored model. Its record follows the ledger's.
+func withRevision(out outcome[Model]) Model {
+	m := out.result
+	m.Revision = out.seq + 1
+	return m
 }
 
 func checkRecord(m Model) error {
@@ -102,7 +107,7 @@ func (r *Registry) DeleteModel(ctx context.Context, name, who, why string) error
 	if err := CheckModel(name); err != nil {
 		return err
 	}
-	_, _, err := decide(ctx, r, name, func(ctx context.Context, l *ledger) (struct{}, []put, error) {
+	_, err := decide(ctx, r, name, func(ctx context.Context, l *ledger) (struct{}, []put, error) {
 		puts, err := r.deletion(ctx, name, who, why, l)
 		return struct{}{}, puts, err
 	})
@@ -157,7 +162,7 @@ func (r *Registry) leftovers(ctx context.Context, name string) ([]put, error) {
 // sweep removes what is left under the name of a model that is gone.
 func (r *Registry) sweep(ctx context.Context, name string) error {
 	for {
-		more, _, err := decide(ctx, r, name, func(ctx context.Context, _ *ledger) (bool, []put, error) {
+		more, err := decide(ctx, r, name, func(ctx context.Context, _ *ledger) (bool, []put, error) {
 			e, err := r.read(ctx, modelKey(name))
 			if err != nil || e.seq != 0 && !e.gone() {
 				return false, nil, err
@@ -165,7 +170,7 @@ func (r *Registry) sweep(ctx context.Context, name string) error {
 			puts, err := r.leftovers(ctx, name)
 			return len(puts) > 0, puts[:min(len(puts), maxBatch-1)], err
 		})
-		if err != nil || !more {
+		if err != nil || !more.result {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -54,8 +55,6 @@ func (r *Registry) publish(ctx context.Context, stream string, msg *nats.Msg, af
 func clone(msg *nats.Msg) *nats.Msg {
 	c := nats.NewMsg(msg.Subject)
 	c.Data = msg.Data
-	for k, v := range msg.Header {
-		c.Header[k] = v
-	}
+	maps.Copy(c.Header, msg.Header)
 	return c
 }

@@ -44,11 +44,11 @@ func jsOn(tb testing.TB, nc *nats.Conn) jetstream.JetStream {
 	return js
 }
 
-// withModel returns a new registry that has a model and an artifact.
-func withModel(tb testing.TB, name string) (*registry.Registry, *nats.Conn, string) {
+// withIris returns a new registry that has the model iris and an artifact.
+func withIris(tb testing.TB) (r *registry.Registry, nc *nats.Conn, digest string) {
 	tb.Helper()
-	r, nc := create(tb)
-	return r, nc, addModel(tb, r, name)
+	r, nc = create(tb)
+	return r, nc, addModel(tb, r, "iris")
 }
 
 func addModel(tb testing.TB, r *registry.Registry, name string) (digest string) {

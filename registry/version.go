@@ -108,7 +108,7 @@ func (r *Registry) Publish(ctx context.Context, v Version, promote *Promotion, v
 	if err := checkPublish(v, promote, verdict); err != nil {
 		return Version{}, err
 	}
-	v, _, err := decide(ctx, r, v.Model, func(ctx context.Context, l *ledger) (Version, []put, error) {
+	out, err := decide(ctx, r, v.Model, func(ctx context.Context, l *ledger) (Version, []put, error) {
 		if _, err := r.Model(ctx, v.Model); err != nil {
 			return v, nil, err
 		}
@@ -127,7 +127,7 @@ func (r *Registry) Publish(ctx context.Context, v Version, promote *Promotion, v
 	if err != nil {
 		return Version{}, fmt.Errorf("publishing a version of %s: %w", v.Model, err)
 	}
-	return v, nil
+	return out.result, nil
 }
 
 func checkPublish(v Version, promote *Promotion, verdict *Event) error {
@@ -232,7 +232,7 @@ func (r *Registry) DeleteVersion(ctx context.Context, model string, number uint6
 		return err
 	}
 	key := versionKey(model, number)
-	_, _, err := decide(ctx, r, model, func(ctx context.Context, _ *ledger) (struct{}, []put, error) {
+	_, err := decide(ctx, r, model, func(ctx context.Context, _ *ledger) (struct{}, []put, error) {
 		e, err := r.read(ctx, key)
 		if err != nil {
 			return struct{}{}, nil, err

@@ -46,7 +46,7 @@ func deleteKey(tb testing.TB, nc *nats.Conn, key string) {
 }
 
 func TestPublish(t *testing.T) {
-	r, nc, digest := withModel(t, "iris")
+	r, nc, digest := withIris(t)
 	in := registry.Version{
 		Model: "iris", Digest: digest, Metrics: map[string]float64{"accuracy": 0.97},
 		Lineage: registry.Lineage{Stream: "MODELBUS_TRAIN", FirstSeq: 1, LastSeq: 150, Examples: 150, Held: 30, Seed: 42, Software: "v0", Seconds: 0.5},
@@ -93,7 +93,7 @@ func TestPublish(t *testing.T) {
 }
 
 func TestPublishVerdict(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	scores := json.RawMessage(`{"champion":0.9,"challenger":0.95}`)
 	v := registry.Version{Model: "iris", Digest: digest}
 	_, err := r.Publish(t.Context(), v, &registry.Promotion{Alias: registry.Champion}, &registry.Event{Kind: registry.KindPromoted, Data: scores})
@@ -125,7 +125,7 @@ func TestPublishVerdict(t *testing.T) {
 }
 
 func TestPublishRefusesNaN(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	v := registry.Version{Model: "iris", Digest: digest, Metrics: map[string]float64{"loss": math.NaN()}}
 	if _, err := r.Publish(t.Context(), v, nil, nil); !errors.Is(err, registry.ErrInvalid) {
 		t.Errorf("Publish of a NaN metric = %v, want ErrInvalid", err)
@@ -176,7 +176,7 @@ func TestPublishAtOnce(t *testing.T) {
 }
 
 func TestPromotersOneWins(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 1)
 	var wg sync.WaitGroup
 	var won atomic.Uint64
@@ -209,7 +209,7 @@ func TestPromotersOneWins(t *testing.T) {
 }
 
 func TestDeleteVersion(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 3)
 	if err := r.DeleteVersion(t.Context(), "iris", 3, "", ""); !errors.Is(err, registry.ErrConflict) {
 		t.Errorf("DeleteVersion of the champion = %v, want ErrConflict", err)
@@ -231,7 +231,7 @@ func TestDeleteVersion(t *testing.T) {
 // TestPromoteOrDelete races a promotion against the deletion of its version:
 // whichever is first, no alias names a version that is gone.
 func TestPromoteOrDelete(t *testing.T) {
-	r, _, digest := withModel(t, "iris")
+	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 1)
 	for range 20 {
 		v := publish(t, r, "iris", digest, nil)
@@ -251,7 +251,7 @@ func TestPromoteOrDelete(t *testing.T) {
 
 // TestLostLedger is an operator who removed the key that numbers come from.
 func TestLostLedger(t *testing.T) {
-	r, nc, digest := withModel(t, "iris")
+	r, nc, digest := withIris(t)
 	versions(t, r, "iris", digest, 3)
 	deleteKey(t, nc, "number.iris")
 	if v := publish(t, r, "iris", digest, &registry.Promotion{Alias: registry.Champion, If: 3}); v.Number != 4 {

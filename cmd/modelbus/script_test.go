@@ -81,7 +81,7 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	err := ts.Exec("modelbus", args[1:]...)
 	code := "0"
-	if exit, ok := err.(interface{ ExitCode() int }); ok { //nolint:errorlint // testscript returns it bare
+	if exit, ok := err.(interface{ ExitCode() int }); ok {
 		code = string(rune('0' + exit.ExitCode()))
 	} else if err != nil {
 		ts.Fatalf("%v", err)

@@ -69,7 +69,7 @@ func columns(r dataset.Reader) string {
 	return strings.Join(words, " ")
 }
 
-func open(tb testing.TB, text string, opts dataset.Options) dataset.Reader { //nolint:ireturn // as NewReader
+func open(tb testing.TB, text string, opts dataset.Options) dataset.Reader {
 	tb.Helper()
 	r, err := dataset.NewReader(strings.NewReader(text), opts)
 	if err != nil {

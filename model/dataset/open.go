@@ -14,7 +14,7 @@ import (
 // NewReader returns a reader of r. It reads no more than it needs to find the
 // columns; NPZ, whose directory is at the end, is read whole unless r is an
 // io.ReaderAt and io.Seeker (as an *os.File is), which must then stay open.
-func NewReader(r io.Reader, opts Options) (Reader, error) { //nolint:ireturn // the format decides the type
+func NewReader(r io.Reader, opts Options) (Reader, error) {
 	rd, err := open(r, opts)
 	if err != nil && opts.Name != "" {
 		return nil, fmt.Errorf("%s: %w", opts.Name, err)
@@ -22,7 +22,7 @@ func NewReader(r io.Reader, opts Options) (Reader, error) { //nolint:ireturn // 
 	return rd, err
 }
 
-func open(r io.Reader, opts Options) (Reader, error) { //nolint:ireturn // the format decides the type
+func open(r io.Reader, opts Options) (Reader, error) {
 	at, size, err := seekable(r)
 	if err != nil {
 		return nil, err

@@ -3,13 +3,16 @@ package kernel
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 const (
 	blockCols  = 512     // columns of a block of B: with blockDepth rows it fills half of a 64 KiB L1 cache
 	blockDepth = 16      // rows of a block of B
-	threadWork = 1 << 19 // multiplications that are worth a goroutine
-	threadRows = 16      // rows that are worth a goroutine: B is read once for each share
+	chunkWork  = 1 << 18 // multiplications that are worth handing over: some 50 µs
+	chunkRows  = 8       // fewest rows of a chunk, so that a block of B is used as often
+	chunkCols  = 64      // fewest columns of a chunk
+	mostChunks = 32
 )
 
 // An Epilogue is what a product does with each element of C besides the sum.
@@ -47,18 +50,46 @@ func (g *Gemm) Multiply(c, a, b View, e Epilogue) {
 		return
 	}
 	b = g.pack(b)
-	parts := min(g.Threads, c.Rows*c.Cols*max(a.Cols, 1)/threadWork)
-	if parts < 2 {
+	chunks := chunksOf(c.Rows, c.Cols, a.Cols)
+	if g.Threads < 2 || chunks < 2 {
 		multiply(c, a, b, e)
 		return
 	}
-	var wg sync.WaitGroup
-	for part := range parts - 1 {
-		pc, pa, pb, pe := share(c, a, b, e, part, parts)
-		wg.Go(func() { multiply(pc, pa, pb, pe) })
+	g.shared(product{c, a, b, e}, chunks)
+}
+
+// shared runs a product in chunks that the calling goroutine and others take one
+// after the other: a core that is busy elsewhere only gets fewer of them.
+func (g *Gemm) shared(p product, chunks int) {
+	var next atomic.Int64
+	work := func() {
+		for {
+			chunk := int(next.Add(1)) - 1
+			if chunk >= chunks {
+				return
+			}
+			part := p.chunk(chunk, chunks)
+			multiply(part.c, part.a, part.b, part.e)
+		}
 	}
-	multiply(share(c, a, b, e, parts-1, parts))
+	var wg sync.WaitGroup
+	for range min(g.Threads, chunks) - 1 {
+		wg.Go(work)
+	}
+	work()
 	wg.Wait()
+}
+
+// A product is C = A·B with its epilogue.
+type product struct {
+	c, a, b View
+	e       Epilogue
+}
+
+// chunksOf returns into how many chunks a product of (rows, depth) and (depth,
+// cols) is divided.
+func chunksOf(rows, cols, depth int) int {
+	return min(rows*cols*max(depth, 1)/chunkWork, max(rows/chunkRows, cols/chunkCols), mostChunks)
 }
 
 func checkProduct(c, a, b View, e Epilogue) {
@@ -90,25 +121,22 @@ func (g *Gemm) pack(b View) View {
 	return p
 }
 
-// share returns part of parts of a product: some rows of C if there are many,
-// which leaves the vectors long, else some of its columns. No sum is divided.
-func share(c, a, b View, e Epilogue, part, parts int) (pc, pa, pb View, pe Epilogue) {
-	if c.Rows >= threadRows*parts || c.Cols < c.Rows {
-		lo, hi := c.Rows*part/parts, c.Rows*(part+1)/parts
-		c.Data, c.Rows = c.Data[lo*c.RowStride:], hi-lo
-		a.Data, a.Rows = a.Data[lo*a.RowStride:], hi-lo
-		return c, a, b, e
+// chunk returns number i of n parts of p: some rows of C if there are enough,
+// which keeps the rows of B long, else some of its columns. No sum is divided.
+func (p product) chunk(i, n int) product {
+	if p.c.Rows >= chunkRows*n {
+		lo, hi := p.c.Rows*i/n, p.c.Rows*(i+1)/n
+		p.c.Data, p.c.Rows = p.c.Data[lo*p.c.RowStride:], hi-lo
+		p.a.Data, p.a.Rows = p.a.Data[lo*p.a.RowStride:], hi-lo
+		return p
 	}
-	lo, hi := c.Cols*part/parts, c.Cols*(part+1)/parts
-	if lo == hi {
-		return View{}, View{}, b, e
+	lo, hi := p.c.Cols*i/n, p.c.Cols*(i+1)/n
+	p.c.Data, p.c.Cols = p.c.Data[lo:], hi-lo
+	p.b.Data, p.b.Cols = p.b.Data[lo:], hi-lo
+	if p.e.Bias != nil {
+		p.e.Bias = p.e.Bias[lo:hi]
 	}
-	c.Data, c.Cols = c.Data[lo:], hi-lo
-	b.Data, b.Cols = b.Data[lo:], hi-lo
-	if e.Bias != nil {
-		e.Bias = e.Bias[lo:hi]
-	}
-	return c, a, b, e
+	return p
 }
 
 // multiply is Multiply on one goroutine, for b with a column stride of 1.
@@ -139,19 +167,13 @@ func multiply(c, a, b View, e Epilogue) {
 // addBlock adds the terms from k of cols columns from j to all rows of C.
 func addBlock(c, a, b View, j, cols, k int) {
 	depth := min(blockDepth, a.Cols-k)
-	add := addScaled
-	if cols >= shortVector {
-		add = axpy
-	}
 	for i := range c.Rows {
 		row := c.Data[i*c.RowStride+j:][:cols]
-		factor, term := i*a.RowStride+k*a.ColStride, k*b.RowStride+j
-		for range depth {
-			if f := a.Data[factor]; f != 0 {
-				add(row, f, b.Data[term:][:cols])
+		factors := a.Data[i*a.RowStride+k*a.ColStride:]
+		for d := range depth {
+			if f := factors[d*a.ColStride]; f != 0 {
+				Axpy(row, f, b.Data[(k+d)*b.RowStride+j:][:cols])
 			}
-			factor += a.ColStride
-			term += b.RowStride
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,17 +160,16 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 
 // drop removes the first n buffered rows.
 func (p *ExamplePublisher) drop(n int) {
-	left := make([]feature.Row, 0, p.batch.Len()-n)
-	for i := n; i < p.batch.Len(); i++ {
-		left = append(left, p.batch.Row(i))
-	}
-	if len(left) == 0 {
+	if n == p.batch.Len() {
 		p.batch.Reset()
 		return
 	}
+	if n == 0 {
+		return
+	}
 	rest := feature.NewFrame(p.batch.Schema(), true)
-	for _, row := range left {
-		if err := rest.Append(row); err != nil {
+	for i := n; i < p.batch.Len(); i++ {
+		if err := rest.Append(p.batch.Row(i)); err != nil {
 			panic(fmt.Sprintf("client: a row of a frame does not fit its own schema: %v", err))
 		}
 	}
@@ -221,7 +221,7 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 			return p.end(fmt.Errorf("publishing examples of %s: %w", p.model, err))
 		}
 		if !wait(ctx, pause.next()) {
-			return fmt.Errorf("publishing examples of %s: %w", p.model, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("publishing examples of %s: %w, last %w", p.model, cmp.Or(ctx.Err(), context.DeadlineExceeded), err)
 		}
 		p.send(m)
 	}

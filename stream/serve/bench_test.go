@@ -18,43 +18,42 @@ import (
 )
 
 // BenchmarkServe compares requests to a 10-10-1 network with requests of the same
-// payload to a bare echo subscription on the same server, 64 callers each. The
-// second echo sends the two headers that answers have, which cost their reader
-// more than the network does.
+// payload to a bare echo subscription on the same server, and to one that
+// answers with the two headers that name model and version; 64 callers each.
 func BenchmarkServe(b *testing.B) {
 	srv := embeddedtest.Start(b)
 	reg := openRegistry(b, srv)
 	publish(b, reg, "friedman", registry.Champion, fitted(b, friedman))
 	run(b, srv, reg)
-	echo := embeddedtest.Join(b, srv)
-	if _, err := echo.QueueSubscribe("echo", "q", func(m *nats.Msg) {
-		if err := m.Respond(m.Data); err != nil {
-			b.Error(err)
-		}
-	}); err != nil {
-		b.Fatal(err)
-	}
-	if _, err := echo.QueueSubscribe("echo.headers", "q", func(m *nats.Msg) {
-		answer := &nats.Msg{Data: m.Data, Header: nats.Header{wire.HeaderModel: {"friedman"}, wire.HeaderVersion: {"1"}}}
-		if err := m.RespondMsg(answer); err != nil {
-			b.Error(err)
-		}
-	}); err != nil {
-		b.Fatal(err)
-	}
-	if err := echo.Flush(); err != nil {
-		b.Fatal(err)
-	}
+	echo(b, srv, "echo", nil)
+	echo(b, srv, "echo-headers", nats.Header{wire.HeaderModel: {"friedman"}, wire.HeaderVersion: {"1"}})
 	payload := []byte(`{"instances": [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]]}`)
-	for _, subject := range []string{"echo", "echo.headers", "modelbus.predict.friedman"} {
+	for _, subject := range []string{"echo", "echo-headers", "modelbus.predict.friedman"} {
 		b.Run(subject[strings.LastIndexByte(subject, '.')+1:], func(b *testing.B) {
 			call(b, srv, subject, payload)
 		})
 	}
 }
 
+// echo answers requests with their payload and header.
+func echo(b *testing.B, srv *embedded.Server, subject string, header nats.Header) {
+	b.Helper()
+	nc := embeddedtest.Join(b, srv)
+	if _, err := nc.QueueSubscribe(subject, "q", func(m *nats.Msg) {
+		if err := nc.PublishMsg(&nats.Msg{Subject: m.Reply, Header: header, Data: m.Data}); err != nil {
+			b.Error(err)
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // call has 64 callers on 4 connections share b.N requests.
 func call(b *testing.B, srv *embedded.Server, subject string, payload []byte) {
+	b.Helper()
 	const callers = 64
 	var conns []*nats.Conn
 	for range 4 {

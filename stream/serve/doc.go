@@ -18,13 +18,31 @@
 // exactly one version, which its answer names. A version that cannot be loaded
 // leaves the old one serving.
 //
+// Versions that aliases name stay loaded, and the few others that were asked for
+// by number last. A request for what is not loaded waits, bounded, until the
+// registry was asked; a model without a champion answers 503.
+//
 // # Overload and deadlines
 //
 // A full queue answers 429 at once. A request whose Modelbus-Deadline has
-// passed is answered 504 and not computed.
+// passed when a worker takes it is answered 504 and not computed.
+//
+// # Without a reply subject
+//
+// A result goes to <prefix>.result.<model>, and a request that fails goes whole to
+// <prefix>.dead.<model> with its reason; both are stored with an acknowledgement. What
+// cannot be stored after some tries, or does not fit the bounded outbox, is
+// logged and counted in [Status].
+//
+// # Failures
+//
+// A request that cannot be decoded, or that fails the batch it is in, gets its
+// own error and the others their answers. A panic while computing is a 500 to its
+// batch.
 //
 // # Shutdown
 //
 // When Run's context ends, the server stops taking requests, answers those it
-// has, and returns.
+// has (those that wait for a version to be loaded with 503), stores the results
+// nobody waits for, and returns.
 package serve

@@ -37,12 +37,16 @@ type fakeRegistry struct {
 	artifacts map[string]string // by "model.number"
 	broken    error             // what every read returns, nil for none
 	watchers  map[chan registry.Change]bool
+
+	looked chan struct{} // gets a value when version 99 is looked up, which then waits for held
+	held   chan struct{}
 }
 
 func newFakeRegistry() *fakeRegistry {
 	return &fakeRegistry{
 		models: map[string]registry.Model{}, aliases: map[string]map[string]registry.Move{},
 		artifacts: map[string]string{}, watchers: map[chan registry.Change]bool{},
+		looked: make(chan struct{}, 1000), held: make(chan struct{}),
 	}
 }
 
@@ -135,6 +139,10 @@ func (f *fakeRegistry) Aliases(_ context.Context, name string) (map[string]regis
 }
 
 func (f *fakeRegistry) Resolve(_ context.Context, ref registry.Ref) (registry.Version, error) {
+	if ref.Version == 99 {
+		f.looked <- struct{}{}
+		<-f.held
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	digest := fmt.Sprintf("%s.%d", ref.Model, ref.Version)

@@ -131,3 +131,54 @@ func TestSwaps(t *testing.T) {
 		t.Errorf("loaded versions = %v, want the champion alone", got)
 	}
 }
+
+// TestOnDemand asks for more old versions than are kept.
+func TestOnDemand(t *testing.T) {
+	const versions = 4 * keptOnDemand
+	h := build(t, Options{})
+	h.create("iris", "")
+	for v := range uint64(versions) {
+		h.publish("iris", "", v+1, fmt.Sprintf("v%d", v+1))
+	}
+	h.publish("iris", "champion", versions+1, "newest")
+	h.start()
+	var wg sync.WaitGroup
+	for i := range 8 * versions {
+		v := 1 + i%versions
+		wg.Go(func() {
+			m, err := ask(h.client, fmt.Sprintf("modelbus.predict.iris.%d", v), "x")
+			if err != nil || string(m.Data) != fmt.Sprintf("v%d x", v) {
+				t.Errorf("version %d answers %v, %v", v, m, err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := h.status("iris").Loaded; len(got) > 1+keptOnDemand {
+		t.Errorf("loaded versions = %v, want at most %d beside the champion", got, keptOnDemand)
+	}
+}
+
+// TestWaitingForLoadIsBounded holds the look-up of a version while more ask for it.
+func TestWaitingForLoadIsBounded(t *testing.T) {
+	h := build(t, Options{})
+	h.create("iris", `"queue": 2, "workers": 1`)
+	h.publish("iris", "champion", 1, "one")
+	h.publish("iris", "", 99, "old")
+	h.start()
+	sub := h.inbox(h.client.NewInbox())
+	h.send("modelbus.predict.iris.99", "0", sub)
+	<-h.looked
+	for i := range 4 {
+		h.send("modelbus.predict.iris.99", fmt.Sprint(i+1), sub)
+		h.ask("modelbus.predict.iris", "x") // the one before has left the queue
+	}
+	for range 2 {
+		checkError(t, next(t, sub), wire.ErrOverloaded, 429)
+	}
+	close(h.held)
+	for range 3 {
+		if m := next(t, sub); !strings.HasPrefix(string(m.Data), "old ") {
+			t.Errorf("answer = %s, want one of the old version", m.Data)
+		}
+	}
+}

@@ -164,7 +164,7 @@ func (l *lane) unpark(ctx context.Context, name string, requests []request) {
 			continue
 		}
 		r.by = v
-		if err := l.queue.put(*r); err != nil {
+		if err := l.queue.putBack(*r); err != nil {
 			l.fail(r, l.refusal(err))
 		}
 	}

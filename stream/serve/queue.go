@@ -34,9 +34,11 @@ const (
 
 // A queue holds the requests that wait for one model, bounded in number and
 // bytes: what does not fit is refused at once. A single request is taken
-// whatever its size.
+// whatever its size. Requests that waited for a version to be loaded have as
+// many places of their own.
 type queue struct {
 	filled *sync.Cond
+	limit  int
 
 	mu     sync.Mutex // guards all below
 	ring   []request
@@ -48,7 +50,7 @@ type queue struct {
 }
 
 func newQueue(limit int) *queue {
-	q := &queue{ring: make([]request, limit)}
+	q := &queue{limit: limit, ring: make([]request, 2*limit)}
 	q.filled = sync.NewCond(&q.mu)
 	return q
 }
@@ -57,10 +59,27 @@ func newQueue(limit int) *queue {
 func (q *queue) put(r request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.n >= q.limit || q.n > 0 && q.bytes+len(r.msg.Data) > queueBytes {
+		if q.closed {
+			return errQueueClosed
+		}
+		return errQueueFull
+	}
+	return q.addLocked(r)
+}
+
+// putBack adds r, which was taken before, even if new requests are refused.
+func (q *queue) putBack(r request) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.addLocked(r)
+}
+
+func (q *queue) addLocked(r request) error {
 	switch {
 	case q.closed:
 		return errQueueClosed
-	case q.n == len(q.ring) || q.n > 0 && q.bytes+len(r.msg.Data) > queueBytes:
+	case q.n == len(q.ring):
 		return errQueueFull
 	}
 	at := q.head + q.n

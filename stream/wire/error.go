@@ -103,6 +103,16 @@ func (e *Error) Is(target error) bool {
 	return slices.Contains(code.Errors, target)
 }
 
+// UnmarshalJSON reads e, and its Status from the table.
+func (e *Error) UnmarshalJSON(text []byte) error {
+	type plain Error
+	if err := json.Unmarshal(text, (*plain)(e)); err != nil {
+		return err
+	}
+	e.Status = codeOf(func(c Code) bool { return c.Word == e.Code }).Status
+	return nil
+}
+
 // ErrorOf returns the travelling form of err by the table; an error that is not
 // in it is internal, and an [Error] itself. It returns nil for nil.
 func ErrorOf(err error) *Error {

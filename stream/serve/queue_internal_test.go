@@ -1,0 +1,146 @@
+package serve
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+)
+
+func sized(n int) request { return request{msg: &nats.Msg{Data: make([]byte, n)}} }
+
+func TestQueueBounds(t *testing.T) {
+	tests := []struct {
+		name  string
+		limit int
+		sizes []int
+		want  error // of the last put
+	}{
+		{name: "fits", limit: 2, sizes: []int{1, 1}},
+		{name: "too many", limit: 2, sizes: []int{1, 1, 1}, want: errQueueFull},
+		{name: "one of any size", limit: 2, sizes: []int{queueBytes + 1}},
+		{name: "too many bytes", limit: 9, sizes: []int{queueBytes, 1}, want: errQueueFull},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			q := newQueue(tt.limit)
+			var err error
+			for _, n := range tt.sizes {
+				err = q.put(sized(n))
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("put() = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestQueueShares(t *testing.T) {
+	tests := []struct {
+		name  string
+		sizes []int
+		idle  int
+		limit int
+		want  int
+	}{
+		{name: "all for the only worker", sizes: []int{1, 1, 1, 1, 1}, limit: 10, want: 5},
+		{name: "at most the limit", sizes: []int{1, 1, 1, 1, 1}, limit: 3, want: 3},
+		{name: "half when another is idle", sizes: []int{1, 1, 1, 1, 1}, idle: 1, limit: 10, want: 3},
+		{name: "at least one", sizes: []int{1}, idle: 7, limit: 10, want: 1},
+		{name: "few large ones", sizes: []int{shareBytes - 1, 1, 1}, limit: 10, want: 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			q := newQueue(len(tt.sizes))
+			for _, n := range tt.sizes {
+				if err := q.put(sized(n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			q.idle = tt.idle
+			if got := len(q.take(nil, tt.limit)); got != tt.want {
+				t.Errorf("take() = %d requests, want %d", got, tt.want)
+			}
+			if got := q.len(); got != len(tt.sizes)-tt.want {
+				t.Errorf("%d are left, want %d", got, len(tt.sizes)-tt.want)
+			}
+		})
+	}
+}
+
+func TestQueueOrderAndClose(t *testing.T) {
+	q := newQueue(3)
+	next := 1
+	for round := range 5 { // round and round the ring
+		for range 1 + round%3 {
+			if err := q.put(sized(next)); err != nil {
+				t.Fatal(err)
+			}
+			next++
+		}
+		want := next - 1 - round%3
+		for _, r := range q.take(nil, 10) {
+			if len(r.msg.Data) != want {
+				t.Fatalf("took %d, want %d", len(r.msg.Data), want)
+			}
+			want++
+		}
+	}
+	if err := q.put(sized(1)); err != nil {
+		t.Fatal(err)
+	}
+	q.close()
+	if err := q.put(sized(1)); !errors.Is(err, errQueueClosed) {
+		t.Errorf("put() = %v after close, want %v", err, errQueueClosed)
+	}
+	if got := len(q.take(nil, 10)); got != 1 {
+		t.Errorf("took %d after close, want the one that waited", got)
+	}
+	if got := len(q.take(nil, 10)); got != 0 {
+		t.Errorf("took %d from a closed and empty queue, want none", got)
+	}
+	if q.bytes != 0 {
+		t.Errorf("%d bytes are counted in an empty queue", q.bytes)
+	}
+}
+
+func TestNear(t *testing.T) {
+	tests := []struct {
+		name, want string
+	}{
+		{name: "iris", want: "iris"},
+		{name: "Iris", want: "iris"},
+		{name: "irsi", want: "iris"},
+		{name: "adul", want: "adult"},
+		{name: "adultss", want: "adult"},
+		{name: "penguins", want: ""},
+		{name: "", want: ""},
+	}
+	for _, tt := range tests {
+		if got := near(tt.name, map[string]bool{"iris": true, "adult": true}); got != tt.want {
+			t.Errorf("near(%q) = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestParseTarget(t *testing.T) {
+	tests := []struct {
+		text string
+		want target
+		ok   bool
+	}{
+		{text: "", want: target{alias: "champion"}, ok: true},
+		{text: "canary", want: target{alias: "canary"}, ok: true},
+		{text: "1", want: target{number: 1}, ok: true},
+		{text: "9007199254740991", want: target{number: 1<<53 - 1}, ok: true},
+		{text: "0"},
+		{text: "01"},
+		{text: "1x"},
+		{text: "18446744073709551616"},
+	}
+	for _, tt := range tests {
+		if got, ok := parseTarget(tt.text); ok != tt.ok || ok && got != tt.want {
+			t.Errorf("parseTarget(%q) = %+v, %v, want %+v, %v", tt.text, got, ok, tt.want, tt.ok)
+		}
+	}
+}
