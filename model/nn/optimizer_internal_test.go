@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 )
 
 // keras is testdata/keras_optimizers.json: what Keras's own tests expect.
@@ -132,19 +134,8 @@ func (r *tape) step(g []float32) {
 	r.stepper.step(r.settings.rate(r.t), r.t)
 }
 
-// within reports whether got is want with Keras's own allclose rule.
-func within(got []float32, want []float64, tolerance float64) bool {
-	return slices.EqualFunc(got, want, func(g float32, w float64) bool {
-		return math.Abs(float64(g)-w) <= tolerance*(1+math.Abs(w))
-	})
-}
-
-func TestWithin(t *testing.T) {
-	if !within([]float32{1.0001}, []float64{1}, 1e-4) || within([]float32{1.001}, []float64{1}, 1e-4) ||
-		within([]float32{float32(math.NaN())}, []float64{1}, 1) || within(nil, []float64{1}, 1) {
-		t.Error("within does not tell near from far")
-	}
-}
+// allclose is the rule by which Keras compares: e of 1 and of what is right.
+func allclose(e float64) kerneltest.Tolerance { return kerneltest.Tolerance{Rel: e, Abs: e} }
 
 func TestOptimizersFollowKerasGoldenTrajectories(t *testing.T) {
 	var f keras
@@ -162,8 +153,8 @@ func TestOptimizersFollowKerasGoldenTrajectories(t *testing.T) {
 				} else {
 					r.step(slices.Repeat([]float32{f.GoldenGradients.First}, 10))
 				}
-				if !within(r.param.Value, want, 5e-4) { // the golden numbers have four digits
-					t.Fatalf("step %d: x = %v, want %v", i+1, r.param.Value, want)
+				if err := kerneltest.Compare(allclose(5e-4), r.param.Value, want); err != nil { // the golden numbers have four digits
+					t.Fatalf("step %d: x: %v", i+1, err)
 				}
 			}
 		})
@@ -177,9 +168,8 @@ func TestOptimizersTakeKerasSingleStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newTape(ref.learningRate(f.SingleStep.LR), f.SingleStep.X0)
 			r.step(f.SingleStep.Grad)
-			want, ok := f.SingleStep.After[ref.single]
-			if !ok || !within(r.param.Value, want, 1e-4) { // four digits
-				t.Errorf("x = %v, want %v", r.param.Value, want)
+			if err := kerneltest.Compare(allclose(1e-4), r.param.Value, f.SingleStep.After[ref.single]); err != nil { // four digits
+				t.Errorf("x: %v", err)
 			}
 		})
 	}
@@ -194,8 +184,8 @@ func TestWeightDecayIsDecoupledInEveryOptimizer(t *testing.T) {
 			for range 3 {
 				r.step([]float32{f.WeightDecay.Grad})
 			}
-			if !within(r.param.Value, []float64{f.WeightDecay.After}, 1e-6) { // three float32 roundings
-				t.Errorf("x = %v, want %v", r.param.Value, f.WeightDecay.After)
+			if err := kerneltest.Compare(allclose(1e-6), r.param.Value, []float64{f.WeightDecay.After}); err != nil { // three float32 roundings
+				t.Errorf("x: %v", err)
 			}
 		})
 	}
@@ -261,8 +251,8 @@ func TestOptimizerVariants(t *testing.T) {
 			for i, g := range []float64{0.5, -2, 0.25, 3, -0.125, 0.0625, -0.5, 1} {
 				x = next(x, g)
 				r.step([]float32{float32(g)})
-				if !within(r.param.Value, []float64{x}, 1e-5) { // float32 moments against float64
-					t.Fatalf("step %d: x = %v, want %v", i+1, r.param.Value, x)
+				if err := kerneltest.Compare(allclose(1e-5), r.param.Value, []float64{x}); err != nil { // float32 moments against float64
+					t.Fatalf("step %d: x: %v", i+1, err)
 				}
 			}
 		})
@@ -297,25 +287,25 @@ func TestClip(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &Param{Grad: slices.Clone(f.Clip.Grad)}
 			tt.clip.apply([]*Param{p})
-			if !within(p.Grad, tt.want, 1e-6) { // one float32 rounding
-				t.Errorf("gradient = %v, want %v", p.Grad, tt.want)
+			if err := kerneltest.Compare(allclose(1e-6), p.Grad, tt.want); err != nil { // one float32 rounding
+				t.Errorf("gradient: %v", err)
 			}
 		})
 	}
 	two := []*Param{{Grad: []float32{30, 0}}, {Grad: []float32{0, 0, 0, 0, 40}}}
 	Clip{GlobalNorm: 5}.apply(two)
-	if got := slices.Concat(two[0].Grad, two[1].Grad); !within(got, []float64{3, 0, 0, 0, 0, 0, 4}, 1e-6) {
-		t.Errorf("global gradient = %v", got)
+	if err := kerneltest.Compare(allclose(1e-6), slices.Concat(two[0].Grad, two[1].Grad), []float64{3, 0, 0, 0, 0, 0, 4}); err != nil {
+		t.Errorf("global gradient: %v", err)
 	}
 	two = []*Param{{Grad: []float32{30, 0}}, {Grad: []float32{1, 0}}}
 	Clip{Norm: 5}.apply(two)
-	if got := slices.Concat(two[0].Grad, two[1].Grad); !within(got, []float64{5, 0, 1, 0}, 1e-6) {
-		t.Errorf("gradient by parameter = %v", got)
+	if err := kerneltest.Compare(allclose(1e-6), slices.Concat(two[0].Grad, two[1].Grad), []float64{5, 0, 1, 0}); err != nil {
+		t.Errorf("gradient by parameter: %v", err)
 	}
 	huge := []*Param{{Grad: []float32{3e38, 3e38}}}
 	Clip{GlobalNorm: 1}.apply(huge)
-	if !within(huge[0].Grad, f.Clip.Norm, 1e-6) {
-		t.Errorf("gradient of 3e38 = %v, want %v", huge[0].Grad, f.Clip.Norm)
+	if err := kerneltest.Compare(allclose(1e-6), huge[0].Grad, f.Clip.Norm); err != nil {
+		t.Errorf("gradient of 3e38: %v", err)
 	}
 }
 
