@@ -2,6 +2,7 @@ package nn
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"reflect"
@@ -235,6 +236,31 @@ func TestOptimizerVariants(t *testing.T) {
 				return x - m
 			}
 		}},
+		{"rmsprop centered", RMSprop{LearningRate: lr, Centered: true}, func() func(x, g float64) float64 {
+			v, m := 0.0, 0.0
+			return func(x, g float64) float64 {
+				v, m = 0.9*v+0.1*g*g, 0.9*m+0.1*g
+				return x - lr*g/math.Sqrt(v-m*m+1e-7)
+			}
+		}},
+		{"adagrad", Adagrad{LearningRate: lr, InitialAccumulator: new(0.0)}, func() func(x, g float64) float64 {
+			sum := 0.0
+			return func(x, g float64) float64 {
+				sum += g * g
+				return x - lr*g/math.Sqrt(sum+1e-7)
+			}
+		}},
+		{"nadam", Nadam{LearningRate: lr}, func() func(x, g float64) float64 {
+			m, v, t, u := 0.0, 0.0, 0.0, 1.0
+			now := func(t float64) float64 { return 0.9 * (1 - 0.5*math.Pow(0.96, t)) }
+			return func(x, g float64) float64 {
+				t++
+				u *= now(t)
+				m, v = 0.9*m+0.1*g, 0.999*v+0.001*g*g
+				mean := now(t+1)*m/(1-u*now(t+1)) + (1-now(t))*g/(1-u)
+				return x - lr*mean/(math.Sqrt(v/(1-math.Pow(0.999, t)))+1e-7)
+			}
+		}},
 		{"lion", Lion{LearningRate: lr}, func() func(x, g float64) float64 {
 			m := 0.0
 			return func(x, g float64) float64 {
@@ -245,17 +271,20 @@ func TestOptimizerVariants(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r, next := newTape(tt.o, []float32{1}), tt.next()
-			x := 1.0
-			for i, g := range []float64{0.5, -2, 0.25, 3, -0.125, 0.0625, -0.5, 1} {
-				x = next(x, g)
-				r.step([]float32{float32(g)})
-				if err := kerneltest.Compare(allclose(1e-5), r.param.Value, []float64{x}); err != nil { // float32 moments against float64
-					t.Fatalf("step %d: x: %v", i+1, err)
+		// The least size is so small that the default epsilon shows.
+		for _, size := range []float64{1, 0x1p-14, 0x1p-20} {
+			t.Run(fmt.Sprintf("%s, gradients of %.1g", tt.name, size), func(t *testing.T) {
+				r, next := newTape(tt.o, []float32{1}), tt.next()
+				x := 1.0
+				for i, g := range []float64{0.5, -2, 0.25, 3, -0.125, 0.0625, -0.5, 1} {
+					x = next(x, g*size)
+					r.step([]float32{float32(g * size)})
+					if err := kerneltest.Compare(allclose(1e-5), r.param.Value, []float64{x}); err != nil { // float32 moments against float64
+						t.Fatalf("step %d: x: %v", i+1, err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
