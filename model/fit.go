@@ -133,6 +133,9 @@ func newModel(spec *Spec, frame *feature.Frame, train []int, parent *Model) (*Mo
 		return nil, err
 	}
 	m := &Model{spec: own, pipeline: pipeline}
+	if err := m.checkStorable(); err != nil {
+		return nil, err
+	}
 	return m, m.build()
 }
 
