@@ -61,6 +61,9 @@ func (a *app) init(o initOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if a.json {
+		return a.printJSON(spec)
+	}
 	text, err := spec.YAML(inferred.Notes)
 	if err != nil {
 		return err

@@ -62,8 +62,11 @@ func (s *scorer) all(ctx context.Context) error {
 		switch _, unreadable := errors.AsType[*dataset.RowError](err); {
 		case errors.Is(err, io.EOF):
 			return s.chunk(ctx, frame, truth)
-		case unreadable || errors.Is(err, feature.ErrInvalid):
+		case unreadable:
 			s.reject(err)
+			continue
+		case errors.Is(err, feature.ErrInvalid):
+			s.reject(&dataset.RowError{Line: s.rows.Line(), Err: err})
 			continue
 		case err != nil:
 			return err
