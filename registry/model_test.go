@@ -17,6 +17,7 @@ import (
 )
 
 func TestModel(t *testing.T) {
+	t.Parallel()
 	r, _ := create(t)
 	want := model("iris")
 	want.Spec = json.RawMessage(`{"a":"<b>&","n":1.50}`)
@@ -49,6 +50,7 @@ func TestModel(t *testing.T) {
 }
 
 func TestUpdateModel(t *testing.T) {
+	t.Parallel()
 	r, _ := create(t)
 	m, err := r.CreateModel(t.Context(), model("iris"))
 	if err != nil {
@@ -75,6 +77,7 @@ func TestUpdateModel(t *testing.T) {
 }
 
 func TestUpdateModelOneWins(t *testing.T) {
+	t.Parallel()
 	r, _ := create(t)
 	m, err := r.CreateModel(t.Context(), model("iris"))
 	if err != nil {
@@ -99,6 +102,7 @@ func TestUpdateModelOneWins(t *testing.T) {
 }
 
 func TestWrongRecords(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	ctx := t.Context()
 	tests := []struct {
@@ -168,6 +172,7 @@ func TestWrongRecords(t *testing.T) {
 }
 
 func TestRecordLargerThanTheServerTakes(t *testing.T) {
+	t.Parallel()
 	srv, err := embedded.Start(embedded.Options{MaxPayload: 32 << 10})
 	if err != nil {
 		t.Fatal(err)
@@ -191,6 +196,7 @@ func TestRecordLargerThanTheServerTakes(t *testing.T) {
 }
 
 func TestDeleteModel(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	addModel(t, r, "wine")
 	versions(t, r, "iris", digest, 3)
@@ -241,6 +247,7 @@ func TestDeleteModel(t *testing.T) {
 }
 
 func TestDeleteModelOfManyVersions(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	publish(t, r, "iris", digest, &registry.Promotion{Alias: registry.Champion})
 	// Records by hand: publishing a thousand through the registry takes longer.
@@ -268,6 +275,7 @@ func TestDeleteModelOfManyVersions(t *testing.T) {
 
 // TestDeleteModelCutShort is a process that died after the first step.
 func TestDeleteModelCutShort(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	versions(t, r, "iris", digest, 3)
 	deleteKey(t, nc, "model.iris")
@@ -287,6 +295,7 @@ func TestDeleteModelCutShort(t *testing.T) {
 
 // TestUnreadableModel puts something under a model's key that is no record.
 func TestUnreadableModel(t *testing.T) {
+	t.Parallel()
 	r, nc, _ := withIris(t)
 	kv, err := jsOn(t, nc).KeyValue(t.Context(), "MODELBUS")
 	if err != nil {

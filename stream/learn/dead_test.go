@@ -14,6 +14,7 @@ import (
 )
 
 func TestBadExamplesAreBuriedOnce(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 60, 1)
@@ -82,6 +83,7 @@ func sameJSON(a, b []byte) bool {
 
 // A spec that asks for more makes examples bad that were good: they are buried then.
 func TestExamplesThatTurnBad(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)
@@ -99,6 +101,7 @@ func TestExamplesThatTurnBad(t *testing.T) {
 
 // The headers that are needed to read a message go with it, the server's do not.
 func TestUnreadableMessageKeepsItsHeaders(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)
@@ -127,6 +130,7 @@ func TestUnreadableMessageKeepsItsHeaders(t *testing.T) {
 // A dead message has more headers than the one it was: the largest ones cannot be
 // copied, but they are not lost either.
 func TestLargestMessageIsNotLost(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)

@@ -35,7 +35,7 @@ func TestNobodyWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bad := []string{"modelbus.predict.iris", "modelbus.predict.nobody", "modelbus.predict.iris.9", "modelbus.predict.a.b.c"}
+	bad := []string{"modelbus.predict.iris", "modelbus.predict.nobody", "modelbus.predict.iris.9", "modelbus.predict.a.b.c", "modelbus.predict.*"}
 	for _, subject := range bad {
 		m := &nats.Msg{Subject: subject, Data: []byte("bad"), Header: nats.Header{"Own": {"kept"}, "Nats-Expected-Stream": {"OTHER"}}}
 		if err := h.client.PublishMsg(m); err != nil {
@@ -66,6 +66,7 @@ func TestNobodyWaits(t *testing.T) {
 	}
 	for subject, want := range map[string]string{
 		bad[0]: "modelbus.dead.iris", bad[1]: "modelbus.dead.nobody", bad[2]: "modelbus.dead.iris", bad[3]: "modelbus.dead.a",
+		bad[4]: "modelbus.dead.unknown",
 	} {
 		if got[subject] != want {
 			t.Errorf("dead subject of %s = %q, want %q", subject, got[subject], want)

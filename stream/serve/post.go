@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -49,11 +50,17 @@ func (p *post) bury(model string, m *nats.Msg, e *wire.Error) {
 	p.outbox.put(wire.Dead(p.subjects.Dead(model), m.Header, m.Data, m.Subject, e, p.nc.MaxPayload()))
 }
 
+// nobody stands on dead subjects for what is no model's name.
+const nobody = "unknown"
+
 // lostModel returns the token of a malformed predict subject where its model
-// should be.
+// should be, if it could be a model's name.
 func lostModel(subject string) string {
 	_, rest, _ := strings.Cut(subject, ".predict.")
 	token, _, _ := strings.Cut(rest, ".")
+	if registry.CheckModel(token) != nil {
+		return nobody
+	}
 	return token
 }
 
