@@ -148,7 +148,7 @@ func (p *pusher) one(ctx context.Context, rows *dataset.Bound) error {
 		return err
 	}
 	if p.rejected++; p.rejected <= rejectsShown {
-		p.app.notef("rejected: %v", err)
+		p.app.notef("rejected: %v", atLine(rows.Line(), err))
 	}
 	if p.rejected == rejectsShown {
 		p.app.notef("further rejected rows are only counted")

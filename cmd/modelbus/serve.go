@@ -68,7 +68,11 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return errors.Join(err, closeBus())
 	}
-	log.Info().Str("nats", nc.ConnectedUrlRedacted()).Str("version", version).Msg("ready")
+	ready := log.Info().Str("version", version)
+	if a.conn.explicit() { // else bus told it: a connection inside the process has no address
+		ready = ready.Str("nats", nc.ConnectedUrlRedacted())
+	}
+	ready.Msg("ready")
 	err = n.wait()
 	log.Info().Msg("stopped")
 	return errors.Join(err, closeBus())
