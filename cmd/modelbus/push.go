@@ -171,7 +171,7 @@ func (p *pusher) one(ctx context.Context, rows *dataset.Bound) error {
 		err = &dataset.RowError{Line: rows.Line(), Err: err}
 	}
 	if p.rejected++; p.rejected <= rejectsShown {
-		p.app.notef("rejected: %v", err)
+		p.app.notef("rejected: %v", atLine(rows.Line(), err))
 	}
 	if p.rejected == rejectsShown {
 		p.app.notef("further rejected rows are only counted")
