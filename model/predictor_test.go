@@ -307,8 +307,8 @@ func TestBalancedWeightsAreOneForBalancedClasses(t *testing.T) {
 func TestFitRefusesWhatNoFileCanHold(t *testing.T) {
 	s := mustParse(t, `{name: a, features: [{name: x, type: category, encode: embedding, units: 1}], label: {name: y, type: number}}`)
 	f := feature.NewFrame(&s.Schema, true)
-	for i := range 17000 { // of a thousand bytes: 17 MB
-		appendRow(t, f, number(float64(i)), text(fmt.Sprintf("%01000d", i)))
+	for i := range 17 { // of a million bytes each
+		appendRow(t, f, number(float64(i)), text(fmt.Sprintf("%01000000d", i)))
 	}
 	_, _, err := model.Fit(t.Context(), s, f, model.FitOptions{Progress: func(nn.Epoch) { t.Error("an epoch was trained") }})
 	if !errors.Is(err, feature.ErrInvalid) || !strings.Contains(err.Error(), "header") || !strings.Contains(err.Error(), "hashing") {
