@@ -29,6 +29,9 @@ const (
 // Encode returns the artifact: one safetensors file, the same bytes for the same
 // model.
 func (m *Model) Encode() ([]byte, error) {
+	if m.dropped {
+		return nil, fmt.Errorf("encoding model %q: %w", m.spec.Name, ErrDropped)
+	}
 	metadata, err := m.metadata()
 	if err != nil {
 		return nil, err

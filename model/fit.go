@@ -85,6 +85,9 @@ func checkParent(spec *Spec, parent *Model) error {
 	if parent == nil {
 		return nil
 	}
+	if parent.dropped {
+		return fmt.Errorf("training on from model %q: %w", parent.spec.Name, ErrDropped)
+	}
 	old := parent.spec
 	for _, part := range []struct {
 		name string

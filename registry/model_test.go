@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -281,5 +282,39 @@ func TestDeleteModelCutShort(t *testing.T) {
 	}
 	if aliases, err := r.Aliases(ctx, "iris"); err != nil || len(aliases) != 0 {
 		t.Errorf("Aliases = %v, %v, want none", aliases, err)
+	}
+}
+
+// TestUnreadableModel puts something under a model's key that is no record.
+func TestUnreadableModel(t *testing.T) {
+	r, nc, _ := withIris(t)
+	kv, err := jsOn(t, nc).KeyValue(t.Context(), "MODELBUS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, text := range map[string]string{"model.broken": "{", "model.posing": `{"name":"iris","spec":{}}`} {
+		if _, err := kv.Put(t.Context(), key, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	models, err := r.Models(t.Context())
+	if !errors.Is(err, registry.ErrCorrupt) || !strings.Contains(err.Error(), "model.broken") {
+		t.Errorf("Models = %v, want ErrCorrupt that names model.broken", err)
+	}
+	var got []string
+	for _, m := range models {
+		got = append(got, m.Name)
+	}
+	if want := []string{"iris", "posing"}; !slices.Equal(got, want) {
+		t.Errorf("models = %q, want %q: those that can be read, by their keys", got, want)
+	}
+	if _, err := r.Model(t.Context(), "broken"); !errors.Is(err, registry.ErrCorrupt) {
+		t.Errorf("Model = %v, want ErrCorrupt", err)
+	}
+	if err := r.DeleteModel(t.Context(), "broken", "", ""); err != nil {
+		t.Errorf("DeleteModel = %v, want nil: the way to be rid of it", err)
+	}
+	if _, err := r.Models(t.Context()); err != nil {
+		t.Errorf("Models = %v after the broken one was deleted", err)
 	}
 }

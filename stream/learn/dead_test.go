@@ -46,7 +46,7 @@ func TestBadExamplesAreBuriedOnce(t *testing.T) {
 	}
 	for i, w := range want {
 		h := dead[i].Header
-		if h.Get(wire.HeaderSequence) != strconv.FormatUint(w.seq, 10) || h.Get("Modelbus-Row") != w.row ||
+		if h.Get(wire.HeaderSequence) != strconv.FormatUint(w.seq, 10) || h.Get(wire.HeaderRow) != w.row ||
 			h.Get(wire.HeaderSubject) != "modelbus.train.iris" {
 			t.Errorf("dead message %d: headers %v, want sequence %d, row %q", i, h, w.seq, w.row)
 		}
