@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 	"github.com/modelbus/modelbus/model/nn"
 )
 
@@ -106,6 +107,37 @@ func TestEvaluateUnseenClass(t *testing.T) {
 	for name, f := range map[string]*feature.Frame{"unlabelled": feature.NewFrame(m.Schema(), false), "empty": feature.NewFrame(m.Schema(), true)} {
 		if _, err := m.Evaluate(f); !errors.Is(err, feature.ErrInvalid) {
 			t.Errorf("%s: error = %v", name, err)
+		}
+	}
+}
+
+// TestEvaluateWeighs counts a row of weight 3 as three rows.
+func TestEvaluateWeighs(t *testing.T) {
+	m := smallModel(t)
+	weighed, repeated := feature.NewFrame(m.Schema(), true), feature.NewFrame(m.Schema(), true)
+	f := flowers(t, m.Schema(), 60, 9)
+	for i := range f.Len() {
+		row := f.Row(i)
+		row.Weight = float64(1 + i%3)
+		if err := weighed.Append(row); err != nil {
+			t.Fatal(err)
+		}
+		for range 1 + i%3 {
+			appendRow(t, repeated, row.Label, row.Values...)
+		}
+	}
+	got, err := m.Evaluate(weighed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.Evaluate(repeated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := kerneltest.Tolerance{Rel: 1e-12} // the order of additions in float64
+	for name, w := range want.Values {
+		if g := got.Values[name]; !near.Near(g, w) {
+			t.Errorf("%s = %v weighed, %v repeated", name, g, w)
 		}
 	}
 }
@@ -275,8 +307,8 @@ func TestBalancedWeightsAreOneForBalancedClasses(t *testing.T) {
 func TestFitRefusesWhatNoFileCanHold(t *testing.T) {
 	s := mustParse(t, `{name: a, features: [{name: x, type: category, encode: embedding, units: 1}], label: {name: y, type: number}}`)
 	f := feature.NewFrame(&s.Schema, true)
-	for i := range 17000 { // of a thousand bytes: 17 MB
-		appendRow(t, f, number(float64(i)), text(fmt.Sprintf("%01000d", i)))
+	for i := range 17 { // of a million bytes each
+		appendRow(t, f, number(float64(i)), text(fmt.Sprintf("%01000000d", i)))
 	}
 	_, _, err := model.Fit(t.Context(), s, f, model.FitOptions{Progress: func(nn.Epoch) { t.Error("an epoch was trained") }})
 	if !errors.Is(err, feature.ErrInvalid) || !strings.Contains(err.Error(), "header") || !strings.Contains(err.Error(), "hashing") {

@@ -84,6 +84,35 @@ func TestActivations(t *testing.T) {
 	}
 }
 
+// TestActivationLayers has Keras's defaults and the fields beside them.
+func TestActivationLayers(t *testing.T) {
+	row := []float32{-2, -0.5, 0, 3}
+	elu := func(alpha float64) []float64 {
+		return []float64{alpha * (math.Exp(-2) - 1), alpha * (math.Exp(-0.5) - 1), 0, 3}
+	}
+	tests := []struct {
+		name  string
+		layer nn.Layer
+		want  []float64
+	}{
+		{"ReLU", nn.ReLU{}, []float64{0, 0, 0, 3}},
+		{"ReLU with a slope", nn.ReLU{NegativeSlope: 0.5}, []float64{-1, -0.25, 0, 3}},
+		{"LeakyReLU", nn.LeakyReLU{}, []float64{-0.6, -0.15, 0, 3}},
+		{"LeakyReLU with a slope", nn.LeakyReLU{NegativeSlope: 0.01}, []float64{-0.02, -0.005, 0, 3}},
+		{"ELU", nn.ELU{}, elu(1)},
+		{"ELU with an alpha", nn.ELU{Alpha: 0.4}, elu(0.4)},
+		{"Softmax", nn.Softmax{}, activationReference("softmax", widen(row))},
+		{"Activation", nn.Activation{Activation: "tanh"}, activationReference("tanh", widen(row))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := kerneltest.Compare(forwardTolerance(), predict(build(t, 4, tt.layer), row), tt.want); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestActivationsFarOut shows that no activation overflows into NaN.
 func TestActivationsFarOut(t *testing.T) {
 	row := []float32{-1e4, 1e4}
