@@ -1,8 +1,10 @@
 package model_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"strings"
@@ -248,6 +250,52 @@ func TestWeights(t *testing.T) {
 		if got := predict(tt.extra, tt.weight); math.Abs(got-tt.want) > 0.06 {
 			t.Errorf("%s: probability = %v, want about %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestBalancedWeightsAreOneForBalancedClasses shows the scale of balanced weights:
+// where all classes are as frequent, they change nothing.
+func TestBalancedWeightsAreOneForBalancedClasses(t *testing.T) {
+	weights := func(extra string) []byte {
+		s := mustParse(t, strings.Replace(flowerSpec, "seed: 7", "seed: 7"+extra, 1))
+		m, _ := fit(t, s, flowers(t, &s.Schema, 90, 1), model.FitOptions{})
+		m.Spec().Training.ClassWeight = nil // the only difference that may be
+		return encode(t, m)
+	}
+	if !bytes.Equal(weights(", class_weight: balanced"), weights("")) {
+		t.Error("balanced weights of three classes of 30 rows change the training")
+	}
+	if bytes.Equal(weights(", class_weight: {setosa: 0.5}"), weights("")) {
+		t.Error("the weight of a class changes nothing")
+	}
+}
+
+// TestFitRefusesWhatNoFileCanHold notices before the training, not after, that
+// the categories are more than an artifact can hold.
+func TestFitRefusesWhatNoFileCanHold(t *testing.T) {
+	s := mustParse(t, `{name: a, features: [{name: x, type: category, encode: embedding, units: 1}], label: {name: y, type: number}}`)
+	f := feature.NewFrame(&s.Schema, true)
+	for i := range 17000 { // of a thousand bytes: 17 MB
+		appendRow(t, f, number(float64(i)), text(fmt.Sprintf("%01000d", i)))
+	}
+	_, _, err := model.Fit(t.Context(), s, f, model.FitOptions{Progress: func(nn.Epoch) { t.Error("an epoch was trained") }})
+	if !errors.Is(err, feature.ErrInvalid) || !strings.Contains(err.Error(), "header") || !strings.Contains(err.Error(), "hashing") {
+		t.Errorf("Fit = %v, want ErrInvalid about the header that names hashing", err)
+	}
+}
+
+// TestFitHidesNoInfiniteWeight has a feature that is always 0 and a decay that
+// makes its weight infinite: no output ever shows it.
+func TestFitHidesNoInfiniteWeight(t *testing.T) {
+	s := mustParse(t, `{name: a, features: [{name: zero, type: number}], label: {name: y, type: number},
+  network: [{Dense: {units: 1, use_bias: false}}], optimizer: {SGD: {learning_rate: 0.001, weight_decay: 1e25}}, training: {epochs: 3, batch_size: 16}}`)
+	f := feature.NewFrame(&s.Schema, true)
+	for range 64 {
+		appendRow(t, f, number(1), number(0))
+	}
+	m, _, err := model.Fit(t.Context(), s, f, model.FitOptions{})
+	if m != nil || !errors.Is(err, nn.ErrDiverged) || !strings.Contains(err.Error(), "dense.kernel") {
+		t.Errorf("Fit = %v, %v, want ErrDiverged that names dense.kernel", m, err)
 	}
 }
 

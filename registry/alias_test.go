@@ -11,6 +11,7 @@ import (
 )
 
 func TestPromote(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	m, err := r.Promote(t.Context(), "iris", "canary", 1, "ada", "try it")
@@ -34,6 +35,7 @@ func TestPromote(t *testing.T) {
 }
 
 func TestHistoryIsTheLast64(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	for i := range uint64(70) {
@@ -48,6 +50,7 @@ func TestHistoryIsTheLast64(t *testing.T) {
 }
 
 func TestRollback(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		steps string // a number promotes that version, "<" rolls back, "-3" deletes version 3
@@ -108,6 +111,7 @@ func TestRollback(t *testing.T) {
 }
 
 func TestRemoveAlias(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	for _, n := range []uint64{1, 2} {

@@ -41,6 +41,7 @@ func chunkSubjects(tb testing.TB, nc *nats.Conn) int {
 }
 
 func TestArtifactRoundTrip(t *testing.T) {
+	t.Parallel()
 	r, nc := create(t)
 	store, _ := objectsOf(t, nc)
 	const chunk = 512 << 10
@@ -68,6 +69,7 @@ func TestArtifactRoundTrip(t *testing.T) {
 }
 
 func TestPutArtifactAgain(t *testing.T) {
+	t.Parallel()
 	r, nc := create(t)
 	artifact := blob(1, 2<<20)
 	for range 3 {
@@ -79,6 +81,7 @@ func TestPutArtifactAgain(t *testing.T) {
 }
 
 func TestPutArtifactAtOnce(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	r := createOn(t, embeddedtest.Join(t, srv), registry.Options{})
 	artifact := blob(1, 2<<20)
@@ -101,6 +104,7 @@ func TestPutArtifactAtOnce(t *testing.T) {
 }
 
 func TestCorruptArtifact(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		damage func(t *testing.T, nc *nats.Conn, chunks string)
@@ -193,6 +197,7 @@ func restore(tb testing.TB, nc *nats.Conn, subject string, change func([][]byte)
 
 // TestStoredByTheStockClient is an artifact that somebody put there with nats object put.
 func TestStoredByTheStockClient(t *testing.T) {
+	t.Parallel()
 	r, nc := create(t)
 	store, _ := objectsOf(t, nc)
 	artifact := blob(3, 1<<20)
@@ -219,6 +224,7 @@ func TestStoredByTheStockClient(t *testing.T) {
 }
 
 func TestPutArtifactCancelled(t *testing.T) {
+	t.Parallel()
 	r, nc := create(t)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

@@ -14,6 +14,7 @@ import (
 )
 
 func TestOpenMakesNothing(t *testing.T) {
+	t.Parallel()
 	js := jsOn(t, embeddedtest.Connect(t))
 	if _, err := registry.Open(t.Context(), js, registry.Options{}); !errors.Is(err, registry.ErrNotInitialized) {
 		t.Errorf("Open before Create = %v, want ErrNotInitialized", err)
@@ -24,6 +25,7 @@ func TestOpenMakesNothing(t *testing.T) {
 }
 
 func TestCreateIsIdempotent(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	versions(t, r, "iris", digest, 2)
 	js := jsOn(t, nc)
@@ -37,6 +39,7 @@ func TestCreateIsIdempotent(t *testing.T) {
 }
 
 func TestCreateAtOnce(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -51,6 +54,7 @@ func TestCreateAtOnce(t *testing.T) {
 }
 
 func TestCreateBringsDriftBack(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	js := jsOn(t, nc)
 	if _, err := js.CreateOrUpdateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "MODELBUS", History: 3}); err != nil {
@@ -80,6 +84,7 @@ func TestCreateBringsDriftBack(t *testing.T) {
 }
 
 func TestCreateRefusesAForeignStream(t *testing.T) {
+	t.Parallel()
 	js := jsOn(t, embeddedtest.Connect(t))
 	_, err := js.CreateStream(t.Context(), jetstream.StreamConfig{
 		Name: "MODELBUS_EVENT", Subjects: []string{"modelbus.event.>"}, Retention: jetstream.WorkQueuePolicy,
@@ -93,6 +98,7 @@ func TestCreateRefusesAForeignStream(t *testing.T) {
 }
 
 func TestPrefix(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	one, two := createOn(t, nc, registry.Options{Prefix: "acme-1"}), createOn(t, nc, registry.Options{})
 	addModel(t, one, "iris")
@@ -117,6 +123,7 @@ func TestPrefix(t *testing.T) {
 }
 
 func TestRestartKeepsEverything(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	srv, err := embedded.Start(embedded.Options{Dir: dir})
 	if err != nil {

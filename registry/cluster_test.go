@@ -117,6 +117,26 @@ func checkAfter(t *testing.T, r *registry.Registry, nc *nats.Conn, numbers []uin
 			t.Errorf("stock Get = %d bytes, %v, want %d", len(stock), err, len(got))
 		}
 	}
+	// A source that was asked for its consumer in an election waits half a minute
+	// for the answer. A new leader asks at once.
+	ctx, stop := context.WithCancel(t.Context())
+	var nudging sync.WaitGroup
+	nudging.Go(func() {
+		tick := time.NewTicker(2 * time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				if err := embeddedtest.StepDown(nc, "MODELBUS_EVENT"); err != nil {
+					continue // there is none to step down: tried again at the next tick
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	defer nudging.Wait()
+	defer stop()
 	seen := map[string]int{}
 	for _, e := range events(t, r, "iris", 1+len(numbers)) {
 		seen[e.Kind+"/"+e.ID]++

@@ -49,6 +49,7 @@ func messages(tb testing.TB, r *Registry) uint64 {
 
 // TestCollect is a process that died between storing an artifact and its version.
 func TestCollect(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	used := store(t, r, []byte("used"))
 	v, err := r.Publish(t.Context(), Version{Model: "iris", Digest: used}, &Promotion{Alias: Champion}, nil)
@@ -81,6 +82,7 @@ func TestCollect(t *testing.T) {
 }
 
 func TestCollectAfterDeletion(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	digest := store(t, r, []byte("v1"))
 	if _, err := r.Publish(t.Context(), Version{Model: "iris", Digest: digest}, nil, nil); err != nil {
@@ -97,6 +99,7 @@ func TestCollectAfterDeletion(t *testing.T) {
 // TestCollectBesidePublish is a publication of an old artifact between a
 // collection's decision and its deed.
 func TestCollectBesidePublish(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	digest := store(t, r, []byte("v1"))
 	old, err := r.metas(t.Context(), 0)
@@ -117,6 +120,7 @@ func TestCollectBesidePublish(t *testing.T) {
 // TestCollectUpload is a process that died in the middle of an upload, and an
 // object that is not the registry's.
 func TestCollectUpload(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	for range 3 {
 		msg := nats.NewMsg(r.chunks("abandoned"))

@@ -24,6 +24,7 @@ var (
 	// JetStream or older than 2.12.
 	ErrUnsupported = errors.New("unsupported NATS server")
 
-	// ErrCorrupt is returned for an artifact whose bytes are not those of its digest.
-	ErrCorrupt = errors.New("artifact is corrupt")
+	// ErrCorrupt is returned for an artifact whose bytes are not those of its
+	// digest, and for a record that cannot be read.
+	ErrCorrupt = errors.New("corrupt")
 )

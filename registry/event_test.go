@@ -13,6 +13,7 @@ import (
 )
 
 func TestEventsAreLiveAndKept(t *testing.T) {
+	t.Parallel()
 	r, nc := create(t)
 	live, err := nc.SubscribeSync("modelbus.event.>")
 	if err != nil {
@@ -40,6 +41,7 @@ func TestEventsAreLiveAndKept(t *testing.T) {
 }
 
 func TestAnnounceOnce(t *testing.T) {
+	t.Parallel()
 	r, nc, _ := withIris(t)
 	for range 3 {
 		if err := r.Announce(t.Context(), registry.Event{Model: "iris", Kind: "failed", ID: "job-1", Data: json.RawMessage(`{"error":"NaN"}`)}); err != nil {
@@ -62,6 +64,7 @@ func TestAnnounceOnce(t *testing.T) {
 }
 
 func TestEventsFrom(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	addModel(t, r, "wine")
 	// What an operator may do by hand must not stall the rest.
@@ -93,6 +96,7 @@ func TestEventsFrom(t *testing.T) {
 }
 
 func TestEventsNewOnly(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	events(t, r, "iris", 1)
 	ctx, stop := context.WithCancel(t.Context())
@@ -125,6 +129,7 @@ func TestEventsNewOnly(t *testing.T) {
 
 // TestFollowAcrossRestart restarts the server under Events and Watch.
 func TestFollowAcrossRestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	opts := embedded.Options{Dir: dir, Listen: "127.0.0.1:0"}
 	srv, err := embedded.Start(opts)
@@ -186,6 +191,7 @@ func TestFollowAcrossRestart(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	r := createOn(t, embeddedtest.Join(t, srv), registry.Options{})
 	digest := addModel(t, r, "iris")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -72,8 +73,11 @@ func stopped(err error) error {
 	return &stopError{err: err}
 }
 
-// session delivers from one consumer until that is lost.
+// session delivers from one consumer until that is lost, as it may be with the
+// connection.
 func (f *follower) session(ctx context.Context, fn func(jetstream.Msg, uint64) error) error {
+	ctx, end := untilReconnect(ctx, f.js.Conn())
+	defer end()
 	if err := f.place(ctx); err != nil {
 		return err
 	}
@@ -109,6 +113,24 @@ func (f *follower) session(ctx context.Context, fn func(jetstream.Msg, uint64) e
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// untilReconnect returns a context that ends when the connection is made again,
+// so that what was lost with the old one is noticed at once.
+func untilReconnect(ctx context.Context, nc *nats.Conn) (_ context.Context, end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	connected := nc.StatusChanged(nats.CONNECTED)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for range connected {
+			cancel()
+		}
+	})
+	return ctx, func() {
+		nc.RemoveStatusListener(connected)
+		watch.Wait()
+		cancel()
 	}
 }
 

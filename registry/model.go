@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -191,24 +192,30 @@ func (r *Registry) Model(ctx context.Context, name string) (Model, error) {
 	return r.asModel(e)
 }
 
-// Models returns all models, by name.
+// Models returns all models, by name. A record that cannot be read does not hide
+// the others: they are returned with an error that names it and wraps
+// [ErrCorrupt].
 func (r *Registry) Models(ctx context.Context) ([]Model, error) {
 	entries, err := r.list(ctx, modelKey("*"))
 	if err != nil {
 		return nil, err
 	}
-	models := make([]Model, len(entries))
-	for i, e := range entries {
-		if models[i], err = r.asModel(e); err != nil {
-			return nil, err
+	models := make([]Model, 0, len(entries))
+	var unreadable []error
+	for _, e := range entries {
+		m, err := r.asModel(e)
+		if err != nil {
+			unreadable = append(unreadable, err)
+			continue
 		}
+		models = append(models, m)
 	}
 	slices.SortFunc(models, func(a, b Model) int { return strings.Compare(a.Name, b.Name) })
-	return models, nil
+	return models, errors.Join(unreadable...)
 }
 
 func (r *Registry) asModel(e entry) (Model, error) {
 	m, err := decode[Model](r.key(e.subject), e.data)
-	m.Revision = e.seq
+	m.Name, m.Revision = tail(e.subject), e.seq
 	return m, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 )
 
 func TestModel(t *testing.T) {
+	t.Parallel()
 	r, _ := create(t)
 	want := model("iris")
 	want.Spec = json.RawMessage(`{"a":"<b>&","n":1.50}`)
@@ -48,6 +50,7 @@ func TestModel(t *testing.T) {
 }
 
 func TestUpdateModel(t *testing.T) {
+	t.Parallel()
 	r, _ := create(t)
 	m, err := r.CreateModel(t.Context(), model("iris"))
 	if err != nil {
@@ -74,6 +77,7 @@ func TestUpdateModel(t *testing.T) {
 }
 
 func TestUpdateModelOneWins(t *testing.T) {
+	t.Parallel()
 	r, _ := create(t)
 	m, err := r.CreateModel(t.Context(), model("iris"))
 	if err != nil {
@@ -98,6 +102,7 @@ func TestUpdateModelOneWins(t *testing.T) {
 }
 
 func TestWrongRecords(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	ctx := t.Context()
 	tests := []struct {
@@ -167,6 +172,7 @@ func TestWrongRecords(t *testing.T) {
 }
 
 func TestRecordLargerThanTheServerTakes(t *testing.T) {
+	t.Parallel()
 	srv, err := embedded.Start(embedded.Options{MaxPayload: 32 << 10})
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +196,7 @@ func TestRecordLargerThanTheServerTakes(t *testing.T) {
 }
 
 func TestDeleteModel(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	addModel(t, r, "wine")
 	versions(t, r, "iris", digest, 3)
@@ -240,6 +247,7 @@ func TestDeleteModel(t *testing.T) {
 }
 
 func TestDeleteModelOfManyVersions(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	publish(t, r, "iris", digest, &registry.Promotion{Alias: registry.Champion})
 	// Records by hand: publishing a thousand through the registry takes longer.
@@ -267,6 +275,7 @@ func TestDeleteModelOfManyVersions(t *testing.T) {
 
 // TestDeleteModelCutShort is a process that died after the first step.
 func TestDeleteModelCutShort(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	versions(t, r, "iris", digest, 3)
 	deleteKey(t, nc, "model.iris")
@@ -281,5 +290,40 @@ func TestDeleteModelCutShort(t *testing.T) {
 	}
 	if aliases, err := r.Aliases(ctx, "iris"); err != nil || len(aliases) != 0 {
 		t.Errorf("Aliases = %v, %v, want none", aliases, err)
+	}
+}
+
+// TestUnreadableModel puts something under a model's key that is no record.
+func TestUnreadableModel(t *testing.T) {
+	t.Parallel()
+	r, nc, _ := withIris(t)
+	kv, err := jsOn(t, nc).KeyValue(t.Context(), "MODELBUS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, text := range map[string]string{"model.broken": "{", "model.posing": `{"name":"iris","spec":{}}`} {
+		if _, err := kv.Put(t.Context(), key, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	models, err := r.Models(t.Context())
+	if !errors.Is(err, registry.ErrCorrupt) || !strings.Contains(err.Error(), "model.broken") {
+		t.Errorf("Models = %v, want ErrCorrupt that names model.broken", err)
+	}
+	var got []string
+	for _, m := range models {
+		got = append(got, m.Name)
+	}
+	if want := []string{"iris", "posing"}; !slices.Equal(got, want) {
+		t.Errorf("models = %q, want %q: those that can be read, by their keys", got, want)
+	}
+	if _, err := r.Model(t.Context(), "broken"); !errors.Is(err, registry.ErrCorrupt) {
+		t.Errorf("Model = %v, want ErrCorrupt", err)
+	}
+	if err := r.DeleteModel(t.Context(), "broken", "", ""); err != nil {
+		t.Errorf("DeleteModel = %v, want nil: the way to be rid of it", err)
+	}
+	if _, err := r.Models(t.Context()); err != nil {
+		t.Errorf("Models = %v after the broken one was deleted", err)
 	}
 }

@@ -95,7 +95,7 @@ func encode(v any) ([]byte, error) {
 func decode[T any](key string, data []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(data, &v); err != nil {
-		return v, fmt.Errorf("reading %s: %w", key, err)
+		return v, fmt.Errorf("reading %s: %w: %w", key, ErrCorrupt, err)
 	}
 	return v, nil
 }

@@ -10,6 +10,7 @@ import (
 )
 
 func TestParseRef(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		in   string
 		want registry.Ref
@@ -63,6 +64,7 @@ func TestParseRef(t *testing.T) {
 }
 
 func TestRefRoundTrip(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := registry.Ref{Model: rapid.StringMatching(`[A-Za-z0-9_-]{1,64}`).Draw(t, "model")}
 		if rapid.Bool().Draw(t, "by version") {

@@ -46,6 +46,7 @@ func deleteKey(tb testing.TB, nc *nats.Conn, key string) {
 }
 
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	in := registry.Version{
 		Model: "iris", Digest: digest, Metrics: map[string]float64{"accuracy": 0.97},
@@ -93,6 +94,7 @@ func TestPublish(t *testing.T) {
 }
 
 func TestPublishVerdict(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	scores := json.RawMessage(`{"champion":0.9,"challenger":0.95}`)
 	v := registry.Version{Model: "iris", Digest: digest}
@@ -125,6 +127,7 @@ func TestPublishVerdict(t *testing.T) {
 }
 
 func TestPublishRefusesNaN(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	v := registry.Version{Model: "iris", Digest: digest, Metrics: map[string]float64{"loss": math.NaN()}}
 	if _, err := r.Publish(t.Context(), v, nil, nil); !errors.Is(err, registry.ErrInvalid) {
@@ -133,6 +136,7 @@ func TestPublishRefusesNaN(t *testing.T) {
 }
 
 func TestPublishAtOnce(t *testing.T) {
+	t.Parallel()
 	const publishers, each = 8, 5
 	srv := embeddedtest.Start(t)
 	first := createOn(t, embeddedtest.Join(t, srv), registry.Options{})
@@ -176,6 +180,7 @@ func TestPublishAtOnce(t *testing.T) {
 }
 
 func TestPromotersOneWins(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 1)
 	var wg sync.WaitGroup
@@ -209,6 +214,7 @@ func TestPromotersOneWins(t *testing.T) {
 }
 
 func TestDeleteVersion(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 3)
 	if err := r.DeleteVersion(t.Context(), "iris", 3, "", ""); !errors.Is(err, registry.ErrConflict) {
@@ -231,6 +237,7 @@ func TestDeleteVersion(t *testing.T) {
 // TestPromoteOrDelete races a promotion against the deletion of its version:
 // whichever is first, no alias names a version that is gone.
 func TestPromoteOrDelete(t *testing.T) {
+	t.Parallel()
 	r, _, digest := withIris(t)
 	versions(t, r, "iris", digest, 1)
 	for range 20 {
@@ -251,6 +258,7 @@ func TestPromoteOrDelete(t *testing.T) {
 
 // TestLostLedger is an operator who removed the key that numbers come from.
 func TestLostLedger(t *testing.T) {
+	t.Parallel()
 	r, nc, digest := withIris(t)
 	versions(t, r, "iris", digest, 3)
 	deleteKey(t, nc, "number.iris")

@@ -7,6 +7,7 @@ import (
 )
 
 func TestWatchAsksAgain(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

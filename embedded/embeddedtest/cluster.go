@@ -1,14 +1,12 @@
 package embeddedtest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -16,10 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-const (
-	clusterTimeout = 20 * time.Second
-	sourceTimeout  = 40 * time.Second
-)
+const clusterTimeout = 20 * time.Second
 
 // Cluster starts n JetStream servers that form a cluster over loopback and
 // returns a connection to each. All end with the test.
@@ -30,7 +25,6 @@ func Cluster(tb testing.TB, n int) []*nats.Conn {
 	for i, port := range ports {
 		routes[i] = &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)}
 	}
-	tb.Cleanup(func() { awaitSources(tb) })
 	servers := make([]*server.Server, n)
 	for i, port := range ports {
 		srv, err := server.NewServer(&server.Options{
@@ -104,21 +98,6 @@ func await(tb testing.TB, servers []*server.Server) {
 		}
 	}
 	tb.Fatalf("a cluster of %d servers has no leader after %v", len(servers), clusterTimeout)
-}
-
-// awaitSources waits until the servers that were shut down have ended what they
-// started: a stream that asked for the consumer of its source waits for the
-// answer, up to half a minute, and cannot be told that none will come.
-func awaitSources(tb testing.TB) {
-	tb.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	stacks := make([]byte, 4<<20)
-	for end := time.Now().Add(sourceTimeout); time.Now().Before(end); <-tick.C {
-		if !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("trySetupSourceConsumer")) {
-			return
-		}
-	}
 }
 
 // StepDown makes the leader of a stream give way to another server. It returns

@@ -15,7 +15,23 @@ import (
 // forward allows for float32 sums of a few terms of the order of 1.
 func forwardTolerance() kerneltest.Tolerance { return kerneltest.Tolerance{Rel: 1e-6, Abs: 2e-6} }
 
-// activationReference returns Keras's definition of an activation on one row.
+// everyActivation returns the names of all activations.
+func everyActivation(t *testing.T) []string {
+	t.Helper()
+	_, err := nn.ParseLayer(nn.Config{Name: "Activation", Args: map[string]any{"activation": "?"}})
+	if err == nil {
+		t.Fatal("there is an activation called ?")
+	}
+	_, list, _ := strings.Cut(err.Error(), "known: ")
+	names := strings.Split(strings.TrimSuffix(list, ")"), ", ")
+	if len(names) < 9 {
+		t.Fatalf("activations are %v, from %v", names, err)
+	}
+	return names
+}
+
+// activationReference returns Keras's definition of an activation on one row, NaN
+// for one it does not know.
 func activationReference(name string, row []float64) []float64 {
 	out := make([]float64, len(row))
 	sum := 0.0
@@ -43,6 +59,8 @@ func activationReference(name string, row []float64) []float64 {
 		case "softmax":
 			out[i] = math.Exp(v)
 			sum += out[i]
+		default:
+			out[i] = math.NaN()
 		}
 	}
 	if name == "softmax" {
@@ -55,7 +73,7 @@ func activationReference(name string, row []float64) []float64 {
 
 func TestActivations(t *testing.T) {
 	row := []float32{-3, -1, -0.25, 0, 0.5, 1, 4}
-	for _, name := range []string{"linear", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softplus", "softmax"} {
+	for _, name := range everyActivation(t) {
 		t.Run(name, func(t *testing.T) {
 			n := build(t, len(row), nn.Activation{Activation: name})
 			got := predict(n, row)

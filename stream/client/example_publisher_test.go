@@ -99,6 +99,7 @@ func addAll(t *testing.T, p *client.ExamplePublisher, n int) {
 }
 
 func TestPublishExamples(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name       string
 		maxPayload int
@@ -124,6 +125,7 @@ func TestPublishExamples(t *testing.T) {
 }
 
 func TestPublishExamplesShorthand(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	s := trainStream(t, nc, nil)
 	rows := []feature.Row{example(0), example(1), example(2)}
@@ -134,6 +136,7 @@ func TestPublishExamplesShorthand(t *testing.T) {
 }
 
 func TestPublishIsIdempotent(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	s := trainStream(t, nc, nil)
 	c := newClient(t, nc, client.Options{})
@@ -148,6 +151,7 @@ func TestPublishIsIdempotent(t *testing.T) {
 }
 
 func TestPublishLeavesBadRowsOut(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	s := trainStream(t, nc, nil)
 	p := newClient(t, nc, client.Options{}).Examples("m", schema(), client.PublisherOptions{})
@@ -161,6 +165,7 @@ func TestPublishLeavesBadRowsOut(t *testing.T) {
 }
 
 func TestPublishWithoutStream(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, embeddedtest.Connect(t), client.Options{})
 	p := c.Examples("m", schema(), client.PublisherOptions{})
 	if err := p.Add(t.Context(), example(0)); err != nil {
@@ -176,6 +181,7 @@ func TestPublishWithoutStream(t *testing.T) {
 }
 
 func TestPublishToAFullStream(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	trainStream(t, nc, func(cfg *jetstream.StreamConfig) { cfg.MaxMsgs, cfg.Discard = 2, jetstream.DiscardNew })
 	p := newClient(t, nc, client.Options{}).Examples("m", schema(), client.PublisherOptions{BatchRows: 1})
@@ -191,6 +197,7 @@ func TestPublishToAFullStream(t *testing.T) {
 }
 
 func TestPublishTooLargeRow(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Join(t, smallServer(t, 1024))
 	trainStream(t, nc, nil)
 	p := newClient(t, nc, client.Options{}).Examples("m", schema(), client.PublisherOptions{})
@@ -203,6 +210,7 @@ func TestPublishTooLargeRow(t *testing.T) {
 
 // What is not acknowledged is sent again with the same id, and the context ends it.
 func TestPublishRepeats(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	trainStream(t, nc, func(cfg *jetstream.StreamConfig) { cfg.NoAck = true })
 	seen, err := nc.SubscribeSync("modelbus.train.m")

@@ -7,6 +7,7 @@ import (
 )
 
 func TestPauses(t *testing.T) {
+	t.Parallel()
 	const ms = time.Millisecond
 	for _, tt := range []struct {
 		name string
@@ -29,6 +30,7 @@ func TestPauses(t *testing.T) {
 
 // A pause that the deadline would cut is not begun.
 func TestWaitKnowsTheDeadline(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	begin := time.Now()

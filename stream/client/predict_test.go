@@ -81,6 +81,7 @@ func sums(version int) func(m *nats.Msg) *nats.Msg {
 }
 
 func TestPredict(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	bodies := make(chan *nats.Msg, 1)
 	respond(t, nc, "modelbus.predict.>", func(m *nats.Msg) *nats.Msg {
@@ -127,6 +128,7 @@ func TestPredict(t *testing.T) {
 }
 
 func TestPredictRefuses(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, embeddedtest.Connect(t), client.Options{})
 	tests := []struct {
 		name, ref string
@@ -152,6 +154,7 @@ func TestPredictRefuses(t *testing.T) {
 func nan() float64 { zero := 0.0; return zero / zero }
 
 func TestPredictRepeats(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		opts     client.Options
@@ -196,6 +199,7 @@ func TestPredictRepeats(t *testing.T) {
 }
 
 func TestPredictWithoutServer(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, embeddedtest.Connect(t), client.Options{})
 	if _, err := c.Predict(t.Context(), "m", []float64{1}); !errors.Is(err, nats.ErrNoResponders) {
 		t.Errorf("Predict = %v, want nats.ErrNoResponders", err)
@@ -203,6 +207,7 @@ func TestPredictWithoutServer(t *testing.T) {
 }
 
 func TestPredictFindsALateServer(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	started := make(chan struct{})
 	var once atomic.Bool
@@ -224,6 +229,7 @@ func TestPredictFindsALateServer(t *testing.T) {
 }
 
 func TestPredictHonoursDeadlines(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	respond(t, nc, "modelbus.predict.m", func(*nats.Msg) *nats.Msg { return nil })
 	c := newClient(t, nc, client.Options{Timeout: 20 * time.Millisecond})
@@ -269,6 +275,7 @@ func smallServer(t *testing.T, maxPayload int) *embedded.Server {
 }
 
 func TestPredictSplits(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Join(t, smallServer(t, 4096))
 	frame, want := rowsOf(10_000)
 	t.Run("by payload and rows", func(t *testing.T) {
@@ -329,6 +336,7 @@ func TestPredictSplits(t *testing.T) {
 }
 
 func TestControl(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	spec := `{"name":"m","features":[{"name":"a","type":"number"}],"label":{"name":"y","type":"number"},"network":[]}`
 	info := `{"model":{"name":"m","spec":` + spec + `},"versions":[{"version":4}],"examples":9}`
@@ -369,6 +377,7 @@ func TestControl(t *testing.T) {
 }
 
 func TestNewChecksThePrefix(t *testing.T) {
+	t.Parallel()
 	if _, err := client.New(embeddedtest.Connect(t), client.Options{Subjects: wire.Subjects{Prefix: "a.b"}}); !errors.Is(err, wire.ErrInvalid) {
 		t.Errorf("New = %v, want ErrInvalid", err)
 	}

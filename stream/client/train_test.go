@@ -100,6 +100,7 @@ func progressEvent(t *testing.T, nc *nats.Conn, id, state string) {
 }
 
 func TestTrainFollowsEvents(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	serverSide, nc := embeddedtest.Join(t, srv), embeddedtest.Join(t, srv)
 	reg := store(t, serverSide)
@@ -138,6 +139,7 @@ func TestTrainFollowsEvents(t *testing.T) {
 }
 
 func TestTrainFailed(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	var running atomic.Bool
 	trainer(t, nc, &running, func() {
@@ -152,6 +154,7 @@ func TestTrainFailed(t *testing.T) {
 
 // A verdict whose live event got lost is found among the kept ones.
 func TestTrainFindsALostVerdict(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	serverSide, nc := embeddedtest.Join(t, srv), embeddedtest.Join(t, srv)
 	reg := store(t, serverSide)
@@ -174,6 +177,7 @@ func TestTrainFindsALostVerdict(t *testing.T) {
 
 // A training that nobody runs any more and that left no verdict is reported.
 func TestTrainThatVanished(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	store(t, nc)
 	var running atomic.Bool
@@ -185,6 +189,7 @@ func TestTrainThatVanished(t *testing.T) {
 }
 
 func TestTrainEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	var running atomic.Bool
 	running.Store(true)
@@ -198,6 +203,7 @@ func TestTrainEndsWithItsContext(t *testing.T) {
 }
 
 func TestTrainOfAnUnknownModel(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	respond(t, nc, "modelbus.control.train.x", func(*nats.Msg) *nats.Msg { return failure(registry.ErrNotFound) })
 	if _, err := newClient(t, nc, client.Options{}).Train(t.Context(), "x", wire.TrainRequest{}, nil); !errors.Is(err, wire.ErrNotFound) {
@@ -206,6 +212,7 @@ func TestTrainOfAnUnknownModel(t *testing.T) {
 }
 
 func TestImportAndExport(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	reg := store(t, nc)
 	c := newClient(t, nc, client.Options{})

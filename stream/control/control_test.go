@@ -15,6 +15,7 @@ import (
 )
 
 func TestModelsComeAndGo(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, true)
 	var made wire.ModelInfo
 	d.must(t, "create", creation(t, spec), &made)
@@ -63,6 +64,7 @@ func TestModelsComeAndGo(t *testing.T) {
 }
 
 func TestDeleteKeepsExamples(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, false)
 	d.must(t, "create", creation(t, spec), nil)
 	d.examples(t, "iris", 5)
@@ -81,6 +83,7 @@ func TestDeleteKeepsExamples(t *testing.T) {
 }
 
 func TestAliases(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, false)
 	d.must(t, "create", creation(t, spec), nil)
 	d.put(t, "iris", "one", true)
@@ -108,6 +111,7 @@ func TestAliases(t *testing.T) {
 }
 
 func TestTrainings(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, true)
 	d.must(t, "create", creation(t, slow), nil)
 	d.examples(t, "slow", 20)
@@ -126,6 +130,7 @@ func TestTrainings(t *testing.T) {
 }
 
 func TestWrongRequests(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, true)
 	d.must(t, "create", creation(t, spec), nil)
 	d.put(t, "iris", "one", true)
@@ -195,6 +200,7 @@ func TestWrongRequests(t *testing.T) {
 }
 
 func TestServerThatDoesNotTrain(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, false)
 	d.must(t, "create", creation(t, spec), nil)
 	for _, verb := range []string{"train", "cancel"} {
@@ -207,6 +213,7 @@ func TestServerThatDoesNotTrain(t *testing.T) {
 }
 
 func TestDeadlineHasPassed(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, false)
 	msg := nats.NewMsg("modelbus.control.list")
 	wire.SetDeadline(msg.Header, time.Now().Add(-time.Second))
@@ -221,6 +228,7 @@ func TestDeadlineHasPassed(t *testing.T) {
 
 // A burst is answered in full: by the workers, or at once with 429.
 func TestEveryRequestIsAnswered(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, false)
 	d.must(t, "create", creation(t, spec), nil)
 	const n = 2000
@@ -250,6 +258,7 @@ func TestEveryRequestIsAnswered(t *testing.T) {
 
 // What was received before the end is answered.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, false)
 	inbox := d.nc.NewInbox()
 	sub, err := d.nc.SubscribeSync(inbox)
@@ -277,6 +286,7 @@ func TestDrain(t *testing.T) {
 }
 
 func TestServices(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, false)
 	d.must(t, "create", creation(t, spec), nil)
 	if err := d.ask(t, "show.none", "", nil); err == nil {

@@ -101,7 +101,7 @@ func (c *Controller) list(ctx context.Context, in *call) (any, error) {
 		return nil, err
 	}
 	models, err := c.reg.Models(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, registry.ErrCorrupt) {
 		return nil, err
 	}
 	counts, err := c.examples(ctx, in.js, "*")
@@ -158,7 +158,7 @@ func (c *Controller) whatThereIs(ctx context.Context, model string, err error) e
 		return fmt.Errorf("%w; %s has %s", err, model, some(names, "no version yet: train it"))
 	}
 	models, failed := c.reg.Models(ctx)
-	if failed != nil {
+	if failed != nil && !errors.Is(failed, registry.ErrCorrupt) {
 		return err
 	}
 	var names []string

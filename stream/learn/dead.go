@@ -3,8 +3,8 @@ package learn
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,16 +12,8 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// headerRow is, on a dead example that was one of a batch, its place in the
-// message; a dead message without it was dead as a whole.
-const headerRow = "Modelbus-Row"
-
 const (
 	deadInFlight = 256 // publishes that wait for their acknowledgement
-
-	// maxReason bounds the text of a reason in bytes: a header is no place for
-	// a long value quoted in an error.
-	maxReason = 512
 
 	wholeMessage = -1 // as a row
 )
@@ -55,12 +47,7 @@ type deadLetters struct {
 
 // message buries a message that could not be read at all.
 func (d *deadLetters) message(ctx context.Context, seq uint64, msg jetstream.Msg, why error) error {
-	header := nats.Header{}
-	for key, values := range msg.Headers() {
-		if !strings.HasPrefix(key, "Nats-") {
-			header[key] = values
-		}
-	}
+	header := maps.Clone(msg.Headers())
 	return d.bury(ctx, grave{seq, wholeMessage}, &nats.Msg{Header: header, Data: msg.Data()}, msg.Subject(), why)
 }
 
@@ -70,7 +57,7 @@ func (d *deadLetters) row(ctx context.Context, seq uint64, msg jetstream.Msg, p 
 	if err != nil {
 		return d.message(ctx, seq, msg, p.Err)
 	}
-	header := nats.Header{headerRow: {strconv.Itoa(p.Row)}}
+	header := nats.Header{wire.HeaderRow: {strconv.Itoa(p.Row)}}
 	if trace := msg.Headers().Get(wire.HeaderTrace); trace != "" {
 		header.Set(wire.HeaderTrace, trace)
 	}
@@ -87,16 +74,12 @@ func (d *deadLetters) bury(ctx context.Context, g grave, msg *nats.Msg, from str
 	if _, ok := d.known[g]; ok {
 		return nil
 	}
-	msg.Subject = d.subject
-	msg.Header.Set(wire.HeaderReason, headerText(why.Error()))
-	msg.Header.Set(wire.HeaderSubject, from)
-	msg.Header.Set(wire.HeaderSequence, strconv.FormatUint(g.seq, 10))
-	if room := d.js.Conn().MaxPayload(); int64(msg.Size()) > room {
-		msg.Header.Set(wire.HeaderReason, headerText(fmt.Sprintf(
-			"%v (its %d bytes do not fit here with these headers: see the message in the training stream)", why, len(msg.Data))))
-		msg.Data = nil
+	if msg.Header == nil {
+		msg.Header = nats.Header{}
 	}
-	ack, err := d.js.PublishMsgAsync(msg, jetstream.WithMsgID(g.id()))
+	msg.Header.Set(wire.HeaderSequence, strconv.FormatUint(g.seq, 10))
+	dead := wire.Dead(d.subject, msg.Header, msg.Data, from, why, d.js.Conn().MaxPayload())
+	ack, err := d.js.PublishMsgAsync(dead, jetstream.WithMsgID(g.id()))
 	if err != nil {
 		return fmt.Errorf("publishing message %d to %s: %w", g.seq, d.subject, err)
 	}
@@ -144,17 +127,8 @@ func (d *deadLetters) lookUp(ctx context.Context) error {
 func graveOf(header nats.Header) (g grave, ok bool) {
 	seq, err := strconv.ParseUint(header.Get(wire.HeaderSequence), 10, 64)
 	g = grave{seq, wholeMessage}
-	if row, failed := strconv.Atoi(header.Get(headerRow)); failed == nil {
+	if row, failed := strconv.Atoi(header.Get(wire.HeaderRow)); failed == nil {
 		g.row = row
 	}
 	return g, err == nil
-}
-
-// headerText makes a text fit for a header: one line, of bounded length.
-func headerText(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > maxReason {
-		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
-	}
-	return s
 }

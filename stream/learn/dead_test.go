@@ -14,6 +14,7 @@ import (
 )
 
 func TestBadExamplesAreBuriedOnce(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 60, 1)
@@ -46,7 +47,7 @@ func TestBadExamplesAreBuriedOnce(t *testing.T) {
 	}
 	for i, w := range want {
 		h := dead[i].Header
-		if h.Get(wire.HeaderSequence) != strconv.FormatUint(w.seq, 10) || h.Get("Modelbus-Row") != w.row ||
+		if h.Get(wire.HeaderSequence) != strconv.FormatUint(w.seq, 10) || h.Get(wire.HeaderRow) != w.row ||
 			h.Get(wire.HeaderSubject) != "modelbus.train.iris" {
 			t.Errorf("dead message %d: headers %v, want sequence %d, row %q", i, h, w.seq, w.row)
 		}
@@ -82,6 +83,7 @@ func sameJSON(a, b []byte) bool {
 
 // A spec that asks for more makes examples bad that were good: they are buried then.
 func TestExamplesThatTurnBad(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)
@@ -99,6 +101,7 @@ func TestExamplesThatTurnBad(t *testing.T) {
 
 // The headers that are needed to read a message go with it, the server's do not.
 func TestUnreadableMessageKeepsItsHeaders(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)
@@ -127,6 +130,7 @@ func TestUnreadableMessageKeepsItsHeaders(t *testing.T) {
 // A dead message has more headers than the one it was: the largest ones cannot be
 // copied, but they are not lost either.
 func TestLargestMessageIsNotLost(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)

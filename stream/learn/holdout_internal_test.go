@@ -30,6 +30,7 @@ func values(f *feature.Frame) []float64 {
 
 // The first output of SplitMix64 with seed 0, as its reference implementation gives it.
 func TestMix64(t *testing.T) {
+	t.Parallel()
 	if got, want := mix64(0x9e3779b97f4a7c15), uint64(0xe220a8397b1dcdaf); got != want {
 		t.Errorf("mix64(gamma) = %#x, want %#x", got, want)
 	}
@@ -38,6 +39,7 @@ func TestMix64(t *testing.T) {
 // The hash decides for good which rows no version is trained on: these numbers must
 // never change.
 func TestPlaceHashIsFrozen(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		seq  uint64
 		row  int
@@ -56,6 +58,7 @@ func TestPlaceHashIsFrozen(t *testing.T) {
 }
 
 func TestHeldOutShare(t *testing.T) {
+	t.Parallel()
 	const n = 20_000
 	for _, share := range []float64{0, 0.05, 0.2, 0.5} {
 		for _, batch := range []int{1, 100} { // rows of a message
@@ -75,6 +78,7 @@ func TestHeldOutShare(t *testing.T) {
 }
 
 func TestHeldOutGrowsWithShare(t *testing.T) {
+	t.Parallel()
 	for seq := range uint64(1000) {
 		if heldOut(seq, 0, 0.1) && !heldOut(seq, 0, 0.3) {
 			t.Fatalf("message %d is held out of 0.1 but not of 0.3", seq)
@@ -83,6 +87,7 @@ func TestHeldOutGrowsWithShare(t *testing.T) {
 }
 
 func TestSplit(t *testing.T) {
+	t.Parallel()
 	share := func(x float64) *float64 { return &x }
 	tests := []struct {
 		name     string
@@ -132,6 +137,7 @@ func TestSplit(t *testing.T) {
 // Whatever comes later, a row once held out stays so: versions are compared on rows
 // that none of them saw.
 func TestSplitIsForGood(t *testing.T) {
+	t.Parallel()
 	before := map[float64]bool{}
 	for _, n := range []int{5, 20, 100, 1000} {
 		s := newSplit(oneNumber(), &model.Training{})

@@ -19,6 +19,7 @@ func slow(t *testing.T) string {
 }
 
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, slow(t))
 	d.points(t, "iris", 100, 1)
@@ -50,6 +51,7 @@ func TestCancel(t *testing.T) {
 }
 
 func TestParallelBoundsTrainings(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, slow(t))
 	d.create(t, change(t, spec, "name: iris", "name: other"))
@@ -84,6 +86,7 @@ func TestParallelBoundsTrainings(t *testing.T) {
 }
 
 func TestRunEndsTrainings(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, slow(t))
 	d.points(t, "iris", 100, 1)
@@ -103,6 +106,7 @@ func TestRunEndsTrainings(t *testing.T) {
 }
 
 func TestOtherProcessTrains(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, slow(t))
 	d.points(t, "iris", 100, 1)
@@ -129,6 +133,7 @@ func TestOtherProcessTrains(t *testing.T) {
 // Whatever moves the champion meanwhile, a promotion is decided against the version
 // that it replaces.
 func TestChampionMovesMeanwhile(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
@@ -171,6 +176,7 @@ func TestChampionMovesMeanwhile(t *testing.T) {
 }
 
 func TestSubjectsOfAnotherPrefix(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	subjects := wire.Subjects{Prefix: "acme"}
 	if err := learn.Setup(t.Context(), d.js, subjects, 1); err != nil {

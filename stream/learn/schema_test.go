@@ -23,6 +23,7 @@ func (d *deployment) named(t *testing.T, n int, body string) {
 }
 
 func TestChampionOfAnotherSchema(t *testing.T) {
+	t.Parallel()
 	const (
 		x  = "  - {name: x, type: number}\n"
 		y  = "  - {name: y, type: number}\n"
@@ -67,6 +68,7 @@ func TestChampionOfAnotherSchema(t *testing.T) {
 // A category that only held-out rows show cannot be scored; it does not spoil the
 // training.
 func TestUnknownCategoryAmongHeldOutRows(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, change(t, spec, "{name: y, type: number}", "{name: y, type: category}"))
 	for i := range 60 {

@@ -12,11 +12,13 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// What the stream of results keeps: they are for whoever follows them, not an
-// archive.
+// What the streams keep that anybody can fill without a model or an
+// acknowledgement: results and failed requests are for whoever follows them, not
+// an archive.
 const (
-	resultAge   = 24 * time.Hour
-	resultCount = 100_000 // of each model
+	resultAge = 24 * time.Hour
+	deadAge   = 30 * 24 * time.Hour
+	count     = 100_000 // messages of each model
 )
 
 // Setup makes the streams that trainings and predictions need where they are
@@ -25,7 +27,9 @@ const (
 //
 //   - <PREFIX>_TRAIN keeps examples until they are deleted; an example published
 //     again with its Nats-Msg-Id within 2 minutes counts once.
-//   - <PREFIX>_DEAD keeps bad examples, each once: it never outgrows _TRAIN.
+//   - <PREFIX>_DEAD keeps bad examples, each once, and predictions nobody waited
+//     for that failed, for 30 days, at most 100,000 messages of a model. A bad
+//     example that is still in _TRAIN comes back with the next training.
 //   - <PREFIX>_RESULT keeps predictions for a day, at most 100,000 messages of a
 //     model.
 //
@@ -55,16 +59,18 @@ func streams(subjects wire.Subjects, replicas int) []jetstream.StreamConfig {
 	train.Duplicates = 2 * time.Minute
 
 	dead.Name = subjects.Stream("DEAD")
-	dead.Description = "examples that could not be used, with the reason"
+	dead.Description = "examples and requests that could not be used, with the reason"
 	dead.Subjects = []string{subjects.Dead("*")}
 	dead.Duplicates = 10 * time.Minute
+	dead.MaxAge = deadAge
+	dead.MaxMsgsPerSubject = count
 
 	result.Name = subjects.Stream("RESULT")
 	result.Description = "predictions nobody waited for"
 	result.Subjects = []string{subjects.Result("*")}
 	result.Duplicates = 2 * time.Minute
 	result.MaxAge = resultAge
-	result.MaxMsgsPerSubject = resultCount
+	result.MaxMsgsPerSubject = count
 
 	return []jetstream.StreamConfig{train, dead, result}
 }

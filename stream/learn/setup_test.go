@@ -13,6 +13,7 @@ import (
 )
 
 func TestSetup(t *testing.T) {
+	t.Parallel()
 	js, err := jetstream.New(embeddedtest.Connect(t))
 	if err != nil {
 		t.Fatal(err)
@@ -43,16 +44,19 @@ func TestSetup(t *testing.T) {
 			t.Errorf("%s deduplicates for %v, want 2 to 10 minutes", name, cfg.Duplicates)
 		}
 	}
-	s, err := js.Stream(t.Context(), "ACME_RESULT")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if cfg := s.CachedInfo().Config; cfg.MaxAge == 0 || cfg.MaxMsgsPerSubject <= 0 {
-		t.Errorf("results are kept for %v and %d a model, want bounds", cfg.MaxAge, cfg.MaxMsgsPerSubject)
+	for _, name := range []string{"ACME_RESULT", "ACME_DEAD"} { // which anybody can fill
+		s, err := js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg := s.CachedInfo().Config; cfg.MaxAge == 0 || cfg.MaxMsgsPerSubject <= 0 {
+			t.Errorf("%s keeps for %v and %d a model, want bounds", name, cfg.MaxAge, cfg.MaxMsgsPerSubject)
+		}
 	}
 }
 
 func TestSetupLeavesConfigurationAlone(t *testing.T) {
+	t.Parallel()
 	js, err := jetstream.New(embeddedtest.Connect(t))
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +80,7 @@ func TestSetupLeavesConfigurationAlone(t *testing.T) {
 }
 
 func TestSetupRefusesForeignStream(t *testing.T) {
+	t.Parallel()
 	js, err := jetstream.New(embeddedtest.Connect(t))
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 )
 
 func TestFirstVersionIsPromoted(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{Software: "modelbus test"})
 	d.create(t, spec)
 	d.points(t, "iris", 200, 1)
@@ -48,6 +49,7 @@ func TestFirstVersionIsPromoted(t *testing.T) {
 }
 
 func TestMoreExamplesReplaceTheChampion(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, change(t, change(t, spec, "epochs: 20", "epochs: 1"), "0.05", "0.0001"))
 	d.points(t, "iris", 60, 1)
@@ -68,6 +70,7 @@ func TestMoreExamplesReplaceTheChampion(t *testing.T) {
 }
 
 func TestWorseVersionIsRejected(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 300, 1)
@@ -92,6 +95,7 @@ func TestWorseVersionIsRejected(t *testing.T) {
 }
 
 func TestMinDelta(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, change(t, spec, "seed: 7", "seed: 7, min_delta: 0.01"))
 	d.points(t, "iris", 100, 1)
@@ -106,6 +110,7 @@ func TestMinDelta(t *testing.T) {
 }
 
 func TestNoPromote(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
@@ -119,6 +124,7 @@ func TestNoPromote(t *testing.T) {
 }
 
 func TestNothingHeldOutPromotes(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, change(t, spec, "seed: 7", "seed: 7, holdout: 0"))
 	d.points(t, "iris", 50, 1)
@@ -131,6 +137,7 @@ func TestNothingHeldOutPromotes(t *testing.T) {
 
 // The same range of the stream and the same seed give the same artifact, wherever.
 func TestTrainingIsReproducible(t *testing.T) {
+	t.Parallel()
 	var versions []registry.Version
 	for range 2 {
 		d := deploy(t, learn.Options{})
@@ -147,6 +154,7 @@ func TestTrainingIsReproducible(t *testing.T) {
 }
 
 func TestSeedOfTheRequest(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
@@ -163,6 +171,7 @@ func TestSeedOfTheRequest(t *testing.T) {
 }
 
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 200, 1)
@@ -209,6 +218,7 @@ func TestProgress(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		spec   string
@@ -254,6 +264,7 @@ func TestFailures(t *testing.T) {
 }
 
 func TestTrainUnknownModel(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	if _, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{}); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("Train(iris) = %v, want ErrNotFound", err)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestWarmTraining(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
@@ -40,6 +41,7 @@ func TestWarmTraining(t *testing.T) {
 
 // A spec that builds another network cannot go on from the champion's weights.
 func TestWarmTrainingOfAnotherNetwork(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
@@ -61,6 +63,7 @@ func TestWarmTrainingOfAnotherNetwork(t *testing.T) {
 // Other models' examples and holes in the stream are passed over, and what comes
 // during the training waits for the next.
 func TestReadingIsBounded(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "other", 30, 1)
@@ -83,6 +86,7 @@ func TestReadingIsBounded(t *testing.T) {
 
 // A purge while the examples are read ends the reading; it does not hang.
 func TestPurgeWhileReading(t *testing.T) {
+	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 5000, 1)

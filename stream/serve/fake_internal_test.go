@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,8 @@ type fakeRegistry struct {
 	broken    error             // what every read returns, nil for none
 	watchers  map[chan registry.Change]bool
 
+	reads atomic.Int64 // of models
+
 	looked chan struct{} // gets a value when version 99 is looked up, which then waits for held
 	held   chan struct{}
 }
@@ -65,6 +68,11 @@ func (f *fakeRegistry) create(name, serving string) {
 	f.change(name, func() {
 		f.models[name] = registry.Model{Name: name, Spec: []byte(spec), Created: time.Unix(1, 0)}
 	})
+}
+
+// corrupt makes the record of a model one that cannot be read.
+func (f *fakeRegistry) corrupt(name string) {
+	f.change(name, func() { f.models[name] = registry.Model{} })
 }
 
 func (f *fakeRegistry) remove(name string) {
@@ -95,21 +103,31 @@ func (f *fakeRegistry) breakReads(err error) {
 }
 
 func (f *fakeRegistry) Models(context.Context) ([]registry.Model, error) {
+	f.reads.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var all []registry.Model
-	for _, m := range f.models {
+	err := f.broken
+	for name, m := range f.models {
+		if m.Name == "" {
+			err = errors.Join(err, fmt.Errorf("%w: %s", registry.ErrCorrupt, name))
+			continue
+		}
 		all = append(all, m)
 	}
-	return all, f.broken
+	return all, err
 }
 
 func (f *fakeRegistry) Model(_ context.Context, name string) (registry.Model, error) {
+	f.reads.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m, ok := f.models[name]
 	if !ok {
 		return m, registry.ErrNotFound
+	}
+	if m.Name == "" {
+		return m, registry.ErrCorrupt
 	}
 	return m, f.broken
 }

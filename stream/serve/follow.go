@@ -93,15 +93,21 @@ func (f *follower) watch(ctx context.Context) {
 	}
 }
 
+// note has c looked at.
 func (f *follower) note(c registry.Change) {
+	f.keep(c)
+	f.rouse()
+}
+
+// keep has c looked at with whatever is next, or at the next retry.
+func (f *follower) keep(c registry.Change) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	if c.Model == "" {
 		f.all = true
 	} else {
 		f.names[c.Model] = true
 	}
-	f.mu.Unlock()
-	f.rouse()
 }
 
 func (f *follower) rouse() {
@@ -119,7 +125,7 @@ func (f *follower) look(ctx context.Context, listed func()) error {
 	f.mu.Unlock()
 	if all {
 		if err := f.list(ctx, names); err != nil {
-			f.note(registry.Change{})
+			f.keep(registry.Change{})
 			return err
 		}
 		listed()
@@ -127,7 +133,7 @@ func (f *follower) look(ctx context.Context, listed func()) error {
 	var errs []error
 	for name := range names {
 		if err := f.lookAt(ctx, name); err != nil {
-			f.note(registry.Change{Model: name})
+			f.keep(registry.Change{Model: name})
 			errs = append(errs, err)
 		}
 	}
@@ -140,7 +146,10 @@ func (f *follower) list(ctx context.Context, names map[string]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	models, err := f.catalog.Models(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, registry.ErrCorrupt):
+		f.shared.log.Error().Err(err).Msg("models that cannot be read are not served")
+	case err != nil:
 		return fmt.Errorf("listing models: %w", err)
 	}
 	for name := range *f.table.Load() {

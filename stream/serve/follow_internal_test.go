@@ -87,6 +87,49 @@ func TestRegistryOutage(t *testing.T) {
 	h.await("two x")
 }
 
+// TestOutageIsNotHammered breaks the registry in a way that answers at once.
+func TestOutageIsNotHammered(t *testing.T) {
+	h := build(t, Options{})
+	h.create("iris", "")
+	h.publish("iris", "champion", 1, "one")
+	h.start()
+	h.breakReads(errors.New("no leader"))
+	before := h.reads.Load()
+	h.create("iris", "") // a change to look at
+	for end := time.Now().Add(3 * firstRetry); time.Now().Before(end); {
+		h.ask("modelbus.predict.iris", "x")
+	}
+	if n := h.reads.Load() - before; n < 1 || n > 20 {
+		t.Errorf("the registry was read %d times in %v of an outage, want a few with growing pauses", n, 3*firstRetry)
+	}
+}
+
+// TestUnreadableModel has a record that cannot be read beside one that can.
+func TestUnreadableModel(t *testing.T) {
+	h := build(t, Options{})
+	h.create("iris", "")
+	h.publish("iris", "champion", 1, "one")
+	h.corrupt("broken")
+	h.start()
+	if got := h.ask("modelbus.predict.iris", "x"); string(got.Data) != "one x" {
+		t.Errorf("answer = %s, want one x", got.Data)
+	}
+	h.corrupt("iris") // what was loaded serves on
+	h.create("wine", "")
+	h.publish("wine", "champion", 1, "red")
+	for end := time.Now().Add(patience); ; {
+		if got := h.ask("modelbus.predict.wine", "x"); string(got.Data) == "red x" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("a model beside unreadable ones is never served")
+		}
+	}
+	if got := h.ask("modelbus.predict.iris", "x"); string(got.Data) != "one x" {
+		t.Errorf("answer of a model whose record went bad = %s, want one x", got.Data)
+	}
+}
+
 // TestSwaps moves the champion while many callers ask: each is answered once,
 // with its own payload, by the version that its answer names.
 func TestSwaps(t *testing.T) {

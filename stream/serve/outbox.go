@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -21,11 +22,16 @@ const (
 	ackTimeout = 5 * time.Second
 	sendTries  = 4
 	firstPause = 100 * time.Millisecond // between tries, doubling
+
+	outboxDrain = 10 * time.Second // for what is there when the outbox is closed
+
+	lossLines = 10 // a second, of the log
 )
 
 // An outbox stores results and dead requests, for which nobody waits, in their
 // streams. It never blocks its users: it is bounded in number and bytes, and
-// what does not fit, or is not acknowledged after some tries, is logged and counted.
+// what does not fit, or is not acknowledged after some tries, is counted and, up to
+// some lines a second, logged.
 type outbox struct {
 	js    jetstream.JetStream
 	log   zerolog.Logger
@@ -33,6 +39,10 @@ type outbox struct {
 	bytes atomic.Int64
 	lost  atomic.Uint64
 	wg    sync.WaitGroup
+
+	drain time.Duration   // after close, before the rest is given up
+	ctx   context.Context //nolint:containedctx // of the outbox's own goroutines
+	stop  context.CancelFunc
 }
 
 // sent is a message that awaits its acknowledgement.
@@ -51,7 +61,11 @@ func newOutbox(nc *nats.Conn, log zerolog.Logger) (*outbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing to store results: %w", err)
 	}
-	o := &outbox{js: js, log: log, queue: make(chan *nats.Msg, outboxMessages)}
+	o := &outbox{
+		js: js, log: log.Sample(&zerolog.BurstSampler{Burst: lossLines, Period: time.Second}),
+		queue: make(chan *nats.Msg, outboxMessages), drain: outboxDrain,
+	}
+	o.ctx, o.stop = context.WithCancel(context.Background())
 	flight := make(chan sent, ackWindow)
 	o.wg.Go(func() {
 		defer close(flight)
@@ -81,14 +95,21 @@ func (o *outbox) put(m *nats.Msg) {
 	o.lose(m, fmt.Errorf("more than %d messages or %d bytes wait to be stored", outboxMessages, outboxBytes))
 }
 
-// close stores what is there and returns when that is done. No put may follow.
+// close stores what is there and returns when that is done; what cannot be
+// stored within the time for it is lost. No put may follow.
 func (o *outbox) close() {
 	close(o.queue)
+	timer := time.AfterFunc(o.drain, o.stop)
+	defer timer.Stop()
+	defer o.stop()
 	o.wg.Wait()
 }
 
 func (o *outbox) send(m *nats.Msg) sent {
 	s := sent{msg: m, id: nuid.Next()}
+	if s.err = o.ctx.Err(); s.err != nil {
+		return s
+	}
 	s.ack, s.err = o.js.PublishMsgAsync(m, jetstream.WithMsgID(s.id))
 	return s
 }
@@ -102,11 +123,21 @@ func (o *outbox) settle(s sent) {
 		case <-s.ack.Ok():
 			return
 		case err = <-s.ack.Err():
+		case <-o.ctx.Done():
+			err = o.ctx.Err()
 		}
 	}
 	pause := firstPause
 	for range sendTries - 1 {
-		<-time.After(pause)
+		if errors.Is(err, nats.ErrMaxPayload) {
+			break
+		}
+		select {
+		case <-time.After(pause):
+		case <-o.ctx.Done():
+			o.lose(s.msg, fmt.Errorf("it was not stored before the server stopped: %w", err))
+			return
+		}
 		pause *= 2
 		if err = o.publish(s); err == nil {
 			return
@@ -116,13 +147,13 @@ func (o *outbox) settle(s sent) {
 }
 
 func (o *outbox) publish(s sent) error {
-	ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
+	ctx, cancel := context.WithTimeout(o.ctx, ackTimeout)
 	defer cancel()
 	_, err := o.js.PublishMsg(ctx, s.msg, jetstream.WithMsgID(s.id))
 	return err
 }
 
 func (o *outbox) lose(m *nats.Msg, err error) {
-	o.lost.Add(1)
-	o.log.Error().Err(err).Str("subject", m.Subject).Int("bytes", len(m.Data)).Msg("message could not be stored and is lost")
+	lost := o.lost.Add(1)
+	o.log.Error().Err(err).Str("subject", m.Subject).Int("bytes", len(m.Data)).Uint64("lost", lost).Msg("message could not be stored and is lost")
 }

@@ -3,15 +3,17 @@ package serve
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
-	"unicode"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
+
+// idRoom is what the message id of a stored result may take.
+const idRoom = 64
 
 // post sends answers. Those nobody waits for go to the outbox.
 type post struct {
@@ -45,21 +47,20 @@ func (p *post) bury(model string, m *nats.Msg, e *wire.Error) {
 	if model == "" {
 		model = lostModel(m.Subject)
 	}
-	dead := &nats.Msg{Subject: p.subjects.Dead(model), Header: maps.Clone(m.Header), Data: m.Data}
-	if dead.Header == nil {
-		dead.Header = nats.Header{}
-	}
-	maps.DeleteFunc(dead.Header, func(key string, _ []string) bool { return strings.HasPrefix(key, "Nats-") })
-	setHeader(dead.Header, wire.HeaderReason, oneLine(e.Message))
-	setHeader(dead.Header, wire.HeaderSubject, m.Subject)
-	p.outbox.put(dead)
+	p.outbox.put(wire.Dead(p.subjects.Dead(model), m.Header, m.Data, m.Subject, e, p.nc.MaxPayload()))
 }
 
+// nobody stands on dead subjects for what is no model's name.
+const nobody = "unknown"
+
 // lostModel returns the token of a malformed predict subject where its model
-// should be.
+// should be, if it could be a model's name.
 func lostModel(subject string) string {
 	_, rest, _ := strings.Cut(subject, ".predict.")
 	token, _, _ := strings.Cut(rest, ".")
+	if registry.CheckModel(token) != nil {
+		return nobody
+	}
 	return token
 }
 
@@ -68,19 +69,26 @@ func lostModel(subject string) string {
 func (p *post) answer(model string, r *request, msg *nats.Msg) error {
 	if r.msg.Reply == "" {
 		msg.Subject = p.subjects.Result(model)
+		if int64(msg.Size())+idRoom > p.nc.MaxPayload() {
+			return p.tooLarge(msg)
+		}
 		p.outbox.put(msg)
 		return nil
 	}
 	msg.Subject = r.msg.Reply
 	err := p.nc.PublishMsg(msg)
 	if errors.Is(err, nats.ErrMaxPayload) {
-		return fmt.Errorf("%w: the answer has %d bytes, the server takes %d: ask for fewer rows",
-			wire.ErrTooLarge, len(msg.Data), p.nc.MaxPayload())
+		return p.tooLarge(msg)
 	}
 	if err != nil {
 		p.log.Error().Err(err).Str("model", model).Msg("answer could not be sent")
 	}
 	return nil
+}
+
+func (p *post) tooLarge(msg *nats.Msg) error {
+	return fmt.Errorf("%w: the answer has %d bytes, the server takes %d: ask for fewer rows",
+		wire.ErrTooLarge, len(msg.Data), p.nc.MaxPayload())
 }
 
 func (p *post) send(m *nats.Msg) {
@@ -101,18 +109,4 @@ func passOn(to, from nats.Header) {
 // setHeader sets a header whose key is written as it travels.
 func setHeader(h nats.Header, key, value string) {
 	h[key] = []string{value}
-}
-
-// reasonBytes bounds the reason in the header of a dead request.
-const reasonBytes = 512
-
-// oneLine makes text fit into a header.
-func oneLine(text string) string {
-	text = strings.ToValidUTF8(text[:min(len(text), reasonBytes)], "")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

@@ -93,7 +93,7 @@ type RollbackRequest struct {
 // Training is the data of a "training" event: published plainly, not kept.
 type Training struct {
 	ID     string             `json:"id"`
-	State  string             `json:"state"` // "reading", "epoch", "evaluating", "storing", "done"
+	State  string             `json:"state"` // "waiting" (for other models' trainings), "reading", "epoch", "evaluating", "storing", "done"
 	Epoch  int                `json:"epoch,omitempty"`
 	Epochs int                `json:"epochs,omitempty"`
 	Rows   int                `json:"rows,omitempty"`

@@ -142,7 +142,7 @@ func (e *Error) Reply(msg *nats.Msg) {
 	if status == 0 {
 		status = codeOf(func(c Code) bool { return c.Word == e.Code }).Status
 	}
-	msg.Header.Set(HeaderError, oneLine(e.Message))
+	msg.Header.Set(HeaderError, HeaderText(e.Message))
 	msg.Header.Set(HeaderErrorCode, strconv.Itoa(status))
 	msg.Header.Del(HeaderContentLength)
 	var body bytes.Buffer
@@ -154,11 +154,13 @@ func (e *Error) Reply(msg *nats.Msg) {
 	}
 }
 
-// maxHeader bounds the error text in the header; the body has all of it.
+// maxHeader bounds a text in a header: it is no place for a long value quoted
+// in an error.
 const maxHeader = 512
 
-// oneLine makes text fit for a header.
-func oneLine(text string) string {
+// HeaderText makes text fit for a header: one line of at most 512 bytes and a
+// mark that there was more.
+func HeaderText(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
 			return ' '

@@ -68,7 +68,7 @@ func (r *Request) begin(s *feature.Schema, header nats.Header) {
 		r.label = s.Label.Name
 	}
 	if id := header[HeaderID]; len(id) > 0 {
-		r.ID = oneLine(id[0])
+		r.ID = HeaderText(id[0])
 	}
 }
 

@@ -15,9 +15,10 @@ const (
 	HeaderVersion       = "Modelbus-Version"
 	HeaderID            = "Modelbus-Id"
 	HeaderDeadline      = "Modelbus-Deadline" // RFC 3339 with nanoseconds, or Unix milliseconds
-	HeaderReason        = "Modelbus-Reason"   // on dead examples: the error
-	HeaderSubject       = "Modelbus-Subject"  // on dead examples: where it came from
+	HeaderReason        = "Modelbus-Reason"   // on dead examples and requests: the error
+	HeaderSubject       = "Modelbus-Subject"  // on dead examples and requests: where it came from
 	HeaderSequence      = "Modelbus-Sequence" // on dead examples: its place in the stream
+	HeaderRow           = "Modelbus-Row"      // on dead examples that were one of a batch: their place in the message, from 0
 	HeaderTrace         = "traceparent"
 	HeaderContentLength = "Inference-Header-Content-Length"
 	HeaderError         = "Nats-Service-Error"
