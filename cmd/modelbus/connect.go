@@ -18,6 +18,9 @@ import (
 // errNoServer is returned when no NATS server answers.
 var errNoServer = errors.New("no NATS server")
 
+// errNoContext is returned for a nats context that is not there.
+var errNoContext = errors.New("no nats context")
+
 // A connection says how to reach NATS: the flags, variables and contexts of the
 // nats command line.
 type connection struct {
@@ -97,7 +100,7 @@ func (c *connection) connect(extra ...nats.Option) (*nats.Conn, error) {
 	case err == nil:
 		return nc, nil
 	case c.context != "" && strings.Contains(err.Error(), "unknown context"):
-		return nil, fmt.Errorf("%w: nats context %q: `nats context ls` lists them", errNoFile, c.context)
+		return nil, fmt.Errorf("%w %q: `nats context ls` lists them", errNoContext, c.context)
 	case unresolved, errors.Is(err, nats.ErrNoServers), strings.Contains(err.Error(), "connection refused"):
 		return nil, fmt.Errorf("%w at %s: %w", errNoServer, c.where(), err)
 	default:

@@ -53,7 +53,7 @@ func exitCode(err error) int {
 		errs []error
 	}{
 		{exitRejected, []error{errRejected}},
-		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, os.ErrNotExist}},
+		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, errNoContext, os.ErrNotExist}},
 		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer}},
 		{exitTimeout, []error{wire.ErrDeadlineExceeded, context.DeadlineExceeded, nats.ErrTimeout}},
 		{exitRefused, []error{
