@@ -211,10 +211,10 @@ func (w *worker) answer(g *group, lo, hi int) {
 			msg = &nats.Msg{Header: nats.Header{}}
 		}
 		clear(msg.Header)
+		msg.Header[wire.HeaderModel] = w.model
+		msg.Header[wire.HeaderVersion] = g.version.text
 		err := g.batch.encode(msg, i, g.start(i)-base)
 		if err == nil {
-			msg.Header[wire.HeaderModel] = w.model
-			msg.Header[wire.HeaderVersion] = g.version.text
 			passOn(msg.Header, r.msg.Header)
 			err = w.lane.post.answer(w.lane.name, r, msg)
 		}

@@ -19,15 +19,20 @@ type Answer struct {
 }
 
 // EncodeReply fills header and body of msg with rows [lo, lo+req.Rows) of out,
-// in req's form. It appends to msg.Data[:0]. An output that is not finite is an
-// error that wraps [ErrInternal].
+// in req's form. It appends to msg.Data[:0]. Headers that name model and version
+// stay if they are there: who answers often keeps their values. An output that is
+// not finite is an error that wraps [ErrInternal].
 func EncodeReply(msg *nats.Msg, req *Request, ans Answer, out *model.Output, lo int) error {
 	if msg.Header == nil {
 		msg.Header = make(nats.Header, 4)
 	}
 	version := strconv.FormatUint(ans.Version, 10)
-	msg.Header[HeaderModel] = []string{ans.Model}
-	msg.Header[HeaderVersion] = []string{version}
+	if len(msg.Header[HeaderModel]) == 0 {
+		msg.Header[HeaderModel] = []string{ans.Model}
+	}
+	if len(msg.Header[HeaderVersion]) == 0 {
+		msg.Header[HeaderVersion] = []string{version}
+	}
 	if req.ID != "" && !req.bodyID {
 		msg.Header[HeaderID] = []string{req.ID}
 	}

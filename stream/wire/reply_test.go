@@ -3,8 +3,10 @@ package wire_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -209,4 +211,23 @@ func FuzzDecodeReply(f *testing.F) {
 			t.Errorf("DecodeReply = %v, %v", p, err)
 		}
 	})
+}
+
+// TestEncodeReplyKeepsNames answers as a server does: with its own header values
+// and a buffer that is used again.
+func TestEncodeReplyKeepsNames(t *testing.T) {
+	names := nats.Header{wire.HeaderModel: {"iris"}, wire.HeaderVersion: {"123456"}}
+	msg := &nats.Msg{Header: maps.Clone(names)}
+	req, out := &wire.Request{Rows: 2}, numbers(1.5, 2.5)
+	allocated := testing.AllocsPerRun(100, func() {
+		if err := wire.EncodeReply(msg, req, wire.Answer{Model: "iris", Version: 7}, out, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocated != 0 {
+		t.Errorf("%v allocations, want none", allocated)
+	}
+	if !maps.EqualFunc(msg.Header, names, slices.Equal) {
+		t.Errorf("header = %v, want %v as it was", msg.Header, names)
+	}
 }
