@@ -18,10 +18,10 @@ const (
 // Suggest returns a spec to start from for rows of a schema: a small dense
 // network whose width and training follow the number of rows and inputs.
 //
-// Below 1,000 rows no row is spared to validate on: a narrow network, with a
-// little dropout, trains for a fixed number of epochs. From there on a tenth of the
+// Below 1,000 rows no row is spared to validate on: a narrow network, with
+// dropout, trains for a fixed number of epochs. From there on a tenth of the
 // rows says when to stop. Vectors of up to 20,000 rows (images, spectra) are
-// numbers of one kind that a wide network easily learns by heart, so these get more
+// numbers of one kind that a wide network easily learns by heart, so these get
 // dropout and, for classes, smoothed labels (Szegedy et al., "Rethinking the
 // Inception Architecture", 2016, section 7) instead of early stopping. From 20,000
 // rows on there are enough of them to do without any of that.
@@ -82,7 +82,7 @@ func planFor(schema *feature.Schema, rows int) plan {
 			Epochs: 60, BatchSize: 32, ValidationSplit: 0.1, EarlyStopping: &EarlyStopping{Patience: 8},
 		}}
 	default:
-		p = plan{units: []int{16}, dropout: 0.1, rate: 0.005, training: Training{Epochs: 100, BatchSize: 16}}
+		p = plan{units: []int{16}, dropout: 0.2, rate: 0.005, training: Training{Epochs: 100, BatchSize: 16}}
 	}
 	if schema.Width() >= wideInput {
 		p.units[0] *= 2
