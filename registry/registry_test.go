@@ -11,19 +11,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/registry"
 )
 
-// TestMain lets one goroutine outlive the tests, which is nats-server's: a
-// stream that asks for the consumer of its source while that has no leader waits
-// half a minute for the answer, and shutting the server down does not end it.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(
-		"github.com/nats-io/nats-server/v2/server.(*stream).trySetupSourceConsumer.func3"))
-}
+func TestMain(m *testing.M) { embeddedtest.VerifyTestMain(m) }
 
 // create returns a new registry on a new server.
 func create(tb testing.TB) (*registry.Registry, *nats.Conn) {
