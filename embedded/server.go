@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -16,7 +17,8 @@ import (
 )
 
 var (
-	// ErrInUse is returned by Start when another process uses the directory.
+	// ErrInUse is returned by Start when another process uses the directory and
+	// still does a second later.
 	ErrInUse = errors.New("store directory is in use")
 
 	// ErrOpen is returned by Start for an address beyond loopback without authentication.
@@ -26,7 +28,14 @@ var (
 	ErrNotReady = errors.New("embedded NATS server is not ready")
 )
 
-const readyTimeout = 30 * time.Second
+const (
+	readyTimeout = 30 * time.Second
+
+	// lockTimeout is how long Start waits for a directory in use: a process that
+	// was killed may still be on its way out.
+	lockTimeout = time.Second
+	lockEvery   = 20 * time.Millisecond
+)
 
 // Options configure a server. The zero value is a server that listens on no
 // port and keeps its streams in a temporary directory, removed at the end.
@@ -190,8 +199,10 @@ func lock(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("making the store directory: %w", err)
 	}
 	l := flock.New(filepath.Join(dir, "modelbus.lock"))
-	ok, err := l.TryLock()
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	defer cancel()
+	ok, err := l.TryLockContext(ctx, lockEvery)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("locking %s: %w", l.Path(), err)
 	}
 	if !ok {

@@ -86,3 +86,22 @@ func TestConnect(t *testing.T) {
 		t.Errorf("NextMsg = %v, %v", msg, err)
 	}
 }
+
+// TestStartWaitsForTheDirectory starts a server while the one before is still on
+// its way out.
+func TestStartWaitsForTheDirectory(t *testing.T) {
+	dir := t.TempDir()
+	first, err := embedded.Start(embedded.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- first.Close() }()
+	second, err := embedded.Start(embedded.Options{Dir: dir})
+	if err != nil {
+		t.Fatalf("second Start = %v, want it to wait for the first to end", err)
+	}
+	if err := errors.Join(<-closed, second.Close()); err != nil {
+		t.Error(err)
+	}
+}

@@ -29,21 +29,15 @@ const (
 // Encode returns the artifact: one safetensors file, the same bytes for the same
 // model.
 func (m *Model) Encode() ([]byte, error) {
-	spec, err := m.spec.MarshalJSON()
+	if m.dropped {
+		return nil, fmt.Errorf("encoding model %q: %w", m.spec.Name, ErrDropped)
+	}
+	metadata, err := m.metadata()
 	if err != nil {
 		return nil, err
 	}
-	state := m.pipeline.State()
-	vocabularies := state.Vocabularies
-	if vocabularies == nil {
-		vocabularies = map[string][]string{}
-	}
-	words, err := json.Marshal(vocabularies)
-	if err != nil {
-		return nil, fmt.Errorf("encoding model %q: vocabularies: %w", m.spec.Name, err)
-	}
 	var tensors []tensor
-	for name, values := range state.Stats {
+	for name, values := range m.pipeline.State().Stats {
 		tensors = append(tensors, tensorF64(pipelinePrefix+name, values))
 	}
 	for _, p := range m.network.Params() {
@@ -57,17 +51,52 @@ func (m *Model) Encode() ([]byte, error) {
 			return nil, fmt.Errorf("encoding model %q: tensor %q is not finite at index %d", m.spec.Name, tensors[i].name, at)
 		}
 	}
-	file, err := writeSafetensors(map[string]string{
+	file, err := writeSafetensors(metadata, tensors)
+	if err != nil {
+		return nil, fmt.Errorf("encoding model %q: %w", m.spec.Name, err)
+	}
+	return file, nil
+}
+
+// metadata returns what an artifact says besides its tensors.
+func (m *Model) metadata() (map[string]string, error) {
+	spec, err := m.spec.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	vocabularies := m.pipeline.State().Vocabularies
+	if vocabularies == nil {
+		vocabularies = map[string][]string{}
+	}
+	words, err := json.Marshal(vocabularies)
+	if err != nil {
+		return nil, fmt.Errorf("encoding model %q: vocabularies: %w", m.spec.Name, err)
+	}
+	return map[string]string{
 		keyFormat:       formatVersion,
 		keySpec:         string(spec),
 		keyVocabularies: string(words),
 		keyEpochs:       strconv.Itoa(m.epochs),
 		keySteps:        strconv.FormatInt(m.steps, 10),
-	}, tensors)
+	}, nil
+}
+
+// checkStorable returns an error if an artifact cannot hold m's vocabularies,
+// which is better known before the training than after it.
+func (m *Model) checkStorable() error {
+	metadata, err := m.metadata()
 	if err != nil {
-		return nil, fmt.Errorf("encoding model %q: %w", m.spec.Name, err)
+		return err
 	}
-	return file, nil
+	text, err := json.Marshal(metadata)
+	if err != nil {
+		return fmt.Errorf("encoding model %q: metadata: %w", m.spec.Name, err)
+	}
+	if len(text) > maxHeader {
+		return fmt.Errorf("%w: the categories and classes take %d bytes of the artifact's header, at most %d are allowed: "+
+			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader, feature.Hashing)
+	}
+	return nil
 }
 
 // Decode reads an artifact. It trusts nothing: every error wraps [ErrArtifact]

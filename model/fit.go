@@ -85,6 +85,9 @@ func checkParent(spec *Spec, parent *Model) error {
 	if parent == nil {
 		return nil
 	}
+	if parent.dropped {
+		return fmt.Errorf("training on from model %q: %w", parent.spec.Name, ErrDropped)
+	}
 	old := parent.spec
 	for _, part := range []struct {
 		name string
@@ -130,6 +133,9 @@ func newModel(spec *Spec, frame *feature.Frame, train []int, parent *Model) (*Mo
 		return nil, err
 	}
 	m := &Model{spec: own, pipeline: pipeline}
+	if err := m.checkStorable(); err != nil {
+		return nil, err
+	}
 	return m, m.build()
 }
 

@@ -15,6 +15,16 @@ type Model struct {
 	state  []*nn.Param // of the optimizer
 	steps  int64
 	epochs int
+
+	dropped bool // state and gradients were dropped
+}
+
+// DropTraining frees what only training needs, gradients and optimizer state:
+// up to three times the memory of the weights. The model predicts as before, but
+// can be neither encoded nor trained on.
+func (m *Model) DropTraining() {
+	m.network.DropGradients()
+	m.state, m.dropped = nil, true
 }
 
 // Spec returns the model's spec. Callers must not change it.

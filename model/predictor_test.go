@@ -1,8 +1,10 @@
 package model_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 	"github.com/modelbus/modelbus/model/nn"
 )
 
@@ -104,6 +107,37 @@ func TestEvaluateUnseenClass(t *testing.T) {
 	for name, f := range map[string]*feature.Frame{"unlabelled": feature.NewFrame(m.Schema(), false), "empty": feature.NewFrame(m.Schema(), true)} {
 		if _, err := m.Evaluate(f); !errors.Is(err, feature.ErrInvalid) {
 			t.Errorf("%s: error = %v", name, err)
+		}
+	}
+}
+
+// TestEvaluateWeighs counts a row of weight 3 as three rows.
+func TestEvaluateWeighs(t *testing.T) {
+	m := smallModel(t)
+	weighed, repeated := feature.NewFrame(m.Schema(), true), feature.NewFrame(m.Schema(), true)
+	f := flowers(t, m.Schema(), 60, 9)
+	for i := range f.Len() {
+		row := f.Row(i)
+		row.Weight = float64(1 + i%3)
+		if err := weighed.Append(row); err != nil {
+			t.Fatal(err)
+		}
+		for range 1 + i%3 {
+			appendRow(t, repeated, row.Label, row.Values...)
+		}
+	}
+	got, err := m.Evaluate(weighed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.Evaluate(repeated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near := kerneltest.Tolerance{Rel: 1e-12} // the order of additions in float64
+	for name, w := range want.Values {
+		if g := got.Values[name]; !near.Near(g, w) {
+			t.Errorf("%s = %v weighed, %v repeated", name, g, w)
 		}
 	}
 }
@@ -248,6 +282,52 @@ func TestWeights(t *testing.T) {
 		if got := predict(tt.extra, tt.weight); math.Abs(got-tt.want) > 0.06 {
 			t.Errorf("%s: probability = %v, want about %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestBalancedWeightsAreOneForBalancedClasses shows the scale of balanced weights:
+// where all classes are as frequent, they change nothing.
+func TestBalancedWeightsAreOneForBalancedClasses(t *testing.T) {
+	weights := func(extra string) []byte {
+		s := mustParse(t, strings.Replace(flowerSpec, "seed: 7", "seed: 7"+extra, 1))
+		m, _ := fit(t, s, flowers(t, &s.Schema, 90, 1), model.FitOptions{})
+		m.Spec().Training.ClassWeight = nil // the only difference that may be
+		return encode(t, m)
+	}
+	if !bytes.Equal(weights(", class_weight: balanced"), weights("")) {
+		t.Error("balanced weights of three classes of 30 rows change the training")
+	}
+	if bytes.Equal(weights(", class_weight: {setosa: 0.5}"), weights("")) {
+		t.Error("the weight of a class changes nothing")
+	}
+}
+
+// TestFitRefusesWhatNoFileCanHold notices before the training, not after, that
+// the categories are more than an artifact can hold.
+func TestFitRefusesWhatNoFileCanHold(t *testing.T) {
+	s := mustParse(t, `{name: a, features: [{name: x, type: category, encode: embedding, units: 1}], label: {name: y, type: number}}`)
+	f := feature.NewFrame(&s.Schema, true)
+	for i := range 17 { // of a million bytes each
+		appendRow(t, f, number(float64(i)), text(fmt.Sprintf("%01000000d", i)))
+	}
+	_, _, err := model.Fit(t.Context(), s, f, model.FitOptions{Progress: func(nn.Epoch) { t.Error("an epoch was trained") }})
+	if !errors.Is(err, feature.ErrInvalid) || !strings.Contains(err.Error(), "header") || !strings.Contains(err.Error(), "hashing") {
+		t.Errorf("Fit = %v, want ErrInvalid about the header that names hashing", err)
+	}
+}
+
+// TestFitHidesNoInfiniteWeight has a feature that is always 0 and a decay that
+// makes its weight infinite: no output ever shows it.
+func TestFitHidesNoInfiniteWeight(t *testing.T) {
+	s := mustParse(t, `{name: a, features: [{name: zero, type: number}], label: {name: y, type: number},
+  network: [{Dense: {units: 1, use_bias: false}}], optimizer: {SGD: {learning_rate: 0.001, weight_decay: 1e25}}, training: {epochs: 3, batch_size: 16}}`)
+	f := feature.NewFrame(&s.Schema, true)
+	for range 64 {
+		appendRow(t, f, number(1), number(0))
+	}
+	m, _, err := model.Fit(t.Context(), s, f, model.FitOptions{})
+	if m != nil || !errors.Is(err, nn.ErrDiverged) || !strings.Contains(err.Error(), "dense.kernel") {
+		t.Errorf("Fit = %v, %v, want ErrDiverged that names dense.kernel", m, err)
 	}
 }
 

@@ -10,6 +10,7 @@
 //	model.<name>               the spec and what goes with it
 //	version.<name>.<n>         an immutable record: digest, size, lineage, metrics
 //	alias.<name>.<alias>       the version an alias names, and the move that made it so
+//	number.<name>              the ledger: the last numbers given; outlives the model
 //	event.<name>.<kind>.<id>   an announcement, written in the same batch as what it announces
 //
 // Object bucket MODELBUS_ARTIFACTS: artifacts, named by their SHA-256, readable
@@ -22,6 +23,25 @@
 // alias and announcement visible together. Every decision is a compare-and-set
 // through the leader. Version numbers are never reused, not even after a model
 // was deleted. A commit whose answer was lost is looked up before it is repeated.
+//
+// All batches about one model write its ledger by compare-and-set, so decisions
+// about a model are made one after the other, whoever makes them, and each carries a
+// nonce: the message that follows a revision of the ledger says whose
+// batch came in. Single records are guarded besides, against changes by hand.
+//
+// Reads go through the leader of the stream too; artifacts come from any
+// replica and are verified, and read from the leader if they are wrong.
+//
+// An announcement reaches live listeners with its commit and the event stream a
+// moment later. If the bucket's stream has no leader when the event stream
+// sources from it, nats-server takes up to half a minute to try again: events
+// come late then, none is lost or doubled.
+//
+// # Time
+//
+// Calls try again until their context is done, or for half a minute if that has
+// no deadline, while a leader is elected or a connection made. The error says if
+// it is not known whether the change was made.
 //
 // # Concurrency
 //

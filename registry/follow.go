@@ -13,9 +13,10 @@ import (
 
 const (
 	pullExpiry    = 10 * time.Second
-	pullHeartbeat = 2 * time.Second // a consumer that is silent for two of these is made anew
-	pullMessages  = 256             // bounds what waits in this process
-	consumerRest  = time.Minute     // after which the server removes a consumer nobody pulls from
+	pullHeartbeat = time.Second // a consumer that is silent for two of these is made anew
+	apiTimeout    = 2 * time.Second
+	pullMessages  = 256         // bounds what waits in this process
+	consumerRest  = time.Minute // after which the server removes a consumer nobody pulls from
 )
 
 // A follower delivers a stream's messages in order, each once, across
@@ -187,7 +188,7 @@ func (f *follower) place(ctx context.Context) error {
 }
 
 func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
-	ctx, stop := context.WithTimeout(ctx, pullHeartbeat)
+	ctx, stop := context.WithTimeout(ctx, apiTimeout)
 	defer stop()
 	return f.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -203,7 +204,7 @@ func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
 // drop removes a consumer so that none piles up; where that cannot be done now
 // the server does it when the consumer was not used for a while.
 func (f *follower) drop(ctx context.Context, cons jetstream.Consumer) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), pullHeartbeat)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), apiTimeout)
 	defer stop()
 	info := cons.CachedInfo()
 	if err := f.js.DeleteConsumer(ctx, info.Stream, info.Name); err != nil {

@@ -146,6 +146,9 @@ func (a *app) aliasRemoveCommand() *cobra.Command {
 				if err := c.Control(cmd.Context(), wire.VerbUnalias, args[0], req, nil); err != nil {
 					return fmt.Errorf("removing alias %q: %w", args[1], err)
 				}
+				if a.json {
+					return a.printJSON(map[string]string{"model": args[0], "removed": args[1]})
+				}
 				return a.printf("%s: %s removed\n", args[0], args[1])
 			})
 		},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/client"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 func (a *app) exportCommand() *cobra.Command {
@@ -73,6 +74,9 @@ func (a *app) importCommand() *cobra.Command {
 				if a.json {
 					return a.printJSON(v)
 				}
+				if promote {
+					return a.printf("%s version %d stored and promoted\n", v.Model, v.Number)
+				}
 				return a.printf("%s version %d stored\n", v.Model, v.Number)
 			})
 		},
@@ -90,7 +94,7 @@ func writeFile(name string, data []byte, force bool) error {
 	}
 	f, err := os.OpenFile(name, flags, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return usagef("%s is there already: choose another name, or overwrite it with --force", name)
+		return fmt.Errorf("%w: %s is there already: choose another name, or overwrite it with --force", wire.ErrConflict, name)
 	}
 	if err != nil {
 		return err

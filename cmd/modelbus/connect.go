@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ import (
 
 // errNoServer is returned when no NATS server answers.
 var errNoServer = errors.New("no NATS server")
+
+// errNoContext is returned for a nats context that is not there.
+var errNoContext = errors.New("no nats context")
 
 // A connection says how to reach NATS: the flags, variables and contexts of the
 // nats command line.
@@ -91,10 +95,13 @@ func (c *connection) connect(extra ...nats.Option) (*nats.Conn, error) {
 	} else {
 		nc, _, err = natscontext.Connect(c.context, opts...)
 	}
+	_, unresolved := errors.AsType[*net.DNSError](err)
 	switch {
 	case err == nil:
 		return nc, nil
-	case errors.Is(err, nats.ErrNoServers), strings.Contains(err.Error(), "connection refused"):
+	case c.context != "" && strings.Contains(err.Error(), "unknown context"):
+		return nil, fmt.Errorf("%w %q: `nats context ls` lists them", errNoContext, c.context)
+	case unresolved, errors.Is(err, nats.ErrNoServers), strings.Contains(err.Error(), "connection refused"):
 		return nil, fmt.Errorf("%w at %s: %w", errNoServer, c.where(), err)
 	default:
 		return nil, fmt.Errorf("connecting to %s: %w", c.where(), err)
@@ -113,6 +120,9 @@ func (c *connection) where() string {
 }
 
 func (c *connection) options() ([]nats.Option, error) {
+	if c.timeout <= 0 {
+		return nil, usagef("--timeout is %v: want more than 0, such as 5s", c.timeout)
+	}
 	name := c.connectionName
 	if name == "" {
 		name = "modelbus"

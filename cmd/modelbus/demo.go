@@ -62,7 +62,12 @@ func (a *app) demoCommand() *cobra.Command {
 			"announce version 1, predict 100 new rows over NATS, publish more examples, and swap to version 2\n" +
 			"while requests are answered. It leaves no files.",
 		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.json {
+				return usagef("demo is to be looked at, it has no JSON: leave --json out")
+			}
+			return a.demo(cmd.Context(), o)
+		},
 	}
 	cmd.Flags().BoolVar(&o.stay, "stay", false, "keep serving on --listen and print nats commands to try")
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:4222", "address to listen on with --stay")

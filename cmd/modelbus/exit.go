@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/nats-io/nats.go"
 
@@ -44,12 +45,15 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
 	}
+	if errors.Is(err, registry.ErrNotInitialized) && !isAnswer(err) {
+		return exitNoResponders
+	}
 	for _, c := range []struct {
 		code int
 		errs []error
 	}{
 		{exitRejected, []error{errRejected}},
-		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile}},
+		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, errNoContext, os.ErrNotExist}},
 		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer}},
 		{exitTimeout, []error{wire.ErrDeadlineExceeded, context.DeadlineExceeded, nats.ErrTimeout}},
 		{exitRefused, []error{
@@ -73,12 +77,24 @@ func hint(err error) string {
 		return "a NATS server answered, but no modelbus is behind it: start one with `modelbus serve`"
 	case errors.Is(err, errNoServer):
 		return "start one with `modelbus serve`, or name yours with --server or --context"
+	case errors.Is(err, context.Canceled):
+		return "" // interrupted: whoever was, has said what it leaves
+	case isAnswer(err): // the sentinels of this process do not speak for the server's
+		return ""
 	case errors.Is(err, registry.ErrNotInitialized):
 		return "start `modelbus serve` once: it makes the buckets and streams"
 	case errors.Is(err, embedded.ErrInUse):
 		return "another `modelbus serve` runs on it: stop that one, or give this one its own --data"
 	case errors.Is(err, embedded.ErrOpen):
 		return "listen on 127.0.0.1, configure users with --nats-config, or insist with --insecure"
+	case errors.Is(err, embedded.ErrNotReady):
+		return "if another program has that address, give --listen 127.0.0.1:0 for a free port, or --server to use a NATS server there"
 	}
 	return ""
+}
+
+// isAnswer reports whether err came over NATS.
+func isAnswer(err error) bool {
+	_, ok := errors.AsType[*wire.Error](err)
+	return ok
 }

@@ -14,13 +14,21 @@ import (
 type follower struct {
 	app *app
 	bar *progressbar.ProgressBar
+
+	last     string // the state seen last
+	rejected int
 }
 
 func (f *follower) event(t wire.Training) {
 	terminal := isTerminal(f.app.err)
+	again := f.last == t.State
+	f.last, f.rejected = t.State, max(f.rejected, t.Reject)
 	switch {
 	case t.State != "epoch":
-		if !terminal && t.State != "done" {
+		switch {
+		case t.State == "waiting" && !again:
+			f.app.notef("waiting for another training to end")
+		case !terminal && t.State != "done" && t.State != "waiting":
 			f.app.notef("%s%s", t.State, rowsRead(t))
 		}
 	case terminal:

@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,9 +64,25 @@ func (a *app) init(o initOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if a.json {
+		return a.printJSON(spec)
+	}
 	text, err := spec.YAML(inferred.Notes)
 	if err != nil {
 		return err
 	}
+	a.remarks(inferred)
 	return a.printf("%s", text)
+}
+
+// remarks says what of the file is not in the spec.
+func (a *app) remarks(in *dataset.Inferred) {
+	if in.Rejected > 0 {
+		a.notef("%d of %d rows could not be read, the first one because of %v", in.Rejected, in.Rejected+in.Rows, in.Reason)
+	}
+	for _, column := range slices.Sorted(maps.Keys(in.Notes)) {
+		if strings.HasPrefix(in.Notes[column], dataset.LeftOut) {
+			a.notef("column %q is %s", column, in.Notes[column])
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (a *app) printModels(models []wire.ModelInfo) error {
 		a.notef("no models: make one with `modelbus init FILE --label COLUMN > spec.yaml` and `modelbus create spec.yaml`")
 		return nil
 	}
-	t := a.newTable("", "Model", "Champion", "Versions", "Score", "Size", "Examples", "Trained")
+	t := a.newTable("", "Model", "Champion", "Versions", "Score", "Size", "Messages", "Trained")
 	for _, m := range models {
 		v := champion(m)
 		if v == nil {

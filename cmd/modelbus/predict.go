@@ -105,6 +105,9 @@ func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOption
 	if err := s.all(ctx); err != nil {
 		return err
 	}
+	if s.rejected == 0 && s.out.len() == 0 {
+		return fmt.Errorf("%w: the file has no rows", feature.ErrInvalid)
+	}
 	if err := a.printPredicted(s.out, o.csv); err != nil {
 		return err
 	}

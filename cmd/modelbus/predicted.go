@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/modelbus/modelbus/model/dataset"
 	"github.com/modelbus/modelbus/model/feature"
@@ -40,6 +41,12 @@ func (p *predicted) add(r *wire.Predictions) {
 	p.labels = append(p.labels, r.Labels...)
 }
 
+// An origin is where a row comes from, and its label if there is one.
+type origin struct {
+	line  int
+	label feature.Value
+}
+
 // A scorer predicts the rows of a file, chunk by chunk.
 type scorer struct {
 	app      *app
@@ -52,7 +59,7 @@ type scorer struct {
 
 func (s *scorer) all(ctx context.Context) error {
 	frame := feature.NewFrame(s.out.schema, false)
-	var truth []feature.Value
+	var from []origin
 	for {
 		row, err := s.rows.Read()
 		if err == nil {
@@ -61,27 +68,27 @@ func (s *scorer) all(ctx context.Context) error {
 		}
 		switch _, unreadable := errors.AsType[*dataset.RowError](err); {
 		case errors.Is(err, io.EOF):
-			return s.chunk(ctx, frame, truth)
+			return s.chunk(ctx, frame, from)
 		case unreadable || errors.Is(err, feature.ErrInvalid):
-			s.reject(err)
+			s.reject(atLine(s.rows.Line(), err))
 			continue
 		case err != nil:
 			return err
 		}
-		truth = append(truth, row.Label)
+		from = append(from, origin{line: s.rows.Line(), label: row.Label})
 		if frame.Len() == chunkRows {
-			if err := s.chunk(ctx, frame, truth); err != nil {
+			if err := s.chunk(ctx, frame, from); err != nil {
 				return err
 			}
 			frame.Reset()
-			truth = truth[:0]
+			from = from[:0]
 		}
 	}
 }
 
 // chunk asks about all rows of frame at once and, if one of them is refused,
 // about each alone, so that only the bad ones are left out.
-func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, truth []feature.Value) error {
+func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, from []origin) error {
 	if frame.Len() == 0 {
 		return nil
 	}
@@ -89,7 +96,9 @@ func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, truth []featur
 	if err == nil {
 		s.out.add(p)
 		if s.rows.HasLabel() {
-			s.out.truth = append(s.out.truth, truth...)
+			for _, o := range from {
+				s.out.truth = append(s.out.truth, o.label)
+			}
 		}
 		return nil
 	}
@@ -97,11 +106,11 @@ func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, truth []featur
 		return err
 	}
 	if frame.Len() == 1 {
-		s.reject(err)
+		s.reject(atLine(from[0].line, err))
 		return nil
 	}
 	for i := range frame.Len() {
-		if err := s.chunk(ctx, frame.Range(i, i+1), truth[i:i+1]); err != nil {
+		if err := s.chunk(ctx, frame.Range(i, i+1), from[i:i+1]); err != nil {
 			return err
 		}
 	}
@@ -112,6 +121,17 @@ func (s *scorer) reject(err error) {
 	if s.rejected++; s.rejected <= rejectsShown {
 		s.app.notef("not predicted: %v", err)
 	}
+	if s.rejected == rejectsShown {
+		s.app.notef("further rows that are not predicted are only counted")
+	}
+}
+
+// atLine names the line of a row, unless err does so itself.
+func atLine(line int, err error) error {
+	if _, named := errors.AsType[*dataset.RowError](err); named {
+		return err
+	}
+	return &dataset.RowError{Line: line, Err: err}
 }
 
 // scores returns the scores of the rows whose truth is known, nil if there are none.
@@ -167,13 +187,14 @@ func (p *predicted) classification() (*metric.Scores, error) {
 // class returns the class that a label names, as the model writes it.
 func (p *predicted) class(t feature.Value) string {
 	text := textOf(t)
-	if p.schema.Label.Type == feature.Boolean {
-		switch text {
-		case "1":
-			return "true"
-		case "0":
-			return "false"
-		}
+	if p.schema.Label.Type != feature.Boolean {
+		return text
+	}
+	switch text = strings.ToLower(text); text {
+	case "1", "t", "yes":
+		return "true"
+	case "0", "f", "no":
+		return "false"
 	}
 	return text
 }
@@ -265,7 +286,10 @@ func (a *app) printScores(p *predicted, s *metric.Scores) {
 	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
 		a.notef("  %-10s %s", name, number64(s.Values[name]))
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Baseline)) {
-		a.notef("  %-10s %s (always the %s)", name, number64(s.Baseline[name]), name)
+	if v, ok := s.Baseline["majority"]; ok {
+		a.notef("for comparison, always the most frequent class: accuracy %s", number64(v))
+	}
+	if v, ok := s.Baseline["mean"]; ok {
+		a.notef("for comparison, always the mean of these labels: mse %s", number64(v))
 	}
 }

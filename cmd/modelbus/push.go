@@ -87,6 +87,7 @@ func (a *app) push(ctx context.Context, o pushOptions) (err error) {
 		p := &pusher{app: a, to: c.Examples(o.model, schema, client.PublisherOptions{BatchRows: o.batch, ID: o.id})}
 		start := time.Now()
 		err = p.all(ctx, rows)
+		p.settle(ctx, err)
 		return a.pushed(pushResult{Model: o.model, Rows: p.to.Published(), Rejected: p.rejected, Seconds: time.Since(start).Seconds()}, err)
 	})
 }
@@ -104,6 +105,9 @@ func (a *app) pushed(r pushResult, err error) error {
 		time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond), humanize.Comma(int64(float64(r.Rows)/max(r.Seconds, 1e-9))), r.Rejected); err != nil {
 		return err
 	}
+	if r.Rows == 0 && r.Rejected == 0 {
+		return fmt.Errorf("%w: the file has no rows", wire.ErrInvalid)
+	}
 	if r.Rows == 0 {
 		return fmt.Errorf("no row was stored, %d rejected: %w", r.Rejected, wire.ErrInvalid)
 	}
@@ -115,6 +119,22 @@ type pusher struct {
 	app      *app
 	to       *client.ExamplePublisher
 	rejected int
+}
+
+// settleTime bounds the wait for what is on its way when a push is interrupted.
+const settleTime = 2 * time.Second
+
+// settle waits after an interruption until what was sent is acknowledged, so
+// that the count printed is that of the rows stored.
+func (p *pusher) settle(ctx context.Context, err error) {
+	if ctx.Err() == nil || err == nil {
+		return
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer stop()
+	if err := p.to.Flush(ctx); err != nil {
+		p.app.notef("more rows may be stored: %v", err)
+	}
 }
 
 func (p *pusher) all(ctx context.Context, rows *dataset.Bound) error {
@@ -147,8 +167,11 @@ func (p *pusher) one(ctx context.Context, rows *dataset.Bound) error {
 	if err == nil || !unreadable && !errors.Is(err, feature.ErrInvalid) {
 		return err
 	}
+	if !unreadable {
+		err = &dataset.RowError{Line: rows.Line(), Err: err}
+	}
 	if p.rejected++; p.rejected <= rejectsShown {
-		p.app.notef("rejected: %v", err)
+		p.app.notef("rejected: %v", atLine(rows.Line(), err))
 	}
 	if p.rejected == rejectsShown {
 		p.app.notef("further rejected rows are only counted")

@@ -66,7 +66,7 @@ func (a *app) root() *cobra.Command {
 		RunE:          unknownCommand,
 	}
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return readEnvironment(cmd.Flags()) }
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%v; usage: %s", err, cmd.UseLine()) })
 	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()
 	a.conn.bind(flags)

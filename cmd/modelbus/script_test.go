@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 //	up            start a system on a free loopback port and set NATS_URL
 //	status N CMD  run modelbus and want exit code N
 //	await FILE    wait until a file is there
+//	publish SUBJECT TEXT
+//	              send a message and wait for its answer
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
@@ -47,9 +49,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"up":     up,
-			"status": status,
-			"await":  await,
+			"up":      up,
+			"status":  status,
+			"await":   await,
+			"publish": publish,
 		},
 	})
 }
@@ -89,6 +92,18 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("modelbus %q exited with %s, want %s", args[1:], code, args[0])
 	}
+}
+
+// publish sends a message to the system of up, and waits until it is stored.
+func publish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: publish SUBJECT TEXT")
+	}
+	nc, err := nats.Connect(ts.Getenv("NATS_URL"))
+	ts.Check(err)
+	defer nc.Close()
+	_, err = nc.Request(args[0], []byte(args[1]), 10*time.Second)
+	ts.Check(err)
 }
 
 // await waits until a file is there, for ten seconds at most.

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/modelbus/modelbus/embedded"
 )
@@ -34,9 +35,14 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: "Serve predictions and train models until interrupted.\n\n" +
 			"Without --server and --context (or NATS_URL and NATS_CONTEXT) a NATS server with JetStream runs\n" +
 			"inside this process, on --listen, with its streams in --data: the stock nats command line works\n" +
-			"with no flags. With them, that NATS system is used.",
+			"with no flags. With them, that NATS system is used. Flags of the embedded server beat the variables.",
 		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.chooseServer(cmd.Flags()); err != nil {
+				return err
+			}
+			return a.serve(cmd.Context(), o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:4222", "address of the embedded NATS server; port 0 takes a free one")
@@ -50,11 +56,32 @@ func (a *app) serveCommand() *cobra.Command {
 	return cmd
 }
 
+// chooseServer lets a flag that is about the embedded server win over variables
+// that name another, and refuses flags that contradict each other.
+func (a *app) chooseServer(f *pflag.FlagSet) error {
+	for _, own := range []string{"listen", "data", "nats-config", "insecure", "sync-interval"} {
+		if !f.Changed(own) {
+			continue
+		}
+		for _, other := range []string{"server", "context"} {
+			if f.Changed(other) {
+				return usagef("--%s is about the embedded NATS server, --%s about another: give one of the two", own, other)
+			}
+		}
+		a.conn.server, a.conn.context = "", ""
+		return nil
+	}
+	return nil
+}
+
 func defaultData() string { return filepath.Join(xdg.DataHome, "modelbus") }
 
 func (a *app) serve(ctx context.Context, o serveOptions) error {
 	log := a.logger()
 	nc, closeBus, err := a.bus(o, log)
+	if errors.Is(err, errNoServer) {
+		return fmt.Errorf("%w (unset NATS_URL and NATS_CONTEXT, or give --listen, to start one in this process)", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -68,7 +95,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return errors.Join(err, closeBus())
 	}
-	log.Info().Str("nats", nc.ConnectedUrlRedacted()).Str("version", version).Msg("ready")
+	log.Info().Str("version", version).Msg("ready")
 	err = n.wait()
 	log.Info().Msg("stopped")
 	return errors.Join(err, closeBus())
@@ -81,6 +108,7 @@ func (a *app) bus(o serveOptions, log zerolog.Logger) (*nats.Conn, func() error,
 		if err != nil {
 			return nil, nil, err
 		}
+		log.Info().Str("url", nc.ConnectedUrlRedacted()).Msg("connected")
 		return nc, func() error { nc.Close(); return nil }, nil
 	}
 	if o.data == "" {

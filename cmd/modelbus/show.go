@@ -35,6 +35,8 @@ func (a *app) showCommand() *cobra.Command {
 					return err
 				}
 				switch {
+				case spec && a.json:
+					return a.printJSON(info.Model.Spec)
 				case spec:
 					return a.printf("%s", cmp.Or(info.Model.Source, string(info.Model.Spec)+"\n"))
 				case strings.Contains(args[0], "@"):

@@ -5,7 +5,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,16 +70,6 @@ func readmeCommands(t *testing.T, name string) []string {
 		}
 	}
 	return commands
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (r *tour) command(ctx context.Context, line string, env ...string) *exec.Cmd {

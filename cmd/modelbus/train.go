@@ -35,7 +35,7 @@ func (a *app) trainCommand() *cobra.Command {
 			req.Who = who()
 			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
 				if cancel {
-					return c.Control(cmd.Context(), wire.VerbCancel, args[0], struct{}{}, nil)
+					return a.cancelTraining(cmd.Context(), c, args[0])
 				}
 				return a.train(cmd.Context(), c, args[0], req)
 			})
@@ -50,12 +50,29 @@ func (a *app) trainCommand() *cobra.Command {
 	return cmd
 }
 
+func (a *app) cancelTraining(ctx context.Context, c *client.Client, name string) error {
+	if err := c.Control(ctx, wire.VerbCancel, name, struct{}{}, nil); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]string{"canceled": name})
+	}
+	return a.printf("%s: training canceled\n", name)
+}
+
 func (a *app) train(ctx context.Context, c *client.Client, name string, req wire.TrainRequest) error {
 	follow := &follower{app: a}
 	verdict, err := c.Train(ctx, name, req, follow.event)
 	follow.finish()
+	if ctx.Err() != nil && follow.last != "" {
+		return fmt.Errorf("the training of %s goes on without being followed; `modelbus train %s --cancel` ends it: %w", name, name, ctx.Err())
+	}
 	if err != nil {
 		return err
+	}
+	if follow.rejected > 0 {
+		dead := a.subjects().Stream("DEAD")
+		a.notef("%d examples were left out: `nats stream view %s` shows them and why", follow.rejected, dead)
 	}
 	if a.json {
 		err = a.printJSON(verdict)

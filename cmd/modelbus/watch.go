@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
@@ -121,4 +123,44 @@ func (w *watcher) event(e registry.Event) error {
 }
 
 // eventLine says in a few words what an announcement holds.
-func eventLine(e registry.Event) string { return e.ID + " " + string(e.Data) }
+func eventLine(e registry.Event) string {
+	var d struct {
+		Version  uint64             `json:"version"`
+		Size     uint64             `json:"size"`
+		Metrics  map[string]float64 `json:"metrics"`
+		Alias    string             `json:"alias"`
+		From, To uint64
+		Who, Why string
+		Scores   map[string]float64 `json:"challenger_scores"`
+		Error    *wire.Error        `json:"error"`
+	}
+	if json.Unmarshal(e.Data, &d) != nil {
+		return e.ID + " " + string(e.Data)
+	}
+	line := e.ID
+	switch e.Kind {
+	case registry.KindVersion:
+		line += ": " + humanize.IBytes(d.Size) + scores(d.Metrics)
+	case registry.KindPromoted, registry.KindRemoved:
+		line = fmt.Sprintf("%s: version %d → %d", d.Alias, d.From, d.To)
+	default:
+		line += scores(d.Scores)
+	}
+	if d.Who != "" {
+		line += "; by " + d.Who
+	}
+	if d.Why != "" {
+		line += "; " + d.Why
+	}
+	if d.Error != nil {
+		line += "; " + d.Error.Message
+	}
+	return line
+}
+
+func scores(m map[string]float64) string {
+	if len(m) == 0 {
+		return ""
+	}
+	return ", " + scoreLine(m)
+}

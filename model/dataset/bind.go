@@ -303,7 +303,10 @@ func weight(v feature.Value) (float64, error) {
 	case v.Kind == feature.KindNumber && v.Num > 0:
 		return v.Num, nil
 	}
-	return 0, invalidf("the weight is not a number above 0")
+	if v.Kind == feature.KindNumber {
+		return 0, invalidf("got weight %v: a number above 0 is due", v.Num)
+	}
+	return 0, invalidf("got weight %.40q: a number above 0 is due", v.Text)
 }
 
 func names(columns []Column) []string {

@@ -85,7 +85,8 @@ func TestBind(t *testing.T) {
 		{"objects, optional feature comes later", "{\"a\":1,\"y\":\"x\"}\n{\"a\":1,\"y\":\"x\",\"b\":2}", schema("y", number("a"), optional(number("b"))), "required", []string{`#1|- → "x"`, `#1|#2 → "x"`}},
 		{"training form", `{"features":{"b":2,"a":1},"label":"x","weight":0.5}`, ab("y"), "required", []string{`#1|#2 → "x" × 0.5`}},
 		{"training form by position", `{"features":[1,[2,3]],"label":"x"}` + "\n" + `{"features":[4,[5,6]],"label":"x","weight":3}`, schema("y", number("a"), vector("v", 2)), "required", []string{`#1|[2 3] → "x"`, `#4|[5 6] → "x" × 3`}},
-		{"training form, bad weight", `{"features":{"b":2,"a":1},"label":"x","weight":0}`, ab("y"), "required", []string{"line 1: the weight is not a number above 0"}},
+		{"training form, bad weight", `{"features":{"b":2,"a":1},"label":"x","weight":0}`, ab("y"), "required", []string{"line 1: got weight 0: a number above 0 is due"}},
+		{"training form, weight as text", `{"features":{"b":2,"a":1},"label":"x","weight":"heavy"}`, ab("y"), "required", []string{`line 1: got weight "heavy": a number above 0 is due`}},
 		{"lists", `[1,2,"x"]`, ab("y"), "required", []string{`#1|#2 → "x"`}},
 		{"first row unreadable", "{\n" + `{"y":"x","b":2,"a":1}`, ab("y"), "required", []string{"line 1: malformed JSON: unexpected end of JSON input", `#1|#2 → "x"`}},
 	}

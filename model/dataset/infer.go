@@ -24,6 +24,9 @@ const (
 	heavyMost        = 100 // if it reaches this far: near 0 the logarithm is a line
 )
 
+// LeftOut begins the note of a column that is not in the schema.
+const LeftOut = "left out"
+
 // Inferred is a schema with what led to it.
 type Inferred struct {
 	Schema feature.Schema
@@ -186,7 +189,7 @@ func counted(n int, one, many string) string {
 func (in *Inferred) feature(p *profile) {
 	f := feature.Feature{Name: p.column.Name}
 	if why := p.useless(); why != "" {
-		in.note(f.Name, "left out: %s", why)
+		in.note(f.Name, "%s: %s", LeftOut, why)
 		return
 	}
 	switch present := p.present(); {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 )
 
 func num(x float64) feature.Value { return feature.Value{Kind: feature.KindNumber, Num: x} }
@@ -67,7 +68,9 @@ func transform(tb testing.TB, p *feature.Pipeline, f *feature.Frame) []float32 {
 	return dst
 }
 
-func near(got, want, tolerance float64) bool { return math.Abs(got-want) <= tolerance }
+func near(got, want, tolerance float64) bool {
+	return kerneltest.Tolerance{Abs: tolerance}.Near(got, want)
+}
 
 func TestTransform(t *testing.T) {
 	n := func(f feature.Feature) feature.Feature {

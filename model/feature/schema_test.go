@@ -44,6 +44,7 @@ func TestValidate(t *testing.T) {
 		{"no fill", x(feature.Feature{Type: feature.Number, Missing: feature.MissingConstant}), "features[0].fill", `feature "x": fill: got no value: a number is due`},
 		{"fill of another type", x(feature.Feature{Type: feature.Number, Missing: feature.MissingConstant, Fill: "0"}), "features[0].fill", `feature "x": fill: got the text "0": a number is due`},
 		{"short fill", x(feature.Feature{Type: feature.Vector, Size: 3, Missing: feature.MissingConstant, Fill: []any{1.0, 2}}), "features[0].fill", `feature "x": fill: got a list of 2 values: 3 are due`},
+		{"fill outside the scale", x(feature.Feature{Type: feature.Number, Scale: []feature.Scale{feature.Log1p}, Missing: feature.MissingConstant, Fill: -5}), "features[0].fill", `feature "x": fill: got -5: scale "log1p" needs values above -1`},
 		{"fill outside the vocabulary", x(feature.Feature{Type: feature.Category, Vocabulary: []string{"a"}, Missing: feature.MissingConstant, Fill: "b"}), "features[0].fill", `feature "x": fill: "b" is not in the vocabulary`},
 		{"indicator alone", x(feature.Feature{Type: feature.Number, Indicator: true}), "features[0].indicator", `feature "x": indicator needs a policy for missing values: missing is "error"`},
 		{"indicator twice", x(feature.Feature{Type: feature.Category, Missing: feature.MissingCategory, Indicator: true}), "features[0].indicator", `feature "x": missing: category already tells missing values apart`},

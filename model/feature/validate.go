@@ -211,7 +211,10 @@ func (c *check) fill(f *Feature) {
 func (f *Feature) fillError() error {
 	switch f.Type {
 	case Number, Vector:
-		_, err := f.fillNumbers()
+		fill, err := f.fillNumbers()
+		if err == nil && len(f.Scale) > 0 && f.Scale[0] == Log1p && slices.Min(fill) <= -1 {
+			return invalidf("got %v: scale %q needs values above -1", slices.Min(fill), Log1p)
+		}
 		return err
 	case Boolean:
 		v := fillValue(f.Fill)

@@ -111,8 +111,11 @@ func (v *Value) category(buf []byte) ([]byte, error) {
 	case KindBool:
 		return strconv.AppendBool(buf, v.Num != 0), nil
 	case KindNumber:
-		const exact = 1 << 53 // integers beyond it are not exact in a float64
-		if v.Num == math.Trunc(v.Num) && math.Abs(v.Num) <= exact {
+		const exact = 1 << 53 // from here on two integers may be one float64
+		switch {
+		case math.Abs(v.Num) >= exact:
+			return nil, invalidf("got %s: text or a whole number within ±2^53 is due", v.describe())
+		case v.Num == math.Trunc(v.Num):
 			return strconv.AppendInt(buf, int64(v.Num), 10), nil
 		}
 	case KindMissing, KindVector:

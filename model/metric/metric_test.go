@@ -9,17 +9,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 	"github.com/modelbus/modelbus/model/metric"
 )
 
 // near compares scores of a handful of float32 inputs, summed in float64: what
 // differs is the rounding of the inputs, 6e-8 of each.
-func near(got, want float64) bool { return math.Abs(got-want) <= 1e-6*max(1, math.Abs(want)) }
-
-func TestNear(t *testing.T) {
-	if !near(1+1e-7, 1) || near(1.0001, 1) || near(math.NaN(), 1) || near(1, math.NaN()) {
-		t.Error("near does not tell near from far")
-	}
+func near(got, want float64) bool {
+	return kerneltest.Tolerance{Rel: 1e-6, Abs: 1e-6}.Near(got, want)
 }
 
 func readFixture(t *testing.T) (f struct {

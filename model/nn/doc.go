@@ -13,6 +13,14 @@
 // order: the same layers, data, seed and kernel give bit-identical weights
 // whatever GOMAXPROCS is.
 //
+// # Numbers that are not finite
+//
+// Package kernel leaves out terms that are zero times a weight, so an infinite
+// or NaN weight need not show in an output. Hence weights are looked at
+// themselves: [Trainer.Fit] does after every epoch, and a network whose weights
+// or optimizer state are not finite is [ErrDiverged]. A caller of [Trainer.Step]
+// or one that sets parameters must look on its own.
+//
 // # Concurrency
 //
 // A [Network] that is not being trained may be read by many goroutines, each

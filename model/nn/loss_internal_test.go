@@ -134,6 +134,43 @@ func TestCrossentropiesFarOut(t *testing.T) {
 	}
 }
 
+// TestCrossentropiesOfCertainty has logits of ±10⁴, whose probabilities are 0 and 1
+// in any floating point: the loss is their distance all the same.
+func TestCrossentropiesOfCertainty(t *testing.T) {
+	const far = 1e4
+	tests := []struct {
+		name string
+		loss Loss
+		z, y []float32
+		want float64
+		dz   []float64
+	}{
+		{"bce right", BinaryCrossentropy{}, []float32{far, -far}, []float32{1, 0}, 0, []float64{0, 0}},
+		{"bce wrong", BinaryCrossentropy{}, []float32{far, -far}, []float32{0, 1}, far, []float64{0.5, -0.5}},
+		{"bce smoothed", BinaryCrossentropy{LabelSmoothing: 0.5}, []float32{far, -far}, []float32{1, 0}, far / 4, []float64{0.125, -0.125}},
+		{"cce right", CategoricalCrossentropy{}, []float32{far, -far}, []float32{1, 0}, 0, []float64{0, 0}},
+		{"cce wrong", CategoricalCrossentropy{}, []float32{far, -far}, []float32{0, 1}, 2 * far, []float64{1, -1}},
+		{"cce smoothed", CategoricalCrossentropy{LabelSmoothing: 0.5}, []float32{far, -far}, []float32{1, 0}, far / 2, []float64{0.25, -0.25}},
+		{"sparse right", SparseCategoricalCrossentropy{}, []float32{far, -far}, []float32{0}, 0, []float64{0, 0}},
+		{"sparse wrong", SparseCategoricalCrossentropy{}, []float32{far, -far}, []float32{1}, 2 * far, []float64{1, -1}},
+		{"sparse smoothed", SparseCategoricalCrossentropy{LabelSmoothing: 0.5}, []float32{far, -far}, []float32{0}, far / 2, []float64{0.25, -0.25}},
+		{"equal logits", SparseCategoricalCrossentropy{}, []float32{far, far}, []float32{0}, math.Ln2, []float64{-0.5, 0.5}},
+	}
+	// ln 2 is lost in 10⁴ + ln 2 to 2⁻⁴⁰; the rest is exact.
+	near := kerneltest.Tolerance{Abs: 0x1p-38}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dz := make([]float32, 2)
+			if got := tt.loss.gradient(dz, tt.z, tt.y, nil, 1, 2); !near.Near(got, tt.want) {
+				t.Errorf("loss = %v, want %v", got, tt.want)
+			}
+			if err := kerneltest.Compare(kerneltest.Tolerance{}, dz, tt.dz); err != nil {
+				t.Errorf("derivative: %v", err)
+			}
+		})
+	}
+}
+
 func TestSparseLossPanicsOnImpossibleClass(t *testing.T) {
 	for _, class := range []float32{-1, 3, 0.5, float32(math.NaN())} {
 		func() {

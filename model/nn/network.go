@@ -113,6 +113,16 @@ func (n *Network) Clone() *Network {
 	return clone
 }
 
+// DropGradients frees the memory of the gradients, as large as that of the
+// parameters. n must not be given to a trainer afterwards; a clone may.
+func (n *Network) DropGradients() {
+	for _, p := range n.params {
+		if p.Trainable() {
+			p.Grad = []float32{}
+		}
+	}
+}
+
 // penalty returns the sum of all regularizers.
 func (n *Network) penalty() float64 {
 	sum := 0.0

@@ -2,11 +2,14 @@ package nn
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 )
 
 // keras is testdata/keras_optimizers.json: what Keras's own tests expect.
@@ -132,19 +135,8 @@ func (r *tape) step(g []float32) {
 	r.stepper.step(r.settings.rate(r.t), r.t)
 }
 
-// within reports whether got is want with Keras's own allclose rule.
-func within(got []float32, want []float64, tolerance float64) bool {
-	return slices.EqualFunc(got, want, func(g float32, w float64) bool {
-		return math.Abs(float64(g)-w) <= tolerance*(1+math.Abs(w))
-	})
-}
-
-func TestWithin(t *testing.T) {
-	if !within([]float32{1.0001}, []float64{1}, 1e-4) || within([]float32{1.001}, []float64{1}, 1e-4) ||
-		within([]float32{float32(math.NaN())}, []float64{1}, 1) || within(nil, []float64{1}, 1) {
-		t.Error("within does not tell near from far")
-	}
-}
+// allclose is the rule by which Keras compares: e of 1 and of what is right.
+func allclose(e float64) kerneltest.Tolerance { return kerneltest.Tolerance{Rel: e, Abs: e} }
 
 func TestOptimizersFollowKerasGoldenTrajectories(t *testing.T) {
 	var f keras
@@ -162,8 +154,8 @@ func TestOptimizersFollowKerasGoldenTrajectories(t *testing.T) {
 				} else {
 					r.step(slices.Repeat([]float32{f.GoldenGradients.First}, 10))
 				}
-				if !within(r.param.Value, want, 5e-4) { // the golden numbers have four digits
-					t.Fatalf("step %d: x = %v, want %v", i+1, r.param.Value, want)
+				if err := kerneltest.Compare(allclose(5e-4), r.param.Value, want); err != nil { // the golden numbers have four digits
+					t.Fatalf("step %d: x: %v", i+1, err)
 				}
 			}
 		})
@@ -177,9 +169,8 @@ func TestOptimizersTakeKerasSingleStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newTape(ref.learningRate(f.SingleStep.LR), f.SingleStep.X0)
 			r.step(f.SingleStep.Grad)
-			want, ok := f.SingleStep.After[ref.single]
-			if !ok || !within(r.param.Value, want, 1e-4) { // four digits
-				t.Errorf("x = %v, want %v", r.param.Value, want)
+			if err := kerneltest.Compare(allclose(1e-4), r.param.Value, f.SingleStep.After[ref.single]); err != nil { // four digits
+				t.Errorf("x: %v", err)
 			}
 		})
 	}
@@ -194,8 +185,8 @@ func TestWeightDecayIsDecoupledInEveryOptimizer(t *testing.T) {
 			for range 3 {
 				r.step([]float32{f.WeightDecay.Grad})
 			}
-			if !within(r.param.Value, []float64{f.WeightDecay.After}, 1e-6) { // three float32 roundings
-				t.Errorf("x = %v, want %v", r.param.Value, f.WeightDecay.After)
+			if err := kerneltest.Compare(allclose(1e-6), r.param.Value, []float64{f.WeightDecay.After}); err != nil { // three float32 roundings
+				t.Errorf("x: %v", err)
 			}
 		})
 	}
@@ -245,6 +236,31 @@ func TestOptimizerVariants(t *testing.T) {
 				return x - m
 			}
 		}},
+		{"rmsprop centered", RMSprop{LearningRate: lr, Centered: true}, func() func(x, g float64) float64 {
+			v, m := 0.0, 0.0
+			return func(x, g float64) float64 {
+				v, m = 0.9*v+0.1*g*g, 0.9*m+0.1*g
+				return x - lr*g/math.Sqrt(v-m*m+1e-7)
+			}
+		}},
+		{"adagrad", Adagrad{LearningRate: lr, InitialAccumulator: new(0.0)}, func() func(x, g float64) float64 {
+			sum := 0.0
+			return func(x, g float64) float64 {
+				sum += g * g
+				return x - lr*g/math.Sqrt(sum+1e-7)
+			}
+		}},
+		{"nadam", Nadam{LearningRate: lr}, func() func(x, g float64) float64 {
+			m, v, t, u := 0.0, 0.0, 0.0, 1.0
+			now := func(t float64) float64 { return 0.9 * (1 - 0.5*math.Pow(0.96, t)) }
+			return func(x, g float64) float64 {
+				t++
+				u *= now(t)
+				m, v = 0.9*m+0.1*g, 0.999*v+0.001*g*g
+				mean := now(t+1)*m/(1-u*now(t+1)) + (1-now(t))*g/(1-u)
+				return x - lr*mean/(math.Sqrt(v/(1-math.Pow(0.999, t)))+1e-7)
+			}
+		}},
 		{"lion", Lion{LearningRate: lr}, func() func(x, g float64) float64 {
 			m := 0.0
 			return func(x, g float64) float64 {
@@ -255,17 +271,20 @@ func TestOptimizerVariants(t *testing.T) {
 		}},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r, next := newTape(tt.o, []float32{1}), tt.next()
-			x := 1.0
-			for i, g := range []float64{0.5, -2, 0.25, 3, -0.125, 0.0625, -0.5, 1} {
-				x = next(x, g)
-				r.step([]float32{float32(g)})
-				if !within(r.param.Value, []float64{x}, 1e-5) { // float32 moments against float64
-					t.Fatalf("step %d: x = %v, want %v", i+1, r.param.Value, x)
+		// The least size is so small that the default epsilon shows.
+		for _, size := range []float64{1, 0x1p-14, 0x1p-20} {
+			t.Run(fmt.Sprintf("%s, gradients of %.1g", tt.name, size), func(t *testing.T) {
+				r, next := newTape(tt.o, []float32{1}), tt.next()
+				x := 1.0
+				for i, g := range []float64{0.5, -2, 0.25, 3, -0.125, 0.0625, -0.5, 1} {
+					x = next(x, g*size)
+					r.step([]float32{float32(g * size)})
+					if err := kerneltest.Compare(allclose(1e-5), r.param.Value, []float64{x}); err != nil { // float32 moments against float64
+						t.Fatalf("step %d: x: %v", i+1, err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 
@@ -297,25 +316,25 @@ func TestClip(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &Param{Grad: slices.Clone(f.Clip.Grad)}
 			tt.clip.apply([]*Param{p})
-			if !within(p.Grad, tt.want, 1e-6) { // one float32 rounding
-				t.Errorf("gradient = %v, want %v", p.Grad, tt.want)
+			if err := kerneltest.Compare(allclose(1e-6), p.Grad, tt.want); err != nil { // one float32 rounding
+				t.Errorf("gradient: %v", err)
 			}
 		})
 	}
 	two := []*Param{{Grad: []float32{30, 0}}, {Grad: []float32{0, 0, 0, 0, 40}}}
 	Clip{GlobalNorm: 5}.apply(two)
-	if got := slices.Concat(two[0].Grad, two[1].Grad); !within(got, []float64{3, 0, 0, 0, 0, 0, 4}, 1e-6) {
-		t.Errorf("global gradient = %v", got)
+	if err := kerneltest.Compare(allclose(1e-6), slices.Concat(two[0].Grad, two[1].Grad), []float64{3, 0, 0, 0, 0, 0, 4}); err != nil {
+		t.Errorf("global gradient: %v", err)
 	}
 	two = []*Param{{Grad: []float32{30, 0}}, {Grad: []float32{1, 0}}}
 	Clip{Norm: 5}.apply(two)
-	if got := slices.Concat(two[0].Grad, two[1].Grad); !within(got, []float64{5, 0, 1, 0}, 1e-6) {
-		t.Errorf("gradient by parameter = %v", got)
+	if err := kerneltest.Compare(allclose(1e-6), slices.Concat(two[0].Grad, two[1].Grad), []float64{5, 0, 1, 0}); err != nil {
+		t.Errorf("gradient by parameter: %v", err)
 	}
 	huge := []*Param{{Grad: []float32{3e38, 3e38}}}
 	Clip{GlobalNorm: 1}.apply(huge)
-	if !within(huge[0].Grad, f.Clip.Norm, 1e-6) {
-		t.Errorf("gradient of 3e38 = %v, want %v", huge[0].Grad, f.Clip.Norm)
+	if err := kerneltest.Compare(allclose(1e-6), huge[0].Grad, f.Clip.Norm); err != nil {
+		t.Errorf("gradient of 3e38: %v", err)
 	}
 }
 

@@ -15,7 +15,23 @@ import (
 // forward allows for float32 sums of a few terms of the order of 1.
 func forwardTolerance() kerneltest.Tolerance { return kerneltest.Tolerance{Rel: 1e-6, Abs: 2e-6} }
 
-// activationReference returns Keras's definition of an activation on one row.
+// everyActivation returns the names of all activations.
+func everyActivation(t *testing.T) []string {
+	t.Helper()
+	_, err := nn.ParseLayer(nn.Config{Name: "Activation", Args: map[string]any{"activation": "?"}})
+	if err == nil {
+		t.Fatal("there is an activation called ?")
+	}
+	_, list, _ := strings.Cut(err.Error(), "known: ")
+	names := strings.Split(strings.TrimSuffix(list, ")"), ", ")
+	if len(names) < 9 {
+		t.Fatalf("activations are %v, from %v", names, err)
+	}
+	return names
+}
+
+// activationReference returns Keras's definition of an activation on one row, NaN
+// for one it does not know.
 func activationReference(name string, row []float64) []float64 {
 	out := make([]float64, len(row))
 	sum := 0.0
@@ -43,6 +59,8 @@ func activationReference(name string, row []float64) []float64 {
 		case "softmax":
 			out[i] = math.Exp(v)
 			sum += out[i]
+		default:
+			out[i] = math.NaN()
 		}
 	}
 	if name == "softmax" {
@@ -55,11 +73,40 @@ func activationReference(name string, row []float64) []float64 {
 
 func TestActivations(t *testing.T) {
 	row := []float32{-3, -1, -0.25, 0, 0.5, 1, 4}
-	for _, name := range []string{"linear", "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "softplus", "softmax"} {
+	for _, name := range everyActivation(t) {
 		t.Run(name, func(t *testing.T) {
 			n := build(t, len(row), nn.Activation{Activation: name})
 			got := predict(n, row)
 			if err := kerneltest.Compare(forwardTolerance(), got, activationReference(name, widen(row))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestActivationLayers has Keras's defaults and the fields beside them.
+func TestActivationLayers(t *testing.T) {
+	row := []float32{-2, -0.5, 0, 3}
+	elu := func(alpha float64) []float64 {
+		return []float64{alpha * (math.Exp(-2) - 1), alpha * (math.Exp(-0.5) - 1), 0, 3}
+	}
+	tests := []struct {
+		name  string
+		layer nn.Layer
+		want  []float64
+	}{
+		{"ReLU", nn.ReLU{}, []float64{0, 0, 0, 3}},
+		{"ReLU with a slope", nn.ReLU{NegativeSlope: 0.5}, []float64{-1, -0.25, 0, 3}},
+		{"LeakyReLU", nn.LeakyReLU{}, []float64{-0.6, -0.15, 0, 3}},
+		{"LeakyReLU with a slope", nn.LeakyReLU{NegativeSlope: 0.01}, []float64{-0.02, -0.005, 0, 3}},
+		{"ELU", nn.ELU{}, elu(1)},
+		{"ELU with an alpha", nn.ELU{Alpha: 0.4}, elu(0.4)},
+		{"Softmax", nn.Softmax{}, activationReference("softmax", widen(row))},
+		{"Activation", nn.Activation{Activation: "tanh"}, activationReference("tanh", widen(row))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := kerneltest.Compare(forwardTolerance(), predict(build(t, 4, tt.layer), row), tt.want); err != nil {
 				t.Error(err)
 			}
 		})

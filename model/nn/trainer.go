@@ -130,7 +130,7 @@ func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
 func (t *Trainer) checkState() error {
 	for _, p := range slices.Concat(t.network.Params(), t.stepper.state()) {
 		if !finite(p.Value) {
-			return fmt.Errorf("%w: step %d: %s is not finite; lower the learning rate or clip the gradients",
+			return fmt.Errorf("%w: step %d: %s is not finite; lower the learning rate, clip the gradients or scale the features and the label",
 				ErrDiverged, t.steps, p.Name)
 		}
 	}

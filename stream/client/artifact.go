@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -42,6 +45,9 @@ func (c *Client) Export(ctx context.Context, ref registry.Ref) (registry.Version
 
 // importAttempts bounds how often a promotion is tried whose alias moved meanwhile.
 const importAttempts = 5
+
+// columnsNamed bounds how many features an error lists.
+const columnsNamed = 8
 
 // Import stores an artifact as a new version of the model, which it makes if it
 // is not there, after decoding it. promote moves the champion to it. If name is
@@ -80,13 +86,19 @@ func (c *Client) Import(ctx context.Context, name string, artifact []byte, promo
 	return promoted(ctx, reg, v, registry.Promotion{Alias: registry.Champion, Who: who, Why: cmp.Or(why, "imported")})
 }
 
-// ensureModel creates the model of spec unless there is one of its name.
+// ensureModel creates the model of spec unless there is one of its name. One
+// that has other features or another label is refused: its callers' rows would
+// not fit the version.
 func ensureModel(ctx context.Context, reg *registry.Registry, spec *model.Spec) error {
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return fmt.Errorf("encoding the spec of %s: %w", spec.Name, err)
 	}
-	if _, err = reg.Model(ctx, spec.Name); !errors.Is(err, registry.ErrNotFound) {
+	there, err := reg.Model(ctx, spec.Name)
+	if err == nil {
+		return sameRows(there, spec)
+	}
+	if !errors.Is(err, registry.ErrNotFound) {
 		return err
 	}
 	_, err = reg.CreateModel(ctx, registry.Model{Name: spec.Name, Spec: text})
@@ -94,6 +106,31 @@ func ensureModel(ctx context.Context, reg *registry.Registry, spec *model.Spec) 
 		return nil // somebody else was first
 	}
 	return err
+}
+
+// sameRows returns an error unless the rows of spec are those of the model there.
+func sameRows(there registry.Model, spec *model.Spec) error {
+	has, err := model.ParseSpec(there.Spec)
+	if err != nil {
+		return fmt.Errorf("the spec of %s: %w", there.Name, err)
+	}
+	if reflect.DeepEqual(has.Schema, spec.Schema) {
+		return nil
+	}
+	return fmt.Errorf("%w: the artifact has other features or another label than model %q (it has %s; the model has %s): "+
+		"import it under another name, or update the model's spec first", wire.ErrConflict, there.Name, columns(&spec.Schema), columns(&has.Schema))
+}
+
+// columns lists the features and the label of a schema.
+func columns(s *feature.Schema) string {
+	var names []string
+	for _, f := range s.Features {
+		names = append(names, f.Name)
+	}
+	if more := len(names) - columnsNamed; more > 0 {
+		names = append(names[:columnsNamed], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, ", ") + " → " + s.Label.Name
 }
 
 // promoted publishes v and moves the alias to it, from wherever the alias is then.

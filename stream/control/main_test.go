@@ -3,7 +3,7 @@ package control_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/modelbus/modelbus/embedded/embeddedtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { embeddedtest.VerifyTestMain(m) }

@@ -3,6 +3,9 @@ package serve
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -48,5 +51,17 @@ func (s *Server) unknown(name string) error {
 	if len(table) == 0 {
 		return fmt.Errorf("%w: no model %q: there are no models yet", wire.ErrNotFound, name)
 	}
-	return fmt.Errorf("%w: no model %q", wire.ErrNotFound, name)
+	return fmt.Errorf("%w: no model %q; there is %s", wire.ErrNotFound, name, some(table))
+}
+
+// namesShown bounds how many models an answer lists.
+const namesShown = 8
+
+// some lists the first few names of a table in their order.
+func some[V any](table map[string]V) string {
+	names := slices.Sorted(maps.Keys(table))
+	if more := len(names) - namesShown; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:namesShown], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }

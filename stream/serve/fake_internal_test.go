@@ -14,7 +14,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"github.com/modelbus/modelbus/embedded"
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
@@ -25,7 +24,7 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { embeddedtest.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second

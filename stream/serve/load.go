@@ -35,6 +35,7 @@ func decodeModel(artifact []byte, ans wire.Answer, lim limits) (func() batch, er
 	if err != nil {
 		return nil, err
 	}
+	m.DropTraining()
 	return func() batch { return newModelBatch(m, ans, lim) }, nil
 }
 

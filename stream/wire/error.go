@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -144,11 +145,13 @@ func (e *Error) Reply(msg *nats.Msg) {
 	msg.Header.Set(HeaderError, HeaderText(e.Message))
 	msg.Header.Set(HeaderErrorCode, strconv.Itoa(status))
 	msg.Header.Del(HeaderContentLength)
-	body, err := json.Marshal(e)
-	if err != nil {
-		body = []byte(`{"error":"internal error","code":"internal","retryable":false}`)
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // a person reads "<model>"
+	msg.Data = []byte(`{"error":"internal error","code":"internal","retryable":false}`)
+	if enc.Encode(e) == nil {
+		msg.Data = bytes.TrimSuffix(body.Bytes(), []byte("\n"))
 	}
-	msg.Data = body
 }
 
 // maxHeader bounds a text in a header: it is no place for a long value quoted

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -94,6 +95,7 @@ func (b *exampleBatch) encodeTensors(msg *nats.Msg) error {
 	}
 	doc = append(doc, "]}"...)
 	msg.Header.Set(HeaderContentLength, strconv.Itoa(len(doc)))
+	doc = slices.Grow(doc, len(b.flat)*d.size()+len(labels)+8*n)
 	for _, v := range b.flat {
 		doc = appendElement(doc, d, v)
 	}
