@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
@@ -12,16 +14,20 @@ import (
 func (a *app) deleteCommand() *cobra.Command {
 	var req wire.DeleteRequest
 	cmd := &cobra.Command{
-		Use:   "delete MODEL",
-		Short: "Delete a model with its versions, aliases and examples",
+		Use:   "delete MODEL[@N]",
+		Short: "Delete a model with its versions, aliases and examples, or one version that no alias names",
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := registry.CheckModel(args[0]); err != nil {
+			ref, err := registry.ParseRef(args[0])
+			if err != nil {
 				return err
 			}
-			req.Who = who()
+			if ref.Version == 0 && strings.Contains(args[0], "@") {
+				return usagef("delete wants a model, or a version such as %s@3, received %q; `modelbus alias rm` removes an alias", ref.Model, args[0])
+			}
+			req.Version, req.Who = ref.Version, who()
 			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
-				if err := c.Control(cmd.Context(), wire.VerbDelete, args[0], req, nil); err != nil {
+				if err := c.Control(cmd.Context(), wire.VerbDelete, ref.Model, req, nil); err != nil {
 					return err
 				}
 				if a.json {

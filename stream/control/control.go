@@ -92,7 +92,12 @@ func (c *Controller) Run(ctx context.Context) error {
 			}
 		})
 	}
+	tick := time.NewTicker(collectEvery)
+	defer tick.Stop()
+	ctx, stop := context.WithCancel(ctx)
+	pool.Go(func() { collect(ctx, c.reg, tick.C, c.opts.Logger) })
 	err = c.receive(ctx, queue)
+	stop()
 	close(queue)
 	pool.Wait()
 	return errors.Join(err, c.flush(work))

@@ -82,12 +82,15 @@ func (c *Controller) update(ctx context.Context, in *call) (any, error) {
 	return c.info(ctx, in.js, m)
 }
 
-// remove deletes a model. Asked again after it could not remove the examples, it
+// remove deletes a model, or one version of it. Asked again after it could not remove the examples, it
 // removes them.
 func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 	var req wire.DeleteRequest
 	if err := in.decode(&req); err != nil {
 		return nil, err
+	}
+	if req.Version > 0 {
+		return struct{}{}, c.reg.DeleteVersion(ctx, in.model, req.Version, req.Who, req.Why)
 	}
 	if c.trainer != nil {
 		c.trainer.Cancel(in.model)

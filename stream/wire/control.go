@@ -30,7 +30,9 @@ type CreateRequest struct {
 }
 
 // DeleteRequest removes a model and, unless KeepExamples, its training examples.
+// With a Version only that is removed, which no alias may name.
 type DeleteRequest struct {
+	Version      uint64 `json:"version,omitempty"`
 	Who          string `json:"who,omitempty"`
 	Why          string `json:"why,omitempty"`
 	KeepExamples bool   `json:"keep_examples,omitempty"`
