@@ -17,6 +17,7 @@ const (
 	formatVersion = "1"
 
 	keyFormat       = "modelbus"     // format version
+	keyChecksum     = "sha256"       // of the file with zeros in its place
 	keySpec         = "spec"         // canonical JSON
 	keyVocabularies = "vocabularies" // JSON: by feature, the categories
 	keyEpochs       = "epochs"
@@ -52,13 +53,17 @@ func (m *Model) Encode() ([]byte, error) {
 		}
 	}
 	file, err := writeSafetensors(metadata, tensors)
+	if err == nil {
+		err = seal(file)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encoding model %q: %w", m.spec.Name, err)
 	}
 	return file, nil
 }
 
-// metadata returns what an artifact says besides its tensors.
+// metadata returns what an artifact says besides its tensors, yet without its
+// checksum.
 func (m *Model) metadata() (map[string]string, error) {
 	spec, err := m.spec.MarshalJSON()
 	if err != nil {
@@ -74,6 +79,7 @@ func (m *Model) metadata() (map[string]string, error) {
 	}
 	return map[string]string{
 		keyFormat:       formatVersion,
+		keyChecksum:     unsealed,
 		keySpec:         string(spec),
 		keyVocabularies: string(words),
 		keyEpochs:       strconv.Itoa(m.epochs),
@@ -117,6 +123,9 @@ func decode(b []byte) (*Model, error) {
 	if err := checkMetadata(metadata); err != nil {
 		return nil, err
 	}
+	if err := verify(b, metadata[keyChecksum]); err != nil {
+		return nil, err
+	}
 	m := &Model{}
 	if m.spec, err = decodeSpec(metadata[keySpec]); err != nil {
 		return nil, err
@@ -151,7 +160,7 @@ func checkMetadata(metadata map[string]string) error {
 	if version != formatVersion {
 		return fmt.Errorf("the format version is %q, this program reads version %q: a newer one is needed", shorten(version), formatVersion)
 	}
-	known := []string{keyFormat, keySpec, keyVocabularies, keyEpochs, keySteps}
+	known := []string{keyFormat, keyChecksum, keySpec, keyVocabularies, keyEpochs, keySteps}
 	for key := range metadata {
 		if !slices.Contains(known, key) {
 			return fmt.Errorf("the metadata has the unknown key %q", shorten(key))

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //	await FILE    wait until a file is there
 //	publish SUBJECT TEXT
 //	              send a message and wait for its answer
+//	flip FILE     flip the lowest bit of the byte 1000 before the end
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"status":  status,
 			"await":   await,
 			"publish": publish,
+			"flip":    flip,
 		},
 	})
 }
@@ -104,6 +106,21 @@ func publish(ts *testscript.TestScript, neg bool, args []string) {
 	defer nc.Close()
 	_, err = nc.Request(args[0], []byte(args[1]), 10*time.Second)
 	ts.Check(err)
+}
+
+// flip damages a file: the lowest bit of one byte in its last kilobyte.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	if len(b) < 1000 {
+		ts.Fatalf("%s has %d bytes, want 1000 or more", args[0], len(b))
+	}
+	b[len(b)-1000] ^= 1
+	ts.Check(os.WriteFile(path, b, 0o600))
 }
 
 // await waits until a file is there, for ten seconds at most.
