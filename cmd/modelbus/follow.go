@@ -16,6 +16,7 @@ type follower struct {
 	bar *progressbar.ProgressBar
 
 	last     string // the state seen last
+	epoch    int    // the epoch said last
 	rejected int
 }
 
@@ -37,7 +38,8 @@ func (f *follower) event(t wire.Training) {
 		}
 		f.bar.Describe("training: " + epochScores(t.Scores))
 		_ = f.bar.Set(t.Epoch) //nolint:errcheck // the bar is decoration
-	default:
+	case t.Epoch != f.epoch:
+		f.epoch = t.Epoch
 		f.app.notef("epoch %d/%d %s", t.Epoch, t.Epochs, epochScores(t.Scores))
 	}
 }
