@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,14 +63,23 @@ func startNode(ctx context.Context, nc *nats.Conn, opts nodeOptions) (*node, err
 		parts = append(parts, trainer.Run)
 	}
 	go n.run(ctx, stop, parts)
-	for _, ready := range []<-chan struct{}{server.Ready(), controller.Ready(), directory.Ready()} {
+	if err := n.started(ctx, server.Ready(), controller.Ready(), directory.Ready()); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// started waits until all parts are ready. It returns an error if the node ended
+// before, and that of ctx if it ended because ctx did: then no part has one.
+func (n *node) started(ctx context.Context, parts ...<-chan struct{}) error {
+	for _, ready := range parts {
 		select {
 		case <-ready:
 		case <-n.done:
-			return nil, n.err
+			return cmp.Or(n.err, ctx.Err())
 		}
 	}
-	return n, nil
+	return nil
 }
 
 func (o nodeOptions) trainer(nc *nats.Conn, reg *registry.Registry) (*learn.Trainer, error) {
