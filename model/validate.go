@@ -183,7 +183,7 @@ func (s *Spec) monitorFault(path, name string) *fault {
 	}
 	if !slices.Contains(known, name) {
 		msg := unknownWord("monitored value", name, known)
-		if near := nearest("val_"+name, known); near != "" && nearest(name, known) == "" {
+		if near := nn.Nearest("val_"+name, known); near != "" && nn.Nearest(name, known) == "" {
 			msg += ", did you mean " + near + "?"
 		}
 		return faultf(path, "%s", msg)

@@ -12,15 +12,15 @@ func unknownWord(kind, word string, known []string) string {
 		return fmt.Sprintf("unknown %s %s; there are none", kind, describe(word))
 	}
 	msg := fmt.Sprintf("unknown %s %s", kind, describe(word))
-	if near := nearest(word, known); near != "" {
+	if near := Nearest(word, known); near != "" {
 		msg += fmt.Sprintf("; did you mean %q?", near)
 	}
 	return msg + " (known: " + strings.Join(known, ", ") + ")"
 }
 
-// nearest returns the word of known that word is a misspelling of, empty if none
+// Nearest returns the word of known that word is a misspelling of, empty if none
 // is near: at most a third of its letters away.
-func nearest(word string, known []string) string {
+func Nearest(word string, known []string) string {
 	folded := []rune(fold(word))
 	if len(folded) > 64 {
 		return ""

@@ -32,8 +32,8 @@ func TestNearest(t *testing.T) {
 		{"", ""},
 	}
 	for _, tt := range tests {
-		if got := nearest(tt.word, known); got != tt.want {
-			t.Errorf("nearest(%q) = %q, want %q", tt.word, got, tt.want)
+		if got := Nearest(tt.word, known); got != tt.want {
+			t.Errorf("Nearest(%q) = %q, want %q", tt.word, got, tt.want)
 		}
 	}
 }
