@@ -17,6 +17,7 @@ const module = "github.com/modelbus/modelbus"
 func doors() map[string][]string {
 	return map[string][]string{
 		"gonum.org/":                      {"model"},
+		"golang.org/x/sys/":               {"model/kernel"},
 		"github.com/nats-io/nats-server/": {"embedded"},
 		"github.com/nats-io/nats.go":      {"stream", "registry", "embedded", "cmd"},
 		"github.com/rs/zerolog":           {"stream", "embedded", "cmd"},
@@ -27,9 +28,9 @@ func doors() map[string][]string {
 		module + "/model":    {"model", "stream", "cmd"},
 		module + "/embedded": {"embedded", "cmd"},
 
-		module + "/model/kernel": {"model"},
+		module + "/model/kernel": {"model", "cmd"}, // cmd: which one runs
 		"net":                    {"stream", "registry", "embedded", "cmd"},
-		"os":                     {"embedded", "cmd"},
+		"os":                     {"embedded", "cmd", "model/kernel"}, // kernel: the switch in the environment
 		"time":                   {"stream", "registry", "embedded", "cmd"},
 	}
 }
@@ -43,7 +44,7 @@ func TestImports(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
+			if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin" || name == "gen") {
 				return filepath.SkipDir
 			}
 			return nil

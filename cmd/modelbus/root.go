@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/modelbus/modelbus/model/kernel"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -65,7 +66,12 @@ func (a *app) root() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE:          unknownCommand,
 	}
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return readEnvironment(cmd.Flags()) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if err := kernel.Check(); err != nil {
+			return usagef("%v", err)
+		}
+		return readEnvironment(cmd.Flags())
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%v; usage: %s", err, cmd.UseLine()) })
 	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // version is set by the linker (see the Makefile).
@@ -28,7 +30,9 @@ func semverRune(r rune) rune {
 }
 
 // software is what a lineage says of who trained: version and kernel decide the bits.
-func software() string { return "modelbus " + version + " " + runtime.GOOS + "/" + runtime.GOARCH }
+func software() string {
+	return "modelbus " + version + " " + runtime.GOOS + "/" + runtime.GOARCH + " " + kernel.Active()
+}
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
@@ -38,6 +42,7 @@ func (a *app) versionCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			info := map[string]string{
 				"version": version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+				"kernel": kernel.Active(), "kernels": strings.Join(kernel.Available(), " "),
 			}
 			if build, ok := debug.ReadBuildInfo(); ok {
 				for _, dep := range build.Deps {
@@ -52,8 +57,9 @@ func (a *app) versionCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(info)
 			}
-			return a.printf("modelbus %s\n%s %s\nnats-server %s, nats.go %s\n",
-				version, info["go"], info["platform"], info["nats-server"], info["nats.go"])
+			return a.printf("modelbus %s\n%s %s\nnats-server %s, nats.go %s\nkernel %s (this machine has %s; %s chooses)\n",
+				version, info["go"], info["platform"], info["nats-server"], info["nats.go"],
+				info["kernel"], info["kernels"], kernel.Variable)
 		},
 	}
 }
