@@ -2,6 +2,8 @@ package nn
 
 import (
 	"cmp"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // Adagrad divides the gradient by the root of all past squares (Duchi, Hazan
@@ -37,32 +39,27 @@ func (o Adagrad) settings() settings {
 	return settings{cmp.Or(o.LearningRate, 0.001), o.Schedule, o.WeightDecay, o.Clip}
 }
 
-func (o Adagrad) new(params []*Param) stepper {
-	s := &adagrad{params: params, sum: slot("accumulator", params), epsilon: float32(cmp.Or(o.Epsilon, 1e-7))}
-	start := float32(or(o.InitialAccumulator, 0.1))
-	for _, sum := range s.sum {
-		for j := range sum.Value {
-			sum.Value[j] = start
-		}
-	}
+func (o Adagrad) new(w *weights) stepper {
+	s := &adagrad{weights: w, sum: w.slot("accumulator"), epsilon: float32(cmp.Or(o.Epsilon, 1e-7))}
+	kernel.Fill(s.sum.value, float32(or(o.InitialAccumulator, 0.1)))
 	return s
 }
 
 type adagrad struct {
-	params, sum []*Param
-	epsilon     float32
+	*weights
+
+	sum     slot
+	epsilon float32
 }
 
-func (s *adagrad) state() []*Param { return s.sum }
+func (s *adagrad) state() []*Param { return s.sum.params }
 
 func (s *adagrad) step(lr64 float64, _ int64) {
 	lr := float32(lr64)
-	for i, p := range s.params {
-		x := p.Value
-		g, sum := p.Grad[:len(x)], s.sum[i].Value[:len(x)]
-		for j := range x {
-			sum[j] += g[j] * g[j]
-			x[j] -= lr * g[j] / sqrt(sum[j]+s.epsilon)
-		}
+	x := s.value
+	g, sum := s.grad[:len(x)], s.sum.value[:len(x)]
+	for j := range x {
+		sum[j] += g[j] * g[j]
+		x[j] -= lr * g[j] / sqrt(sum[j]+s.epsilon)
 	}
 }

@@ -86,41 +86,41 @@ func (o Adam) settings() settings {
 
 func (o AdamW) settings() settings { return o.adam().settings() }
 
-func (o AdamW) new(params []*Param) stepper { return o.adam().new(params) }
+func (o AdamW) new(w *weights) stepper { return o.adam().new(w) }
 
-func (o Adam) new(params []*Param) stepper {
+func (o Adam) new(w *weights) stepper {
 	s := &adam{
-		params: params,
-		beta1:  or(o.Beta1, 0.9), beta2: or(o.Beta2, 0.999), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
-		m: slot("momentum", params), v: slot("velocity", params),
+		weights: w,
+		beta1:   or(o.Beta1, 0.9), beta2: or(o.Beta2, 0.999), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
+		m: w.slot("momentum"), v: w.slot("velocity"),
 	}
 	if o.AMSGrad {
-		s.vmax = slot("velocity_hat", params)
+		s.vmax = w.slot("velocity_hat")
 	}
 	return s
 }
 
 type adam struct {
-	params, m, v, vmax []*Param // vmax is nil without AMSGrad
-	beta1, beta2       float64
-	epsilon            float32
+	*weights
+
+	m, v, vmax   slot // no vmax without AMSGrad
+	beta1, beta2 float64
+	epsilon      float32
 }
 
-func (s *adam) state() []*Param { return slices.Concat(s.m, s.v, s.vmax) }
+func (s *adam) state() []*Param { return slices.Concat(s.m.params, s.v.params, s.vmax.params) }
 
 func (s *adam) step(lr float64, t int64) {
 	alpha := float32(lr * math.Sqrt(1-math.Pow(s.beta2, float64(t))) / (1 - math.Pow(s.beta1, float64(t))))
 	c1, c2 := float32(1-s.beta1), float32(1-s.beta2)
-	for i, p := range s.params {
-		x := p.Value
-		g, m, v := p.Grad[:len(x)], s.m[i].Value[:len(x)], s.v[i].Value[:len(x)]
-		moments(m, v, g, c1, c2)
-		if s.vmax != nil {
-			v = raise(s.vmax[i].Value, v)
-		}
-		for j := range x {
-			x[j] -= alpha * m[j] / (sqrt(v[j]) + s.epsilon)
-		}
+	x := s.value
+	g, m, v := s.grad[:len(x)], s.m.value[:len(x)], s.v.value[:len(x)]
+	moments(m, v, g, c1, c2)
+	if s.vmax.value != nil {
+		v = raise(s.vmax.value, v)
+	}
+	for j := range x {
+		x[j] -= alpha * m[j] / (sqrt(v[j]) + s.epsilon)
 	}
 }
 

@@ -2,6 +2,8 @@ package nn
 
 import (
 	"math"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // Clip bounds gradients before a step, as Keras's clipvalue, clipnorm and
@@ -36,46 +38,29 @@ func (c Clip) count() int {
 	return n
 }
 
-// apply clips the gradients of params in place.
-func (c Clip) apply(params []*Param) {
+// apply clips the gradients of w in place.
+func (c Clip) apply(w *weights) {
 	switch {
 	case c.Value > 0:
 		v := float32(c.Value)
-		for _, p := range params {
-			for i, g := range p.Grad {
-				p.Grad[i] = max(-v, min(v, g))
-			}
+		for i, g := range w.grad {
+			w.grad[i] = max(-v, min(v, g))
 		}
 	case c.Norm > 0:
-		for _, p := range params {
-			scaleTo(c.Norm, math.Sqrt(squares(p.Grad)), p)
+		for _, p := range w.params {
+			limitNorm(p.Grad, c.Norm)
 		}
 	case c.GlobalNorm > 0:
-		scaleTo(c.GlobalNorm, globalNorm(params), params...)
+		limitNorm(w.grad, c.GlobalNorm)
 	}
 }
 
-// scaleTo scales gradients whose norm is given by bound/max(norm, bound).
-func scaleTo(bound, norm float64, params ...*Param) {
-	if norm <= bound {
-		return
+// limitNorm scales gradients to at most the Euclidean norm bound. The squares are
+// float64, so that the norm is finite whenever the gradients are.
+func limitNorm(grad []float32, bound float64) {
+	if norm := math.Sqrt(squares(grad)); norm > bound {
+		kernel.Scale(grad, float32(bound/norm), grad)
 	}
-	f := float32(bound / norm)
-	for _, p := range params {
-		for i := range p.Grad {
-			p.Grad[i] *= f
-		}
-	}
-}
-
-// globalNorm returns the Euclidean norm of all gradients together. The squares
-// are float64, so that it is finite whenever the gradients are.
-func globalNorm(params []*Param) float64 {
-	var sum float64
-	for _, p := range params {
-		sum += squares(p.Grad)
-	}
-	return math.Sqrt(sum)
 }
 
 // squares returns the sum of squares of v in a fixed order.

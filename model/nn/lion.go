@@ -37,32 +37,32 @@ func (o Lion) settings() settings {
 	return settings{cmp.Or(o.LearningRate, 0.001), o.Schedule, o.WeightDecay, o.Clip}
 }
 
-func (o Lion) new(params []*Param) stepper {
-	return &lion{params: params, m: slot("momentum", params), beta1: or(o.Beta1, 0.9), beta2: or(o.Beta2, 0.99)}
+func (o Lion) new(w *weights) stepper {
+	return &lion{weights: w, m: w.slot("momentum"), beta1: or(o.Beta1, 0.9), beta2: or(o.Beta2, 0.99)}
 }
 
 type lion struct {
-	params, m    []*Param
+	*weights
+
+	m            slot
 	beta1, beta2 float64
 }
 
-func (s *lion) state() []*Param { return s.m }
+func (s *lion) state() []*Param { return s.m.params }
 
 func (s *lion) step(lr64 float64, _ int64) {
 	lr := float32(lr64)
 	b1, c1 := float32(s.beta1), float32(1-s.beta1)
 	b2, c2 := float32(s.beta2), float32(1-s.beta2)
-	for i, p := range s.params {
-		x := p.Value
-		g, m := p.Grad[:len(x)], s.m[i].Value[:len(x)]
-		for j := range x {
-			switch d := b1*m[j] + c1*g[j]; {
-			case d > 0:
-				x[j] -= lr
-			case d < 0:
-				x[j] += lr
-			}
-			m[j] = b2*m[j] + c2*g[j]
+	x := s.value
+	g, m := s.grad[:len(x)], s.m.value[:len(x)]
+	for j := range x {
+		switch d := b1*m[j] + c1*g[j]; {
+		case d > 0:
+			x[j] -= lr
+		case d < 0:
+			x[j] += lr
 		}
+		m[j] = b2*m[j] + c2*g[j]
 	}
 }

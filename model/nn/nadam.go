@@ -40,23 +40,25 @@ func (o Nadam) settings() settings {
 	return settings{cmp.Or(o.LearningRate, 0.001), o.Schedule, o.WeightDecay, o.Clip}
 }
 
-func (o Nadam) new(params []*Param) stepper {
+func (o Nadam) new(w *weights) stepper {
 	return &nadam{
-		params: params,
-		beta1:  or(o.Beta1, 0.9), beta2: or(o.Beta2, 0.999), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
-		m: slot("momentum", params), v: slot("velocity", params),
+		weights: w,
+		beta1:   or(o.Beta1, 0.9), beta2: or(o.Beta2, 0.999), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
+		m: w.slot("momentum"), v: w.slot("velocity"),
 		product: &Param{Name: "u_product", Shape: []int{1}, Value: []float32{1}},
 	}
 }
 
 type nadam struct {
-	params, m, v []*Param
+	*weights
+
+	m, v         slot
 	product      *Param // u(1)·…·u(t)
 	beta1, beta2 float64
 	epsilon      float32
 }
 
-func (s *nadam) state() []*Param { return slices.Concat([]*Param{s.product}, s.m, s.v) }
+func (s *nadam) state() []*Param { return slices.Concat([]*Param{s.product}, s.m.params, s.v.params) }
 
 // momentum returns u(t).
 func (s *nadam) momentum(t int64) float64 { return s.beta1 * (1 - 0.5*math.Pow(0.96, float64(t))) }
@@ -69,12 +71,10 @@ func (s *nadam) step(lr64 float64, t int64) {
 	b := float32((1 - u) / (1 - product))
 	c := float32(1 / (1 - math.Pow(s.beta2, float64(t))))
 	lr, c1, c2 := float32(lr64), float32(1-s.beta1), float32(1-s.beta2)
-	for i, p := range s.params {
-		x := p.Value
-		g, m, v := p.Grad[:len(x)], s.m[i].Value[:len(x)], s.v[i].Value[:len(x)]
-		moments(m, v, g, c1, c2)
-		for j := range x {
-			x[j] -= lr * (a*m[j] + b*g[j]) / (sqrt(v[j]*c) + s.epsilon)
-		}
+	x := s.value
+	g, m, v := s.grad[:len(x)], s.m.value[:len(x)], s.v.value[:len(x)]
+	moments(m, v, g, c1, c2)
+	for j := range x {
+		x[j] -= lr * (a*m[j] + b*g[j]) / (sqrt(v[j]*c) + s.epsilon)
 	}
 }

@@ -15,13 +15,13 @@ type Optimizer interface {
 	// settings returns what every optimizer has, defaults filled in.
 	settings() settings
 
-	// new returns a stepper for params with zero state.
-	new(params []*Param) stepper
+	// new returns a stepper for w with zero state.
+	new(w *weights) stepper
 }
 
-// A stepper applies gradients to parameters.
+// A stepper applies gradients to weights.
 type stepper interface {
-	// step updates every trainable parameter from its gradient; lr is the
+	// step updates every weight from its gradient; lr is the
 	// learning rate of this step, t the number of this step from 1.
 	step(lr float64, t int64)
 
@@ -49,15 +49,13 @@ func (s settings) rate(t int64) float64 {
 
 // decay shrinks the weights: w -= w·weightDecay·lr (Loshchilov and Hutter 2019,
 // Decoupled Weight Decay Regularization, with Keras's factor lr).
-func (s settings) decay(params []*Param, lr float64) {
+func (s settings) decay(w *weights, lr float64) {
 	if s.weightDecay == 0 {
 		return
 	}
 	f := float32(s.weightDecay * lr)
-	for _, p := range params {
-		for i, w := range p.Value {
-			p.Value[i] = w - w*f
-		}
+	for i, v := range w.value {
+		w.value[i] = v - v*f
 	}
 }
 
@@ -202,18 +200,4 @@ func or(v *float64, standard float64) float64 {
 		return standard
 	}
 	return *v
-}
-
-// slot returns zeroed state of the shape of each parameter, "dense.kernel.velocity"
-// for the slot "velocity" of the parameter "dense.kernel".
-func slot(name string, params []*Param) []*Param {
-	state := make([]*Param, len(params))
-	for i, p := range params {
-		state[i] = &Param{
-			Name:  p.Name + "." + name,
-			Shape: slices.Clone(p.Shape),
-			Value: make([]float32, len(p.Value)),
-		}
-	}
-	return state
 }

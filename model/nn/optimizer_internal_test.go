@@ -115,7 +115,8 @@ func TestEveryOptimizerHasAReference(t *testing.T) {
 
 // A tape applies an optimizer to given gradients.
 type tape struct {
-	param    *Param
+	*weights
+
 	stepper  stepper
 	settings settings
 	t        int64
@@ -123,15 +124,15 @@ type tape struct {
 
 func newTape(o Optimizer, x []float32) *tape {
 	p := &Param{Name: "x", Shape: []int{len(x)}, Value: slices.Clone(x), Grad: make([]float32, len(x))}
-	return &tape{param: p, stepper: o.new([]*Param{p}), settings: o.settings()}
+	w := newWeights([]*Param{p})
+	return &tape{weights: w, stepper: o.new(w), settings: o.settings()}
 }
 
 func (r *tape) step(g []float32) {
 	r.t++
-	params := []*Param{r.param}
-	copy(r.param.Grad, g)
-	r.settings.clip.apply(params)
-	r.settings.decay(params, r.settings.rate(r.t))
+	copy(r.grad, g)
+	r.settings.clip.apply(r.weights)
+	r.settings.decay(r.weights, r.settings.rate(r.t))
 	r.stepper.step(r.settings.rate(r.t), r.t)
 }
 
@@ -154,7 +155,7 @@ func TestOptimizersFollowKerasGoldenTrajectories(t *testing.T) {
 				} else {
 					r.step(slices.Repeat([]float32{f.GoldenGradients.First}, 10))
 				}
-				if err := kerneltest.Compare(allclose(5e-4), r.param.Value, want); err != nil { // the golden numbers have four digits
+				if err := kerneltest.Compare(allclose(5e-4), r.value, want); err != nil { // the golden numbers have four digits
 					t.Fatalf("step %d: x: %v", i+1, err)
 				}
 			}
@@ -169,7 +170,7 @@ func TestOptimizersTakeKerasSingleStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newTape(ref.learningRate(f.SingleStep.LR), f.SingleStep.X0)
 			r.step(f.SingleStep.Grad)
-			if err := kerneltest.Compare(allclose(1e-4), r.param.Value, f.SingleStep.After[ref.single]); err != nil { // four digits
+			if err := kerneltest.Compare(allclose(1e-4), r.value, f.SingleStep.After[ref.single]); err != nil { // four digits
 				t.Errorf("x: %v", err)
 			}
 		})
@@ -185,7 +186,7 @@ func TestWeightDecayIsDecoupledInEveryOptimizer(t *testing.T) {
 			for range 3 {
 				r.step([]float32{f.WeightDecay.Grad})
 			}
-			if err := kerneltest.Compare(allclose(1e-6), r.param.Value, []float64{f.WeightDecay.After}); err != nil { // three float32 roundings
+			if err := kerneltest.Compare(allclose(1e-6), r.value, []float64{f.WeightDecay.After}); err != nil { // three float32 roundings
 				t.Errorf("x: %v", err)
 			}
 		})
@@ -279,7 +280,7 @@ func TestOptimizerVariants(t *testing.T) {
 				for i, g := range []float64{0.5, -2, 0.25, 3, -0.125, 0.0625, -0.5, 1} {
 					x = next(x, g*size)
 					r.step([]float32{float32(g * size)})
-					if err := kerneltest.Compare(allclose(1e-5), r.param.Value, []float64{x}); err != nil { // float32 moments against float64
+					if err := kerneltest.Compare(allclose(1e-5), r.value, []float64{x}); err != nil { // float32 moments against float64
 						t.Fatalf("step %d: x: %v", i+1, err)
 					}
 				}
@@ -293,8 +294,8 @@ func TestCenteredRMSpropSurvivesAConstantGradient(t *testing.T) {
 	for range 2000 {
 		r.step([]float32{1234.567})
 	}
-	if !finite(r.param.Value) {
-		t.Errorf("x = %v", r.param.Value)
+	if !finite(r.value) {
+		t.Errorf("x = %v", r.value)
 	}
 }
 
@@ -314,28 +315,37 @@ func TestClip(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := &Param{Grad: slices.Clone(f.Clip.Grad)}
-			tt.clip.apply([]*Param{p})
-			if err := kerneltest.Compare(allclose(1e-6), p.Grad, tt.want); err != nil { // one float32 rounding
+			w := gradients(f.Clip.Grad)
+			tt.clip.apply(w)
+			if err := kerneltest.Compare(allclose(1e-6), w.grad, tt.want); err != nil { // one float32 rounding
 				t.Errorf("gradient: %v", err)
 			}
 		})
 	}
-	two := []*Param{{Grad: []float32{30, 0}}, {Grad: []float32{0, 0, 0, 0, 40}}}
+	two := gradients([]float32{30, 0}, []float32{0, 0, 0, 0, 40})
 	Clip{GlobalNorm: 5}.apply(two)
-	if err := kerneltest.Compare(allclose(1e-6), slices.Concat(two[0].Grad, two[1].Grad), []float64{3, 0, 0, 0, 0, 0, 4}); err != nil {
+	if err := kerneltest.Compare(allclose(1e-6), two.grad, []float64{3, 0, 0, 0, 0, 0, 4}); err != nil {
 		t.Errorf("global gradient: %v", err)
 	}
-	two = []*Param{{Grad: []float32{30, 0}}, {Grad: []float32{1, 0}}}
+	two = gradients([]float32{30, 0}, []float32{1, 0})
 	Clip{Norm: 5}.apply(two)
-	if err := kerneltest.Compare(allclose(1e-6), slices.Concat(two[0].Grad, two[1].Grad), []float64{5, 0, 1, 0}); err != nil {
+	if err := kerneltest.Compare(allclose(1e-6), two.grad, []float64{5, 0, 1, 0}); err != nil {
 		t.Errorf("gradient by parameter: %v", err)
 	}
-	huge := []*Param{{Grad: []float32{3e38, 3e38}}}
+	huge := gradients([]float32{3e38, 3e38})
 	Clip{GlobalNorm: 1}.apply(huge)
-	if err := kerneltest.Compare(allclose(1e-6), huge[0].Grad, f.Clip.Norm); err != nil {
+	if err := kerneltest.Compare(allclose(1e-6), huge.grad, f.Clip.Norm); err != nil {
 		t.Errorf("gradient of 3e38: %v", err)
 	}
+}
+
+// gradients returns weights of zero with the gradients of each parameter.
+func gradients(params ...[]float32) *weights {
+	var list []*Param
+	for _, g := range params {
+		list = append(list, &Param{Value: make([]float32, len(g)), Grad: g})
+	}
+	return newWeights(list)
 }
 
 func TestFinite(t *testing.T) {
@@ -365,7 +375,7 @@ func TestStateNamesAreUnique(t *testing.T) {
 			{Name: "dense.bias", Shape: []int{2}, Value: make([]float32, 2), Grad: make([]float32, 2)},
 		}
 		seen := map[string]bool{}
-		for _, s := range ref.golden.new(params).state() {
+		for _, s := range ref.golden.new(newWeights(params)).state() {
 			if seen[s.Name] {
 				t.Errorf("%s: two tensors are named %q", name, s.Name)
 			}

@@ -41,54 +41,47 @@ func (o RMSprop) settings() settings {
 	return settings{cmp.Or(o.LearningRate, 0.001), o.Schedule, o.WeightDecay, o.Clip}
 }
 
-func (o RMSprop) new(params []*Param) stepper {
+func (o RMSprop) new(w *weights) stepper {
 	s := &rmsprop{
-		params: params,
-		rho:    or(o.Rho, 0.9), mu: float32(o.Momentum), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
-		v: slot("velocity", params),
+		weights: w,
+		rho:     or(o.Rho, 0.9), mu: float32(o.Momentum), epsilon: float32(cmp.Or(o.Epsilon, 1e-7)),
+		v: w.slot("velocity"),
 	}
 	if o.Momentum != 0 {
-		s.m = slot("momentum", params)
+		s.m = w.slot("momentum")
 	}
 	if o.Centered {
-		s.mean = slot("average_gradient", params)
+		s.mean = w.slot("average_gradient")
 	}
 	return s
 }
 
 type rmsprop struct {
-	params, v, m, mean []*Param // m is nil without momentum, mean unless centered
-	rho                float64
-	mu, epsilon        float32
+	*weights
+
+	v, m, mean  slot // no m without momentum, no mean unless centered
+	rho         float64
+	mu, epsilon float32
 }
 
-func (s *rmsprop) state() []*Param { return slices.Concat(s.v, s.m, s.mean) }
+func (s *rmsprop) state() []*Param { return slices.Concat(s.v.params, s.m.params, s.mean.params) }
 
 func (s *rmsprop) step(lr64 float64, _ int64) {
 	lr, rho, c := float32(lr64), float32(s.rho), float32(1-s.rho)
-	for i, p := range s.params {
-		x := p.Value
-		g, v := p.Grad[:len(x)], s.v[i].Value[:len(x)]
-		var m, mean []float32
-		if s.m != nil {
-			m = s.m[i].Value[:len(x)]
+	x, m, mean := s.value, s.m.value, s.mean.value
+	g, v := s.grad[:len(x)], s.v.value[:len(x)]
+	for j := range x {
+		v[j] = rho*v[j] + c*g[j]*g[j]
+		d := v[j]
+		if mean != nil {
+			mean[j] += c * (g[j] - mean[j])
+			d = max(0, d-mean[j]*mean[j]) // rounding must not make a variance negative
 		}
-		if s.mean != nil {
-			mean = s.mean[i].Value[:len(x)]
+		step := lr * g[j] / sqrt(d+s.epsilon)
+		if m != nil {
+			m[j] = s.mu*m[j] + step
+			step = m[j]
 		}
-		for j := range x {
-			v[j] = rho*v[j] + c*g[j]*g[j]
-			d := v[j]
-			if mean != nil {
-				mean[j] += c * (g[j] - mean[j])
-				d = max(0, d-mean[j]*mean[j]) // rounding must not make a variance negative
-			}
-			step := lr * g[j] / sqrt(d+s.epsilon)
-			if m != nil {
-				m[j] = s.mu*m[j] + step
-				step = m[j]
-			}
-			x[j] -= step
-		}
+		x[j] -= step
 	}
 }

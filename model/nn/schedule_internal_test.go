@@ -142,8 +142,8 @@ func TestScheduleSeesTheStepsDoneBefore(t *testing.T) {
 	r := newTape(SGD{Schedule: PiecewiseConstantDecay{[]int64{0, 1}, []float64{1, 10, 100}}}, []float32{0})
 	for i, want := range []float32{-1, -11, -111} {
 		r.step([]float32{1})
-		if r.param.Value[0] != want {
-			t.Errorf("step %d: x = %v, want %v", i+1, r.param.Value[0], want)
+		if r.value[0] != want {
+			t.Errorf("step %d: x = %v, want %v", i+1, r.value[0], want)
 		}
 	}
 }

@@ -37,41 +37,41 @@ func (o SGD) settings() settings {
 	return settings{cmp.Or(o.LearningRate, 0.01), o.Schedule, o.WeightDecay, o.Clip}
 }
 
-func (o SGD) new(params []*Param) stepper {
-	s := &sgd{params: params, mu: float32(o.Momentum), nesterov: o.Nesterov}
+func (o SGD) new(w *weights) stepper {
+	s := &sgd{weights: w, mu: float32(o.Momentum), nesterov: o.Nesterov}
 	if o.Momentum != 0 {
-		s.m = slot("momentum", params)
+		s.m = w.slot("momentum")
 	}
 	return s
 }
 
 type sgd struct {
-	params, m []*Param // m is nil without momentum
-	mu        float32
-	nesterov  bool
+	*weights
+
+	m        slot // none without momentum
+	mu       float32
+	nesterov bool
 }
 
-func (s *sgd) state() []*Param { return s.m }
+func (s *sgd) state() []*Param { return s.m.params }
 
 func (s *sgd) step(lr64 float64, _ int64) {
 	lr := float32(lr64)
-	for i, p := range s.params {
-		x, g := p.Value, p.Grad[:len(p.Value)]
-		if s.m == nil {
-			for j := range x {
-				x[j] -= lr * g[j]
-			}
-			continue
-		}
-		m := s.m[i].Value[:len(x)]
+	x, g, m := s.value, s.grad[:len(s.value)], s.m.value
+	if m == nil {
 		for j := range x {
-			d := lr * g[j]
-			m[j] = s.mu*m[j] - d
-			if s.nesterov {
-				x[j] += s.mu*m[j] - d
-			} else {
-				x[j] += m[j]
-			}
+			x[j] -= lr * g[j]
+		}
+		return
+	}
+	m = m[:len(x)]
+	for j := range x {
+		d := lr * g[j]
+		m[j] = s.mu*m[j] - d
+		if s.nesterov {
+			x[j] += s.mu*m[j] - d
+		} else {
+			x[j] += m[j]
 		}
 	}
 }

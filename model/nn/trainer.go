@@ -19,7 +19,7 @@ type Trainer struct {
 	stepper    stepper
 	fromLogits bool // loss takes the outputs before the last activation
 
-	trained []*Param
+	trained *weights
 	moving  []*Param    // state that a forward pass changes
 	before  [][]float32 // the values of moving before the step in hand
 
@@ -29,7 +29,8 @@ type Trainer struct {
 }
 
 // NewTrainer returns a trainer of n; a nil opt is Adam{}. The network belongs to
-// it until training is over. An optimizer or loss that cannot train n is a
+// it until training is over; its trainable parameters move to memory of the
+// trainer's, so that slices of them taken before are stale. An optimizer or loss that cannot train n is a
 // [*ConfigError].
 func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 	if opt == nil {
@@ -48,17 +49,19 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 	t := &Trainer{
 		network: n, loss: loss, settings: opt.settings(), fromLogits: fromLogits, work: newWorkspace(n, 0),
 	}
+	var trained []*Param
 	for _, p := range n.Params() {
 		if p.Trainable() {
-			t.trained = append(t.trained, p)
+			trained = append(trained, p)
 		} else {
 			t.moving = append(t.moving, p)
 			t.before = append(t.before, make([]float32, len(p.Value)))
 		}
 	}
-	if len(t.trained) == 0 {
+	if len(trained) == 0 {
 		return nil, &ConfigError{Name: "network", Msg: "has no parameters to train; add a layer such as Dense"}
 	}
+	t.trained = newWeights(trained)
 	t.stepper = opt.new(t.trained)
 	return t, nil
 }
@@ -96,16 +99,20 @@ func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (floa
 	}
 	n.backward(t.work, t.dz, b.rows)
 	n.addPenaltyGradients()
-	for _, p := range t.trained {
-		if !finite(p.Grad) {
-			return 0, t.diverged(b, rate, fmt.Sprintf("the gradient of %s is not finite", p.Name))
-		}
+	if !finite(t.trained.grad) {
+		return 0, t.diverged(b, rate, t.infinite())
 	}
 	clip.apply(t.trained)
 	t.settings.decay(t.trained, rate)
 	t.stepper.step(rate, t.steps+1)
 	t.steps++
 	return loss, nil
+}
+
+// infinite names the first parameter whose gradient is not finite.
+func (t *Trainer) infinite() string {
+	i := slices.IndexFunc(t.trained.params, func(p *Param) bool { return !finite(p.Grad) })
+	return fmt.Sprintf("the gradient of %s is not finite", t.trained.params[i].Name)
 }
 
 // diverged undoes what the step in hand has changed and says what was seen.

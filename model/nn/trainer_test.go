@@ -297,14 +297,13 @@ func TestStepThatDivergesLeavesTheNetwork(t *testing.T) {
 // On features that are all 0 the kernel has no gradient, so decay alone moves it.
 func TestStepDecaysWeights(t *testing.T) {
 	n := newNetwork(t, 2, 1, nn.Dense{Units: 1})
-	kernel := n.Params()[0].Value
-	copy(kernel, []float32{2, -4})
+	copy(n.Params()[0].Value, []float32{2, -4})
 	trainer := newTrainer(t, n, nn.MeanSquaredError{}, nn.SGD{LearningRate: 0.5, WeightDecay: 0.5})
 	if _, err := trainer.Step([]float32{0, 0}, []float32{1}, nil, 1); err != nil {
 		t.Fatal(err)
 	}
-	if want := []float32{1.5, -3}; !slices.Equal(kernel, want) {
-		t.Errorf("kernel = %v, want %v", kernel, want)
+	if got, want := n.Params()[0].Value, []float32{1.5, -3}; !slices.Equal(got, want) {
+		t.Errorf("kernel = %v, want %v", got, want)
 	}
 }
 
