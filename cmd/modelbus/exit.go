@@ -24,7 +24,7 @@ const (
 	exitRefused      = 4 // the input or the request was refused
 	exitNoResponders = 5 // no NATS server, or no modelbus behind it
 	exitTimeout      = 6 // no answer in time
-	exitRejected     = 7 // train: the new version is not better and was not promoted
+	exitRejected     = 7 // train: the new version is not better and was not promoted; rebuild: other weights
 )
 
 // errRejected ends `train` when the gate kept the champion.
@@ -52,7 +52,7 @@ func exitCode(err error) int {
 		code int
 		errs []error
 	}{
-		{exitRejected, []error{errRejected}},
+		{exitRejected, []error{errRejected, errDiffers}},
 		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, errNoContext, os.ErrNotExist}},
 		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer}},
 		{exitTimeout, []error{wire.ErrDeadlineExceeded, context.DeadlineExceeded, nats.ErrTimeout}},

@@ -42,7 +42,22 @@ type deadLetters struct {
 
 	known  map[grave]struct{} // nil until looked up
 	flying []jetstream.PubAckFuture
-	reason error // of the last one
+}
+
+// take buries what is wrong with a message: all of it, if there is an error, and
+// each row with a problem.
+func (d *deadLetters) take(ctx context.Context, seq uint64, msg jetstream.Msg, why error, problems []wire.RowProblem) error {
+	if why != nil {
+		if err := d.message(ctx, seq, msg, why); err != nil {
+			return err
+		}
+	}
+	for _, p := range problems {
+		if err := d.row(ctx, seq, msg, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // message buries a message that could not be read at all.
@@ -65,7 +80,6 @@ func (d *deadLetters) row(ctx context.Context, seq uint64, msg jetstream.Msg, p 
 }
 
 func (d *deadLetters) bury(ctx context.Context, g grave, msg *nats.Msg, from string, why error) error {
-	d.reason = why
 	if d.known == nil {
 		if err := d.lookUp(ctx); err != nil {
 			return fmt.Errorf("reading what is on %s: %w", d.subject, err)

@@ -16,6 +16,14 @@ var (
 	// [wire.ErrUnavailable].
 	ErrStopped error = &sentinel{"trainer stopped", wire.ErrUnavailable}
 
+	// ErrRemoved is wrapped when examples that a version was trained on are no
+	// longer in the stream. It travels as [wire.ErrConflict].
+	ErrRemoved error = &sentinel{"examples were removed", wire.ErrConflict}
+
+	// ErrImported is wrapped when a version has no lineage of its own to be rebuilt
+	// from. It travels as [wire.ErrInvalid].
+	ErrImported error = &sentinel{"not trained here", wire.ErrInvalid}
+
 	// ErrPanic is wrapped when a training failed by a fault of ours. It travels
 	// as [wire.ErrInternal].
 	ErrPanic error = &sentinel{"panic while training", wire.ErrInternal}

@@ -21,6 +21,7 @@ type reading struct {
 	stream      string
 	first, last uint64 // sequences of the first and last message read
 	rejected    int    // rows
+	reason      error  // why the last of them was
 	digest      string // SHA-256 of the payloads in order, each after its length
 }
 
@@ -31,16 +32,17 @@ type reader struct {
 	stream  string
 	subject string
 	schema  *feature.Schema
-	dead    *deadLetters
+	dead    *deadLetters // nil: bad examples are counted and left where they are
 	report  func(rows, rejected int)
 }
 
-// read reads from sequence from on.
-func (r *reader) read(ctx context.Context, from uint64, into *split) (*reading, error) {
-	until, err := sequenceOf(ctx, r.js, r.stream, place{Last: r.subject})
-	if err != nil {
-		return nil, err
-	}
+// last returns the sequence of the last example there is, 0 if there is none.
+func (r *reader) last(ctx context.Context) (uint64, error) {
+	return sequenceOf(ctx, r.js, r.stream, place{Last: r.subject})
+}
+
+// read reads the examples with sequences in [from, until].
+func (r *reader) read(ctx context.Context, from, until uint64, into *split) (*reading, error) {
 	got := &reading{stream: r.stream}
 	sum := sha256.New()
 	if until >= from {
@@ -56,8 +58,10 @@ func (r *reader) read(ctx context.Context, from uint64, into *split) (*reading, 
 			return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
 		}
 	}
-	if err := r.dead.flush(ctx); err != nil {
-		return nil, err
+	if r.dead != nil {
+		if err := r.dead.flush(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if into.rows() == 0 {
 		return nil, r.nothing(got, from)
@@ -72,7 +76,7 @@ func (r *reader) nothing(got *reading, from uint64) error {
 	switch {
 	case got.rejected > 0:
 		return fmt.Errorf("%w that can be used: all %d in messages %d to %d of %s were refused, the last one because %w",
-			ErrNoExamples, got.rejected, got.first, got.last, r.subject, r.dead.reason)
+			ErrNoExamples, got.rejected, got.first, got.last, r.subject, got.reason)
 	case from > 1:
 		return fmt.Errorf("%w since message %d, the last one that the champion saw: publish some to %s",
 			ErrNoExamples, from-1, r.subject)
@@ -93,17 +97,14 @@ func (r *reader) decode(ctx context.Context, got *reading, sum hash.Hash, into *
 		return into.add(seq, row, v)
 	})
 	if err != nil {
-		got.rejected++
-		if err := r.dead.message(ctx, seq, msg, err); err != nil {
-			return err
-		}
+		got.rejected, got.reason = got.rejected+1, err
 	}
 	for _, p := range problems {
-		got.rejected++
-		if err := r.dead.row(ctx, seq, msg, p); err != nil {
-			return err
-		}
+		got.rejected, got.reason = got.rejected+1, p.Err
 	}
 	r.report(into.rows(), got.rejected)
-	return nil
+	if r.dead == nil {
+		return nil
+	}
+	return r.dead.take(ctx, seq, msg, err, problems)
 }

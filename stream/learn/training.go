@@ -107,7 +107,11 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 			t.progress.report(wire.Training{State: stateReading, Rows: rows, Reject: rejected})
 		},
 	}
-	data, err := r.read(ctx, p.from, newSplit(r.schema, &p.spec.Training))
+	last, err := r.last(ctx)
+	if err != nil {
+		return nil, err
+	}
+	data, err := r.read(ctx, p.from, last, newSplit(r.schema, &p.spec.Training))
 	if err != nil {
 		return nil, err
 	}
