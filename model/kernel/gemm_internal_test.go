@@ -1,4 +1,4 @@
-package kernel_test
+package kernel
 
 import (
 	"fmt"
@@ -9,13 +9,12 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/modelbus/modelbus/model/kernel"
 	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 )
 
-// product returns the naive product in float64, and for every element the sum of
+// naive returns the naive product in float64, and for every element the sum of
 // its terms' magnitudes.
-func product(c, a, b kernel.View, e kernel.Epilogue) (result, magnitude []float64) {
+func naive(c, a, b View, e Epilogue) (result, magnitude []float64) {
 	for i := range c.Rows {
 		for j := range c.Cols {
 			sum := 0.0
@@ -31,7 +30,7 @@ func product(c, a, b kernel.View, e kernel.Epilogue) (result, magnitude []float6
 				sum += term
 				size += math.Abs(term)
 			}
-			if e.ReLU {
+			if e.Activation == ThenReLU {
 				sum = max(sum, 0)
 			}
 			result, magnitude = append(result, sum), append(magnitude, size)
@@ -41,7 +40,7 @@ func product(c, a, b kernel.View, e kernel.Epilogue) (result, magnitude []float6
 }
 
 // drawView returns a matrix with gaps between rows, in either order of strides.
-func drawView(t *rapid.T, r *rand.Rand, rows, cols int, name string) kernel.View {
+func drawView(t *rapid.T, r *rand.Rand, rows, cols int, name string) View {
 	long, short := cols, rows
 	transposed := rapid.Bool().Draw(t, name+" transposed")
 	if transposed {
@@ -54,37 +53,42 @@ func drawView(t *rapid.T, r *rand.Rand, rows, cols int, name string) kernel.View
 	for i := range data {
 		data[i] = float32(r.IntN(5)-2) * r.Float32() // a fifth of zeros
 	}
-	v := kernel.View{Data: data[offset:], Rows: rows, Cols: cols, RowStride: outer, ColStride: inner}
+	v := View{Data: data[offset:], Rows: rows, Cols: cols, RowStride: outer, ColStride: inner}
 	if transposed {
 		v.RowStride, v.ColStride = inner, outer
 	}
 	return v
 }
 
-func TestMultiplyIsTheProduct(t *testing.T) {
+func TestMultiplyIsTheProduct(t *testing.T) { everySet(t, testMultiplyIsTheProduct) }
+
+func testMultiplyIsTheProduct(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.OneOf(rapid.IntRange(0, 40), rapid.SampledFrom([]int{64, 130, 513}))
 		m, k, n := rapid.IntRange(0, 40).Draw(t, "m"), size.Draw(t, "k"), size.Draw(t, "n")
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		a, b := drawView(t, r, m, k, "A"), drawView(t, r, k, n, "B")
 		stride := n + rapid.IntRange(0, 3).Draw(t, "gap of C")
-		c := kernel.View{Data: make([]float32, m*stride+1), Rows: m, Cols: n, RowStride: stride, ColStride: 1}
+		c := View{Data: make([]float32, m*stride+1), Rows: m, Cols: n, RowStride: stride, ColStride: 1}
 		for i := range c.Data {
 			c.Data[i] = r.Float32()
 		}
-		e := kernel.Epilogue{ReLU: rapid.Bool().Draw(t, "relu")}
+		var e Epilogue
+		if rapid.Bool().Draw(t, "relu") {
+			e.Activation = ThenReLU
+		}
 		switch rapid.IntRange(0, 2).Draw(t, "start") {
 		case 1:
 			e.Accumulate = true
 		case 2:
-			e.Bias = kernel.Matrix(make([]float32, n), 1, n).Data
+			e.Bias = Matrix(make([]float32, n), 1, n).Data
 			for i := range e.Bias {
 				e.Bias[i] = r.Float32() - 0.5
 			}
 		}
-		want, magnitude := product(c, a, b, e)
+		want, magnitude := naive(c, a, b, e)
 		before := slices.Clone(c.Data)
-		g := kernel.Gemm{Threads: rapid.IntRange(0, 4).Draw(t, "threads")}
+		g := Gemm{Threads: rapid.IntRange(0, 4).Draw(t, "threads")}
 		g.Multiply(c, a, b, e)
 		for i := range m {
 			for j := range n {
@@ -104,20 +108,22 @@ func TestMultiplyIsTheProduct(t *testing.T) {
 
 // TestMultiplyBits shows that an element of a product depends on its row of A and
 // its column of B only, to the bit.
-func TestMultiplyBits(t *testing.T) {
+func TestMultiplyBits(t *testing.T) { everySet(t, testMultiplyBits) }
+
+func testMultiplyBits(t *testing.T) {
 	const m, k, n = 33, 784, 300
 	r := rand.New(rand.NewPCG(3, 4))
 	a, b := operand(r, m, k, false), operand(r, k, n, false)
 	bias := operand(r, 1, n, false).Data
-	e := kernel.Epilogue{Bias: bias, ReLU: true}
+	e := Epilogue{Bias: bias, Activation: ThenReLU}
 	whole := make([]float32, m*n)
-	new(kernel.Gemm).Multiply(kernel.Matrix(whole, m, n), a, b, e)
+	new(Gemm).Multiply(Matrix(whole, m, n), a, b, e)
 
 	for _, threads := range []int{2, 3, 7, 64} {
 		t.Run(fmt.Sprintf("threads=%d", threads), func(t *testing.T) {
 			got := make([]float32, m*n)
-			g := kernel.Gemm{Threads: threads}
-			g.Multiply(kernel.Matrix(got, m, n), a, b, e)
+			g := Gemm{Threads: threads}
+			g.Multiply(Matrix(got, m, n), a, b, e)
 			if err := kerneltest.Compare(kerneltest.Tolerance{}, got, whole); err != nil {
 				t.Error(err)
 			}
@@ -126,7 +132,7 @@ func TestMultiplyBits(t *testing.T) {
 	t.Run("rows alone", func(t *testing.T) {
 		for i := range m {
 			got := make([]float32, n)
-			new(kernel.Gemm).Multiply(kernel.Matrix(got, 1, n), kernel.Matrix(a.Data[i*k:], 1, k), b, e)
+			new(Gemm).Multiply(Matrix(got, 1, n), Matrix(a.Data[i*k:], 1, k), b, e)
 			if err := kerneltest.Compare(kerneltest.Tolerance{}, got, whole[i*n:(i+1)*n]); err != nil {
 				t.Fatalf("row %d: %v", i, err)
 			}
@@ -134,9 +140,9 @@ func TestMultiplyBits(t *testing.T) {
 	})
 	t.Run("transposed in memory", func(t *testing.T) {
 		turned := make([]float32, k*n)
-		kernel.Pack(turned, b.T())
+		transpose(Matrix(turned, n, k), b.T())
 		got := make([]float32, m*n)
-		new(kernel.Gemm).Multiply(kernel.Matrix(got, m, n), a, kernel.Matrix(turned, n, k).T(), e)
+		new(Gemm).Multiply(Matrix(got, m, n), a, Matrix(turned, n, k).T(), e)
 		if err := kerneltest.Compare(kerneltest.Tolerance{}, got, whole); err != nil {
 			t.Error(err)
 		}
@@ -145,7 +151,7 @@ func TestMultiplyBits(t *testing.T) {
 		t.Run(fmt.Sprintf("memory shifted by %d", offset), func(t *testing.T) {
 			got := make([]float32, offset+m*n)[offset:]
 			moved := append(make([]float32, offset), b.Data...)[offset:]
-			new(kernel.Gemm).Multiply(kernel.Matrix(got, m, n), a, kernel.Matrix(moved, k, n), e)
+			new(Gemm).Multiply(Matrix(got, m, n), a, Matrix(moved, k, n), e)
 			if err := kerneltest.Compare(kerneltest.Tolerance{}, got, whole); err != nil {
 				t.Error(err)
 			}
@@ -153,35 +159,37 @@ func TestMultiplyBits(t *testing.T) {
 	}
 }
 
-func TestMultiplyAllocatesNothingOnceGrown(t *testing.T) {
+func TestMultiplyAllocatesNothingOnceGrown(t *testing.T) { everySet(t, testMultiplyAllocates) }
+
+func testMultiplyAllocates(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	a, b := operand(r, 8, 50, false), operand(r, 50, 40, true)
-	c := kernel.Matrix(make([]float32, 8*40), 8, 40)
-	var g kernel.Gemm
-	g.Multiply(c, a, b, kernel.Epilogue{})
-	if got := testing.AllocsPerRun(20, func() { g.Multiply(c, a, b, kernel.Epilogue{}) }); got != 0 {
+	c := Matrix(make([]float32, 8*40), 8, 40)
+	var g Gemm
+	g.Multiply(c, a, b, Epilogue{})
+	if got := testing.AllocsPerRun(20, func() { g.Multiply(c, a, b, Epilogue{}) }); got != 0 {
 		t.Errorf("Multiply allocates %v times, want 0", got)
 	}
 }
 
 func TestMultiplyPanicsOnWrongShapes(t *testing.T) {
-	matrix := func(rows, cols int) kernel.View { return kernel.Matrix(make([]float32, rows*cols), rows, cols) }
+	matrix := func(rows, cols int) View { return Matrix(make([]float32, rows*cols), rows, cols) }
 	short := matrix(2, 3)
 	short.Data = short.Data[:5]
 	tests := []struct {
 		name    string
-		c, a, b kernel.View
-		e       kernel.Epilogue
+		c, a, b View
+		e       Epilogue
 	}{
-		{"inner dimensions differ", matrix(2, 2), matrix(2, 3), matrix(4, 2), kernel.Epilogue{}},
-		{"rows differ", matrix(3, 2), matrix(2, 3), matrix(3, 2), kernel.Epilogue{}},
-		{"columns differ", matrix(2, 3), matrix(2, 3), matrix(3, 2), kernel.Epilogue{}},
-		{"A too short", matrix(2, 2), short, matrix(3, 2), kernel.Epilogue{}},
-		{"B too short", matrix(3, 3), matrix(3, 2), short, kernel.Epilogue{}},
-		{"C too short", short, matrix(2, 2), matrix(2, 3), kernel.Epilogue{}},
-		{"C transposed", matrix(2, 3).T(), matrix(3, 2), matrix(2, 2), kernel.Epilogue{}},
-		{"bias too short", matrix(2, 2), matrix(2, 3), matrix(3, 2), kernel.Epilogue{Bias: make([]float32, 1)}},
-		{"bias and accumulate", matrix(2, 2), matrix(2, 3), matrix(3, 2), kernel.Epilogue{Bias: make([]float32, 2), Accumulate: true}},
+		{"inner dimensions differ", matrix(2, 2), matrix(2, 3), matrix(4, 2), Epilogue{}},
+		{"rows differ", matrix(3, 2), matrix(2, 3), matrix(3, 2), Epilogue{}},
+		{"columns differ", matrix(2, 3), matrix(2, 3), matrix(3, 2), Epilogue{}},
+		{"A too short", matrix(2, 2), short, matrix(3, 2), Epilogue{}},
+		{"B too short", matrix(3, 3), matrix(3, 2), short, Epilogue{}},
+		{"C too short", short, matrix(2, 2), matrix(2, 3), Epilogue{}},
+		{"C transposed", matrix(2, 3).T(), matrix(3, 2), matrix(2, 2), Epilogue{}},
+		{"bias too short", matrix(2, 2), matrix(2, 3), matrix(3, 2), Epilogue{Bias: make([]float32, 1)}},
+		{"bias and accumulate", matrix(2, 2), matrix(2, 3), matrix(3, 2), Epilogue{Bias: make([]float32, 2), Accumulate: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -190,7 +198,19 @@ func TestMultiplyPanicsOnWrongShapes(t *testing.T) {
 					t.Error("Multiply did not panic")
 				}
 			}()
-			new(kernel.Gemm).Multiply(tt.c, tt.a, tt.b, tt.e)
+			new(Gemm).Multiply(tt.c, tt.a, tt.b, tt.e)
 		})
 	}
+}
+
+// operand returns a random matrix, in transposed memory if t is set.
+func operand(r *rand.Rand, rows, cols int, t bool) View {
+	data := make([]float32, rows*cols)
+	for i := range data {
+		data[i] = r.Float32()*2 - 1
+	}
+	if t {
+		return Matrix(data, cols, rows).T()
+	}
+	return Matrix(data, rows, cols)
 }
