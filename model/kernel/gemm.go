@@ -11,6 +11,7 @@ type Gemm struct {
 	Threads int
 
 	packed  []float32
+	copied  []float32
 	swapped []float32 // C transposed
 	share   share
 }
@@ -50,7 +51,7 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 		return
 	}
 	p := &g.share.product
-	*p = product{set: active, tiles: active.tiles(), c: c, a: a, b: b, panels: panels, epilogue: e}
+	*p = product{tiles: active.tiles(), c: c, a: a, b: b, panels: panels, epilogue: e}
 	if panels == nil && b.ColStride != 1 && b.Cols > 1 {
 		if e.Bias == nil && !e.Accumulate && p.tiles != nil && a.Rows*(a.Cols+b.Cols) < a.Cols*b.Cols {
 			g.swap(p)
@@ -63,16 +64,22 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 // run computes p, in chunks if it is large.
 func (g *Gemm) run(p *product) {
 	p.pack = p.panels == nil && (p.b.ColStride != 1 && p.b.Cols > 1 || p.tiles != nil && p.c.Rows >= packRows)
+	// Rows a multiple of half a page apart fall into the same few cache sets.
+	p.copy = p.tiles != nil && p.a.ColStride == 1 && p.a.RowStride%512 == 0 && p.c.Rows > p.tiles.mr && p.c.Cols >= 128
 	chunks := 1
 	if g.Threads > 1 {
-		chunks = p.divide()
+		chunks = max(p.divide(), 1)
 	}
 	if p.pack {
-		g.packed = grow(g.packed, p.scratchSize(chunks))
-		p.scratch = g.packed
+		g.packed = grow(g.packed, p.packedSize(chunks))
+		p.packed = g.packed
 	}
-	if chunks < 2 {
-		p.columns(0, p.c.Cols, p.scratch)
+	if p.copy {
+		g.copied = grow(g.copied, chunks*copySize)
+		p.copied = g.copied
+	}
+	if chunks == 1 {
+		p.columns(0, p.c.Cols)
 	} else {
 		g.share.run(g.Threads, chunks)
 	}

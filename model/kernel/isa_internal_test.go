@@ -1,15 +1,18 @@
 package kernel
 
-import "testing"
+import "iter"
 
-// everySet runs a test on every instruction set of this machine, one after the
-// other.
-func everySet(t *testing.T, test func(*testing.T)) {
-	t.Helper()
-	before := active
-	defer func() { active = before }()
-	for _, s := range supported() {
-		active = s
-		t.Run(s.String(), test)
+// everySet yields the name of every instruction set of this machine while it is the
+// active one.
+func everySet() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		before := active
+		defer func() { active = before }()
+		for _, s := range supported() {
+			active = s
+			if !yield(s.String()) {
+				return
+			}
+		}
 	}
 }

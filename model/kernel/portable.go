@@ -6,10 +6,10 @@ const portableCols = 8
 // portable computes columns [lo, hi) of C in Go. Whether the compiler fuses the
 // multiplications with the additions depends on the architecture, and so do the
 // last bits.
-func (p *product) portable(lo, hi int, scratch []float32) {
+func (p *product) portable(lo, hi int) {
 	b := p.b.part(0, p.b.Rows, lo, hi-lo)
 	if p.pack {
-		b = Matrix(scratch[:b.Rows*b.Cols], b.Rows, b.Cols)
+		b = Matrix(p.packed[:b.Rows*b.Cols], b.Rows, b.Cols)
 		transpose(b, p.b.part(0, p.b.Rows, lo, hi-lo))
 	}
 	for i := range p.c.Rows {

@@ -3,11 +3,11 @@ package kernel
 // A tile computes up to mr × cols elements of C, where cols is at most the width it
 // is made for: chains of fused multiply-adds over k, from C, from start or from
 // zero. Strides are in bytes.
-type tile func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+type tile func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int)
 
 // An axpy adds the products of its count of numbers of x, csa bytes apart, with as
 // many rows of B to the n numbers of y.
-type axpy func(n int, x *float32, csa int, b *float32, rsb int, y *float32, start *float32, flags int)
+type axpy func(n int, x *float32, csa int, b *float32, rsb int, y, start *float32, flags int)
 
 // The bits of a tile's flags.
 const (

@@ -12,15 +12,15 @@ import (
 	"fmt"
 
 	"github.com/mmcloughlin/avo/attr"
-	. "github.com/mmcloughlin/avo/build"   //nolint:revive,staticcheck // instructions read as such
-	. "github.com/mmcloughlin/avo/operand" //nolint:revive,staticcheck // likewise
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// The bits of a micro-kernel's flags.
+// The places of the bits of a micro-kernel's flags.
 const (
-	accumulate = 1 << iota // start from C, else from the vector, or zero if it is nil
-	rectify                // end with max(x, 0)
+	accumulate = iota // start from C, else from the vector, or zero if it is nil
+	rectify           // end with max(x, 0)
 )
 
 const signature = "func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)"
@@ -128,7 +128,7 @@ func (t *tileWriter) begin() {
 		t.acc = append(t.acc, row)
 	}
 	flags, start := Load(Param("flags"), GP64()), Load(Param("start"), GP64())
-	BTQ(Imm(0), flags)
+	BTQ(Imm(accumulate), flags)
 	JCS(LabelRef(t.label("accumulate")))
 	TESTQ(start, start)
 	JNZ(LabelRef(t.label("start")))
@@ -184,24 +184,37 @@ func (t *tileWriter) loop() {
 		factors[v] = t.vector()
 	}
 	factor := t.vector()
-	TESTQ(k, k)
-	JLE(LabelRef(t.label("done")))
-	Label(t.label("loop"))
-	for v, f := range factors {
-		t.load(t.at(b, v), f, t.last(v))
-	}
-	for i := range t.rows {
-		VBROADCASTSS(row(bases, rsa, i), factor)
+	step := func() {
 		for v, f := range factors {
-			VFMADD231PS(factor, f, t.acc[i][v])
+			t.load(t.at(b, v), f, t.last(v))
+		}
+		for i := range t.rows {
+			VBROADCASTSS(row(bases, rsa, i), factor)
+			for v, f := range factors {
+				VFMADD231PS(factor, f, t.acc[i][v])
+			}
+		}
+		ADDQ(rsb, b)
+		for _, base := range bases {
+			ADDQ(csa, base)
 		}
 	}
-	ADDQ(rsb, b)
-	for _, base := range bases {
-		ADDQ(csa, base)
+	const unroll = 4
+	SUBQ(Imm(unroll), k)
+	JLT(LabelRef(t.label("rest")))
+	Label(t.label("loop"))
+	for range unroll {
+		step()
 	}
+	SUBQ(Imm(unroll), k)
+	JGE(LabelRef(t.label("loop")))
+	Label(t.label("rest"))
+	ADDQ(Imm(unroll), k)
+	JZ(LabelRef(t.label("done")))
+	Label(t.label("single"))
+	step()
 	DECQ(k)
-	JNZ(LabelRef(t.label("loop")))
+	JNZ(LabelRef(t.label("single")))
 	Label(t.label("done"))
 }
 
@@ -217,7 +230,7 @@ func row(bases []reg.Register, stride reg.Register, i int) Mem {
 // end stores the tile.
 func (t *tileWriter) end() {
 	flags := Load(Param("flags"), GP64())
-	BTQ(Imm(1), flags)
+	BTQ(Imm(rectify), flags)
 	JCC(LabelRef(t.label("store")))
 	zero := t.vector()
 	t.zero(zero)
@@ -319,7 +332,7 @@ func (w *axpyWriter) pass(y, start, flags reg.Register, masked bool) {
 		return w.name + "_" + s
 	}
 	acc, t := w.vector(), w.vector()
-	BTQ(Imm(0), flags)
+	BTQ(Imm(accumulate), flags)
 	JCS(LabelRef(label("accumulate")))
 	w.zero(acc)
 	TESTQ(start, start)
@@ -338,7 +351,7 @@ func (w *axpyWriter) pass(y, start, flags reg.Register, masked bool) {
 			VFMADD231PS(m, x, acc)
 		}
 	}
-	BTQ(Imm(1), flags)
+	BTQ(Imm(rectify), flags)
 	JCC(LabelRef(label("store")))
 	w.zero(t)
 	VMAXPS(acc, t, acc)
