@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // ErrDiverged is returned when a loss or gradient is not finite.
@@ -99,7 +101,7 @@ func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (floa
 	}
 	n.backward(t.work, t.dz, b.rows)
 	n.addPenaltyGradients()
-	if !finite(t.trained.grad) {
+	if !kernel.Finite(t.trained.grad) {
 		return 0, t.diverged(b, rate, t.infinite())
 	}
 	clip.apply(t.trained)
@@ -111,7 +113,7 @@ func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (floa
 
 // infinite names the first parameter whose gradient is not finite.
 func (t *Trainer) infinite() string {
-	i := slices.IndexFunc(t.trained.params, func(p *Param) bool { return !finite(p.Grad) })
+	i := slices.IndexFunc(t.trained.params, func(p *Param) bool { return !kernel.Finite(p.Grad) })
 	return fmt.Sprintf("the gradient of %s is not finite", t.trained.params[i].Name)
 }
 
@@ -123,9 +125,9 @@ func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
 	hint := "lower the learning rate, clip the gradients or scale the features"
 	inputs := b.x[:b.rows*t.network.Inputs()]
 	targets := b.y[:b.rows*t.loss.targets(t.network.Outputs())]
-	if !finite(inputs) {
+	if !kernel.Finite(inputs) {
 		hint = "the batch's features are not finite themselves"
-	} else if !finite(targets) || !finite(b.w) {
+	} else if !kernel.Finite(targets) || !kernel.Finite(b.w) {
 		hint = "the batch's labels or weights are not finite themselves"
 	}
 	return fmt.Errorf("%w: step %d: %s (learning rate %.3g, largest feature %.3g, largest label %.3g); %s",
@@ -136,7 +138,7 @@ func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
 // are finite.
 func (t *Trainer) checkState() error {
 	for _, p := range slices.Concat(t.network.Params(), t.stepper.state()) {
-		if !finite(p.Value) {
+		if !kernel.Finite(p.Value) {
 			return fmt.Errorf("%w: step %d: %s is not finite; lower the learning rate, clip the gradients or scale the features and the label",
 				ErrDiverged, t.steps, p.Name)
 		}
@@ -179,16 +181,6 @@ func (t *Trainer) Restore(params []*Param, steps int64) error {
 	}
 	t.steps = steps
 	return nil
-}
-
-// finite reports whether no number of v is NaN or infinite.
-func finite(v []float32) bool {
-	const exponent, one = 0x7f800000, 0x00800000 // adding one to an exponent of all ones carries into the sign
-	var carry uint32
-	for _, f := range v {
-		carry |= math.Float32bits(f)&exponent + one
-	}
-	return carry>>31 == 0
 }
 
 // largest returns the greatest magnitude in v, NaN if one is NaN.
