@@ -25,7 +25,8 @@ type tensor struct {
 	name  string
 	dtype string
 	shape []int
-	data  []byte // little-endian, row-major
+	data  []byte // little-endian, row-major; to be read alone
+	from  int    // where data begin in the file that was read
 }
 
 func dtypeSize(dtype string) int {
@@ -39,26 +40,48 @@ func dtypeSize(dtype string) int {
 }
 
 func tensorF32(name string, shape []int, values []float32) tensor {
-	data := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	data, ok := byteView(values)
+	if !ok {
+		for _, v := range values {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
 	}
-	return tensor{name, dtypeF32, shape, data}
+	return tensor{name: name, dtype: dtypeF32, shape: shape, data: data}
 }
 
 func tensorF64(name string, values []float64) tensor {
-	data := make([]byte, 0, 8*len(values))
-	for _, v := range values {
-		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+	data, ok := byteView(values)
+	if !ok {
+		for _, v := range values {
+			data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+		}
 	}
-	return tensor{name, dtypeF64, []int{len(values)}, data}
+	return tensor{name: name, dtype: dtypeF64, shape: []int{len(values)}, data: data}
 }
 
-// float32s sets dst from an F32 tensor of as many numbers.
-func (t *tensor) float32s(dst []float32) {
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.data[4*i:]))
+// check verifies the tensor in the file it is from, and that its numbers are
+// finite.
+func (t *tensor) check(f File) error {
+	if err := f.Verify(t.from, t.from+len(t.data)); err != nil {
+		return fmt.Errorf("tensor %q: %w", shorten(t.name), err)
 	}
+	if i := t.notFinite(); i >= 0 {
+		return fmt.Errorf("tensor %q is not finite at index %d", shorten(t.name), i)
+	}
+	return nil
+}
+
+// float32s returns the numbers of an F32 tensor: in place, to be read alone, or
+// copied where that cannot be.
+func (t *tensor) float32s() (values []float32, inPlace bool) {
+	if view, ok := float32View(t.data); ok {
+		return view, true
+	}
+	out := make([]float32, len(t.data)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.data[4*i:]))
+	}
+	return out, false
 }
 
 // float64s returns the numbers of an F64 tensor.
