@@ -54,7 +54,7 @@ func New(opts Options) *Cache {
 // what it wrote is verified. An artifact that is open in this process already is
 // returned again.
 func (c *Cache) Open(ctx context.Context, digest string, size int64, fetch func(*Writer) error) (*Artifact, error) {
-	if b, err := hex.DecodeString(digest); err != nil || len(b) != sha256.Size || hex.EncodeToString(b) != digest {
+	if !isDigest(digest) {
 		return nil, fmt.Errorf("opening artifact %q: want the %d lower-case hexadecimal digits of a SHA-256", digest, 2*sha256.Size)
 	}
 	done, err := c.turn(ctx, digest)
@@ -81,6 +81,11 @@ func (c *Cache) Open(ctx context.Context, digest string, size int64, fetch func(
 	}
 	c.opened[digest] = weak.Make(a)
 	return a, nil
+}
+
+func isDigest(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == sha256.Size && hex.EncodeToString(b) == s
 }
 
 // turn waits until nobody else in this process opens the digest. done lets the
@@ -125,11 +130,14 @@ func (c *Cache) holds(digest string) bool { return c.current(digest) != nil }
 // load finds an artifact in the folder or fetches it: to the folder, or to memory
 // where that cannot be.
 func (c *Cache) load(ctx context.Context, digest string, size int64, fetch func(*Writer) error) (*Artifact, error) {
-	if size < MinFile || !c.usable(digest) {
+	if size < MinFile {
 		return c.store(&Writer{cache: c, digest: digest}, fetch)
 	}
 	if a, err := c.find(ctx, digest); !errors.Is(err, errAbsent) {
 		return a, err
+	}
+	if !c.usable(digest) {
+		return c.store(&Writer{cache: c, digest: digest}, fetch)
 	}
 	unlock, err := c.folder.lock(ctx, digest)
 	if ctx.Err() != nil {

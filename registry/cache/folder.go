@@ -3,6 +3,7 @@ package cache
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,8 @@ const (
 	sumSuffix  = ".sum"
 	partSuffix = ".part"
 	roomLock   = "room"
+
+	digestSize = 2 * sha256.Size
 )
 
 func (d folder) path(name string) string { return filepath.Join(string(d), name) }
@@ -119,12 +122,12 @@ func (d folder) reserve(ctx context.Context, digest string, size, limit int64, k
 		return nil, err
 	}
 	defer release()
-	if err := d.makeRoom(size, limit, keep); err != nil {
-		return nil, err
-	}
 	part := d.path(digest + partSuffix)
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("removing what was left over: %w", err)
+	}
+	if err := d.makeRoom(size, limit, keep); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -169,8 +172,8 @@ func (d folder) makeRoom(need, limit int64, keep func(digest string) bool) error
 	return nil
 }
 
-// list returns the artifacts and the size of all that is in the folder. What was
-// left over is removed.
+// list returns the artifacts in the folder and the size of all that is ours. What was
+// left over is removed; files of other names are left alone.
 func (d folder) list() (items []item, total int64, err error) {
 	entries, err := os.ReadDir(string(d))
 	if err != nil {
@@ -178,26 +181,28 @@ func (d folder) list() (items []item, total int64, err error) {
 	}
 	sizes := map[string]int64{}
 	for _, e := range entries {
+		if digest, _, _ := strings.Cut(e.Name(), "."); !isDigest(digest) {
+			continue
+		}
 		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
 			sizes[e.Name()] = info.Size()
 		}
 	}
 	for name, size := range sizes {
-		digest, kind, _ := strings.Cut(name, ".")
-		switch "." + kind {
+		digest := name[:digestSize]
+		switch name[digestSize:] {
 		case sumSuffix:
 			if _, ok := sizes[digest]; !ok {
 				_ = os.Remove(d.path(name)) //nolint:errcheck // the next one tries again
 			}
-			continue
 		case partSuffix:
-			if d.abandoned(digest) {
-				continue
+			if !d.abandoned(digest) {
+				total += size
 			}
-		case ".":
+		case "":
 			items = append(items, item{digest: digest, size: size, used: d.used(digest)})
+			total += size
 		}
-		total += size
 	}
 	return items, total, nil
 }
@@ -217,9 +222,6 @@ func (d folder) used(digest string) time.Time {
 // abandoned removes what a process that ended was writing, and reports whether it
 // did.
 func (d folder) abandoned(digest string) bool {
-	if len(digest) < 2 {
-		return false
-	}
 	l := d.lockFile(digest[:2])
 	defer l.Close() //nolint:errcheck // ends with the process
 	if free, err := l.TryLock(); !free || err != nil {
