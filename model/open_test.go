@@ -7,10 +7,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/nn"
 )
 
 // errRotten is what a file says of damaged bytes.
@@ -181,3 +183,42 @@ func TestOpenFrozenV1(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenTakesNoMemory opens a model of 600,000 weights and Adam's moments, 7 MB.
+func TestOpenTakesNoMemory(t *testing.T) {
+	s := mustParse(t, flowerSpec)
+	s.Training.Epochs = 1
+	s.Network = []nn.Layer{nn.Dense{Units: 600, Activation: "relu"}, nn.Dense{Units: 1000, Activation: "relu"}}
+	m, _ := fit(t, s, flowers(t, &s.Schema, 40, 1), model.FitOptions{})
+	f := &sealed{encode(t, m)}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	opened := open(t, f)
+	runtime.ReadMemStats(&after)
+	// Parsing header and spec takes some 100 KB.
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("opening %d bytes allocates %d, want less than 1 MiB", len(f.bytes), got)
+	}
+	runtime.KeepAlive(opened)
+}
+
+// TestEncodeTakesOneCopy wants no more memory than the file's.
+func TestEncodeTakesOneCopy(t *testing.T) {
+	s := mustParse(t, flowerSpec)
+	s.Training.Epochs = 1
+	s.Network = []nn.Layer{nn.Dense{Units: 600, Activation: "relu"}, nn.Dense{Units: 1000, Activation: "relu"}}
+	m, _ := fit(t, s, flowers(t, &s.Schema, 40, 1), model.FitOptions{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	file := encode(t, m)
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > uint64(len(file))+1<<20 {
+		t.Errorf("encoding to %d bytes allocates %d", len(file), got)
+	}
+}
+
+// sealed is a file that is whole.
+type sealed struct{ bytes []byte }
+
+func (f *sealed) Bytes() []byte         { return f.bytes }
+func (f *sealed) Verify(_, _ int) error { return nil }

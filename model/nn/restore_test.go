@@ -73,8 +73,15 @@ func TestRestoreErrors(t *testing.T) {
 // TestStateShapes compares with the state that trainers have.
 func TestStateShapes(t *testing.T) {
 	for _, opt := range []nn.Optimizer{
-		nil, nn.SGD{}, nn.SGD{Momentum: 0.9}, nn.Adam{AMSGrad: true}, nn.AdamW{}, nn.Nadam{},
-		nn.RMSprop{Momentum: 0.5, Centered: true}, nn.Adagrad{}, nn.Lion{},
+		nil,
+		nn.SGD{},
+		nn.SGD{Momentum: 0.9},
+		nn.Adam{AMSGrad: true},
+		nn.AdamW{},
+		nn.Nadam{},
+		nn.RMSprop{Momentum: 0.5, Centered: true},
+		nn.Adagrad{},
+		nn.Lion{},
 	} {
 		n, err := nn.New(3, restoreLayers(), 1)
 		if err != nil {
