@@ -2,6 +2,14 @@ package kernel
 
 import "math"
 
+// Axpy adds alpha·x to y, which has the length of x.
+func Axpy(y []float32, alpha float32, x []float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] += alpha * v
+	}
+}
+
 // Fill sets all of y to v.
 func Fill(y []float32, v float32) {
 	for i := range y {
@@ -123,19 +131,11 @@ func Softmax(y, x []float32) {
 	}
 }
 
-// Pack writes v to y in row-major order.
-func Pack(y []float32, v View) {
-	const tile = 32 // rows and columns that stay in the L1 cache
-	for i0 := 0; i0 < v.Rows; i0 += tile {
-		rows := min(i0+tile, v.Rows)
-		for j0 := 0; j0 < v.Cols; j0 += tile {
-			cols := min(j0+tile, v.Cols)
-			for i := i0; i < rows; i++ {
-				row, src := y[i*v.Cols:], v.Data[i*v.RowStride:]
-				for j := j0; j < cols; j++ {
-					row[j] = src[j*v.ColStride]
-				}
-			}
-		}
+// GELU sets y to x·Φ(x), where Φ is the standard normal distribution function
+// (Hendrycks and Gimpel, Gaussian Error Linear Units, 2016).
+func GELU(y, x []float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] = float32(float64(v) * math.Erfc(-float64(v)/math.Sqrt2) / 2)
 	}
 }

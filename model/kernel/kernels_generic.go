@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package kernel
+
+// tiles returns the micro-kernels of s, nil if it has none.
+func (s isa) tiles() *tiles { return nil }
