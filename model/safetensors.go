@@ -96,12 +96,14 @@ func (t *tensor) float64s() []float64 {
 // notFinite returns the index of the first number that is NaN or infinite, -1
 // if there is none.
 func (t *tensor) notFinite() int {
+	if t.dtype == dtypeF32 && finite32(t.data) {
+		return -1
+	}
 	size := dtypeSize(t.dtype)
 	for i := 0; i < len(t.data); i += size {
 		var finite bool
 		if size == 4 {
-			const exponent = 0xff << 23
-			finite = binary.LittleEndian.Uint32(t.data[i:])&exponent != exponent
+			finite = finite32(t.data[i : i+4])
 		} else {
 			const exponent = 0x7ff << 52
 			finite = binary.LittleEndian.Uint64(t.data[i:])&exponent != exponent
@@ -111,6 +113,20 @@ func (t *tensor) notFinite() int {
 		}
 	}
 	return -1
+}
+
+// finite32 reports whether no number of F32 data is NaN or infinite, two at a time:
+// adding one to an exponent of all ones carries into the sign.
+func finite32(data []byte) bool {
+	const exponents, ones, signs = 0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000
+	var carry uint64
+	for ; len(data) >= 8; data = data[8:] {
+		carry |= binary.LittleEndian.Uint64(data)&exponents + ones
+	}
+	if len(data) == 4 {
+		carry |= uint64(binary.LittleEndian.Uint32(data))&exponents + ones
+	}
+	return carry&signs == 0
 }
 
 // writeSafetensors returns the file of metadata and tensors. The bytes depend
