@@ -92,17 +92,22 @@ func (a *app) artifacts(o serveOptions, log zerolog.Logger) (*cache.Cache, error
 	if err != nil || size > math.MaxInt64 {
 		return nil, usagef("--cache-size is %q: want a size such as 4GiB, or 0", o.cacheSize)
 	}
-	dir := o.cache
-	switch {
-	case dir != "":
-	case a.conn.explicit():
-		dir = defaultCache()
-	default:
-		dir = filepath.Join(cmp.Or(o.data, defaultData()), "cache")
-	}
+	dir := a.cacheFolder(o)
 	return cache.New(cache.Options{Dir: dir, Size: int64(size), Warn: func(err error) { //nolint:gosec // checked above
 		log.Warn().Err(err).Str("cache", dir).Msg("artifact cache")
 	}}), nil
+}
+
+// cacheFolder is where artifacts are kept: beside the streams if those are ours.
+func (a *app) cacheFolder(o serveOptions) string {
+	switch {
+	case o.cache != "":
+		return o.cache
+	case a.conn.explicit():
+		return defaultCache()
+	default:
+		return filepath.Join(cmp.Or(o.data, defaultData()), "cache")
+	}
 }
 
 func (a *app) serve(ctx context.Context, o serveOptions) error {

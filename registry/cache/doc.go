@@ -13,8 +13,8 @@
 //
 // When a process opens a file of the recorded size and time, it computes the
 // CRC-32C of those blocks that are used, before they are used, once: about a tenth
-// of the cost of the SHA-256, which at 1 GiB would be half a second of a processor
-// for every restart. That finds what a disk does to a file behind its back. Where
+// of the cost of the SHA-256, which for 1 GiB would be a second of a processor at
+// every restart. That finds what a disk does to a file behind its back. Where
 // size or time differ, or the record is missing or damaged, somebody may have
 // written the file, and the whole SHA-256 decides.
 //
