@@ -38,34 +38,65 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 	if opt == nil {
 		opt = Adam{}
 	}
-	if loss == nil {
-		return nil, &ConfigError{Name: "trainer", Key: "loss", Msg: "is required"}
-	}
-	if _, err := ParseOptimizer(opt.Config()); err != nil {
-		return nil, fmt.Errorf("making a trainer: %w", err)
-	}
-	fromLogits, err := n.fromLogits(loss)
+	fromLogits, err := checkTraining(n, loss, opt)
 	if err != nil {
-		return nil, fmt.Errorf("making a trainer: %w", err)
+		return nil, err
 	}
 	t := &Trainer{
 		network: n, loss: loss, settings: opt.settings(), fromLogits: fromLogits, work: newWorkspace(n, 0),
 	}
-	var trained []*Param
-	for _, p := range n.Params() {
-		if p.Trainable() {
-			trained = append(trained, p)
-		} else {
-			t.moving = append(t.moving, p)
-			t.before = append(t.before, make([]float32, len(p.Value)))
-		}
-	}
-	if len(trained) == 0 {
-		return nil, &ConfigError{Name: "network", Msg: "has no parameters to train; add a layer such as Dense"}
+	trained, moving := n.divide()
+	t.moving = moving
+	for _, p := range moving {
+		t.before = append(t.before, make([]float32, len(p.Value)))
 	}
 	t.trained = newWeights(trained)
 	t.stepper = opt.new(t.trained)
 	return t, nil
+}
+
+// checkTraining returns whether loss takes n's outputs before its last activation,
+// or what keeps loss and opt from training n.
+func checkTraining(n *Network, loss Loss, opt Optimizer) (fromLogits bool, err error) {
+	if loss == nil {
+		return false, &ConfigError{Name: "trainer", Key: "loss", Msg: "is required"}
+	}
+	if _, err := ParseOptimizer(opt.Config()); err != nil {
+		return false, fmt.Errorf("making a trainer: %w", err)
+	}
+	if fromLogits, err = n.fromLogits(loss); err != nil {
+		return false, fmt.Errorf("making a trainer: %w", err)
+	}
+	if trained, _ := n.divide(); len(trained) == 0 {
+		return false, &ConfigError{Name: "network", Msg: "has no parameters to train; add a layer such as Dense"}
+	}
+	return fromLogits, nil
+}
+
+// divide returns the parameters that are trained and the state that moves with
+// them.
+func (n *Network) divide() (trained, moving []*Param) {
+	for _, p := range n.params {
+		if p.Trainable() {
+			trained = append(trained, p)
+		} else {
+			moving = append(moving, p)
+		}
+	}
+	return trained, moving
+}
+
+// StateShapes returns what [Trainer.State] of a trainer of n would, with names and
+// shapes alone and at no cost in memory. Its errors are those of [NewTrainer].
+func StateShapes(n *Network, loss Loss, opt Optimizer) ([]*Param, error) {
+	if opt == nil {
+		opt = Adam{}
+	}
+	if _, err := checkTraining(n, loss, opt); err != nil {
+		return nil, err
+	}
+	trained, _ := n.divide()
+	return opt.new(&weights{params: trained}).state(), nil
 }
 
 // Step runs one mini-batch forward and back and updates the weights: x is
