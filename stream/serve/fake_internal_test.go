@@ -212,17 +212,17 @@ type sizes struct {
 }
 
 func fakeDecoder(g *gate, s *sizes) decoder {
-	return func(a *cache.Artifact, ans wire.Answer, _ limits) (func() batch, error) {
+	return func(a *cache.Artifact, ans wire.Answer, lim limits) (plan, error) {
 		artifact := a.Bytes()
 		switch {
 		case bytes.HasPrefix(artifact, []byte("corrupt")):
-			return nil, fmt.Errorf("%w: %s", model.ErrArtifact, artifact)
+			return plan{}, fmt.Errorf("%w: %s", model.ErrArtifact, artifact)
 		case bytes.HasPrefix(artifact, []byte("panic")):
 			panic("decoding " + string(artifact))
 		}
-		return func() batch {
+		return plan{limits: lim.sized(0), make: func() batch {
 			return &fakeBatch{ans: ans, artifact: string(artifact), gate: g, sizes: s}
-		}, nil
+		}}, nil
 	}
 }
 
@@ -234,7 +234,7 @@ func (b *fakeBatch) add(m *nats.Msg) (int, error) {
 	return 1, nil
 }
 
-func (b *fakeBatch) run(lo, hi int) error {
+func (b *fakeBatch) run(lo, hi int, _ func()) error {
 	if b.sizes != nil {
 		b.sizes.mu.Lock()
 		b.sizes.all = append(b.sizes.all, hi-lo)

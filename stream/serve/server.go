@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -94,6 +95,7 @@ func (s *Server) Run(ctx context.Context) error {
 	out := &post{nc: s.nc, subjects: s.opts.Subjects, outbox: box, log: s.opts.Logger}
 	f := newFollower(s.catalog, s.opts.Models, &shared{
 		store: s.store, decode: s.decode, loads: make(chan struct{}, parallelLoads),
+		turns:   newTurns(runtime.GOMAXPROCS(0)),
 		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
 	}, &s.table)
 	following, stop := context.WithCancel(ctx)
@@ -118,7 +120,7 @@ func (s *Server) listen(ctx context.Context, f *follower) error {
 	if !settle(ctx, f) {
 		return nil
 	}
-	subs, closed, err := s.subscribe(func(m *nats.Msg) { s.admit(f.shared.post, m) })
+	subs, closed, err := s.subscribe(f.shared.post)
 	s.inbound.Store(&subs)
 	if err == nil {
 		if err = s.nc.Flush(); err != nil {
@@ -157,11 +159,11 @@ func settle(ctx context.Context, f *follower) bool {
 
 // subscribe takes requests. closed gets one value for each subscription that
 // ends. On an error subs are those that stand.
-func (s *Server) subscribe(take nats.MsgHandler) (subs []*nats.Subscription, closed chan struct{}, err error) {
+func (s *Server) subscribe(out *post) (subs []*nats.Subscription, closed chan struct{}, err error) {
 	subjects := s.subjects()
 	closed = make(chan struct{}, len(subjects))
 	for _, subject := range subjects {
-		sub, err := s.nc.QueueSubscribe(subject, s.opts.Queue, take)
+		sub, err := s.nc.QueueSubscribe(subject, s.opts.Queue, s.newIntake(out).take)
 		if err != nil {
 			return subs, closed, fmt.Errorf("subscribing to %q: %w", subject, err)
 		}
