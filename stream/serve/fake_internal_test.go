@@ -175,18 +175,36 @@ func (f *fakeRegistry) Resolve(_ context.Context, ref registry.Ref) (registry.Ve
 
 func (f *fakeRegistry) OpenArtifact(_ context.Context, digest string, _ int64) (*cache.Artifact, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return cache.Memory([]byte(f.artifacts[digest])), f.broken
+	content, err := f.artifacts[digest], f.broken
+	f.mu.Unlock()
+	if content == "stalled" {
+		f.looked <- struct{}{}
+		<-f.held
+	}
+	return cache.Memory([]byte(content)), err
 }
 
 // gate lets tests hold workers while they compute.
 type gate struct {
 	entered chan struct{} // gets a value when a worker computes
-	open    chan struct{} // closed to let it go on
+	open    chan struct{} // closed to let all go on; a value lets one
+
+	computing atomic.Value // the payload that entered last
+	now, most atomic.Int32 // workers inside, and the most there were
 }
 
 func newGate() *gate {
 	return &gate{entered: make(chan struct{}, 1000), open: make(chan struct{})}
+}
+
+func (g *gate) pass(payload []byte) {
+	if now := g.now.Add(1); now > g.most.Load() {
+		g.most.Store(now)
+	}
+	g.computing.Store(string(payload))
+	g.entered <- struct{}{}
+	<-g.open
+	g.now.Add(-1)
 }
 
 // fakeBatch answers "<version of its artifact> <payload>". Payloads that begin with
@@ -248,8 +266,7 @@ func (b *fakeBatch) run(lo, hi int, _ func()) error {
 		case "panic":
 			panic("asked to")
 		case "wait":
-			b.gate.entered <- struct{}{}
-			<-b.gate.open
+			b.gate.pass(p)
 		}
 	}
 	return nil

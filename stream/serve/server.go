@@ -49,15 +49,16 @@ type Options struct {
 
 // A Server answers predictions for the models of a registry.
 type Server struct {
-	nc      *nats.Conn
-	opts    Options
-	catalog catalog
-	store   store
-	decode  decoder
-	ready   chan struct{}
-	table   atomic.Pointer[lanes]
-	inbound atomic.Pointer[[]*nats.Subscription]
-	outbox  atomic.Pointer[outbox] // nil before Run
+	nc       *nats.Conn
+	opts     Options
+	catalog  catalog
+	store    store
+	decode   decoder
+	parallel int // batches computed at once
+	ready    chan struct{}
+	table    atomic.Pointer[lanes]
+	inbound  atomic.Pointer[[]*nats.Subscription]
+	outbox   atomic.Pointer[outbox] // nil before Run
 }
 
 // New returns a server. It does nothing until Run.
@@ -70,7 +71,7 @@ func newServer(nc *nats.Conn, c catalog, st store, opts Options) *Server {
 	opts.MaxRows = cmp.Or(opts.MaxRows, defaultMaxRows)
 	opts.Models = slices.Clone(opts.Models)
 	s := &Server{
-		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel,
+		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel, parallel: runtime.GOMAXPROCS(0),
 		ready: make(chan struct{}),
 	}
 	s.table.Store(&lanes{})
@@ -95,7 +96,7 @@ func (s *Server) Run(ctx context.Context) error {
 	out := &post{nc: s.nc, subjects: s.opts.Subjects, outbox: box, log: s.opts.Logger}
 	f := newFollower(s.catalog, s.opts.Models, &shared{
 		store: s.store, decode: s.decode, loads: make(chan struct{}, parallelLoads),
-		turns:   newTurns(runtime.GOMAXPROCS(0)),
+		turns:   newTurns(s.parallel),
 		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
 	}, &s.table)
 	following, stop := context.WithCancel(ctx)
