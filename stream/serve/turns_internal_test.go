@@ -50,7 +50,7 @@ func TestTurns(t *testing.T) {
 		h.send("modelbus.predict.large", "wait", larges)
 	}
 	<-h.gate.entered
-	h.awaitLine("large", workers)
+	h.awaitLine("large", 2) // one computes, one waits
 	h.send("modelbus.predict.small", "wait small", smalls)
 	h.awaitLine("small", 1)
 	computed := 0
