@@ -18,7 +18,7 @@ const (
 	firstQuiet = 250 * time.Millisecond
 
 	// statsTime bounds the wait for all that are known.
-	statsTime = time.Second
+	statsTime = 5 * time.Second
 
 	maxServers = 1024
 )
