@@ -63,6 +63,9 @@ func (a *app) benchCommand() *cobra.Command {
 				return usagef("--connections is %d: want 1 to %d", o.connections, maxConnections)
 			}
 			o.Form, o.Subjects, o.Timeout = form, a.subjects(), a.conn.timeout
+			if err := o.Check(); err != nil {
+				return usagef("%v", err)
+			}
 			return a.bench(cmd.Context(), o)
 		},
 	}

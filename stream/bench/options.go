@@ -78,7 +78,15 @@ func fill[T comparable](v *T, value T) {
 	}
 }
 
-// check returns an error that wraps [wire.ErrInvalid] if options make no sense.
+// Check returns an error that wraps [wire.ErrInvalid] if the options make no
+// sense. [New] checks them too.
+func (o *Options) Check() error {
+	c := *o
+	c.setDefaults()
+	return c.check()
+}
+
+// check checks options with defaults filled in.
 func (o *Options) check() error {
 	if err := o.Subjects.Check(); err != nil {
 		return err
