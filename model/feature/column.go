@@ -51,6 +51,10 @@ func newColumn(title string, kind Type, size int, missing bool) *column {
 
 // set stores v as row i, which is at most one beyond the rows there are.
 func (c *column) set(i int, v *Value) error {
+	if c.kind == Number && v.Kind == KindNumber && v.Num-v.Num == 0 { // the common case: finite
+		c.numbers.grow(i)[0] = v.Num
+		return nil
+	}
 	var err error
 	switch {
 	case v.missing() && !c.missing:

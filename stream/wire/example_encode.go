@@ -17,51 +17,25 @@ import (
 // number or vector and nothing is missing, else rows. Features are written in
 // the narrowest of UINT8, FP32 and FP64 that loses nothing.
 func EncodeExamples(msg *nats.Msg, f *feature.Frame, lo, hi int) error {
-	b := exampleBatch{rows: make([]feature.Row, 0, hi-lo)}
-	for i := lo; i < hi; i++ {
-		row := f.Row(i)
-		row.Weight = f.Weight(i)
-		b.weighted = b.weighted || row.Weight != 1
-		b.rows = append(b.rows, row)
+	b := exampleBatch{frame: f, lo: lo, hi: hi}
+	for i := lo; i < hi && !b.weighted; i++ {
+		b.weighted = f.Weight(i) != 1
 	}
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
 	msg.Header.Del(HeaderContentLength)
-	if f.Schema().Numeric() && b.flatten(f.Schema().Width()) {
-		return b.encodeTensors(msg)
+	if flat, ok := f.Floats(nil, lo, hi); ok {
+		return b.encodeTensors(msg, flat)
 	}
 	return b.encodeRows(msg)
 }
 
 // An exampleBatch is what one message takes.
 type exampleBatch struct {
-	rows     []feature.Row
+	frame    *feature.Frame
+	lo, hi   int
 	weighted bool
-	flat     []float64 // (rows, width)
-	width    int
-}
-
-// flatten gathers the features of all rows in b.flat and reports whether all
-// are there.
-func (b *exampleBatch) flatten(width int) bool {
-	b.width = width
-	b.flat = make([]float64, 0, len(b.rows)*width)
-	for _, row := range b.rows {
-		for _, v := range row.Values {
-			switch v.Kind {
-			case feature.KindNumber:
-				b.flat = append(b.flat, v.Num)
-			case feature.KindVector:
-				for _, x := range v.Vector {
-					b.flat = append(b.flat, float64(x))
-				}
-			default:
-				return false
-			}
-		}
-	}
-	return len(b.flat) == len(b.rows)*width
 }
 
 // narrowest returns the smallest datatype that holds all of values.
@@ -78,15 +52,17 @@ func narrowest(values []float64) datatype {
 	return d
 }
 
-func (b *exampleBatch) encodeTensors(msg *nats.Msg) error {
-	d := narrowest(b.flat)
+// encodeTensors writes features, row-major, and the rest as binary tensors.
+func (b *exampleBatch) encodeTensors(msg *nats.Msg, features []float64) error {
+	d := narrowest(features)
 	labels, labelType, err := b.labels()
 	if err != nil {
 		return err
 	}
-	n := len(b.rows)
-	doc := []byte(`{"inputs":[`)
-	doc = appendInput(doc, inputFeatures, []int{n, b.width}, d, len(b.flat)*d.size())
+	n := b.hi - b.lo
+	tail := len(features)*d.size() + len(labels) + 8*n
+	doc := append(make([]byte, 0, tail+256), `{"inputs":[`...)
+	doc = appendInput(doc, inputFeatures, []int{n, b.frame.Schema().Width()}, d, len(features)*d.size())
 	doc = append(doc, ',')
 	doc = appendInput(doc, inputLabels, []int{n}, labelType, len(labels))
 	if b.weighted {
@@ -95,28 +71,41 @@ func (b *exampleBatch) encodeTensors(msg *nats.Msg) error {
 	}
 	doc = append(doc, "]}"...)
 	msg.Header.Set(HeaderContentLength, strconv.Itoa(len(doc)))
-	doc = slices.Grow(doc, len(b.flat)*d.size()+len(labels)+8*n)
-	for _, v := range b.flat {
-		doc = appendElement(doc, d, v)
-	}
+	doc = appendElements(doc, d, features)
 	doc = append(doc, labels...)
 	if b.weighted {
-		for _, row := range b.rows {
-			doc = appendElement(doc, typeFP64, row.Weight)
+		for i := b.lo; i < b.hi; i++ {
+			doc = appendElement(doc, typeFP64, b.frame.Weight(i))
 		}
 	}
 	msg.Data = doc
 	return nil
 }
 
-func appendElement(b []byte, d datatype, v float64) []byte {
+// appendElements appends values as elements of d, one of what narrowest returns.
+func appendElements(b []byte, d datatype, values []float64) []byte {
+	from := len(b)
+	b = slices.Grow(b, len(values)*d.size())[:from+len(values)*d.size()]
+	out := b[from:]
 	switch d { //nolint:exhaustive // what narrowest returns
 	case typeUint8:
-		return append(b, uint8(v))
+		for i, v := range values {
+			out[i] = uint8(v)
+		}
 	case typeFP32:
-		return binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
+		for i, v := range values {
+			binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(float32(v)))
+		}
+	default:
+		for i, v := range values {
+			binary.LittleEndian.PutUint64(out[8*i:], math.Float64bits(v))
+		}
 	}
-	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	return b
+}
+
+func appendElement(b []byte, d datatype, v float64) []byte {
+	return appendElements(b, d, []float64{v})
 }
 
 func appendInput(b []byte, name string, shape []int, d datatype, size int) []byte {
@@ -140,8 +129,8 @@ func appendInput(b []byte, name string, shape []int, d datatype, size int) []byt
 func (b *exampleBatch) labels() ([]byte, datatype, error) {
 	var out []byte
 	d := typeFP64
-	for i, row := range b.rows {
-		switch v := row.Label; v.Kind {
+	for i := b.lo; i < b.hi; i++ {
+		switch v := b.frame.Label(i); v.Kind {
 		case feature.KindNumber:
 			out = appendElement(out, typeFP64, v.Num)
 		case feature.KindText:
@@ -187,11 +176,12 @@ func (b *exampleBatch) encodeRows(msg *nats.Msg) error {
 func (b *exampleBatch) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
 	out = append(out, '[')
 	var err error
-	for i := range b.rows {
-		if i > 0 {
+	for i := b.lo; i < b.hi; i++ {
+		if i > b.lo {
 			out = append(out, ',')
 		}
-		if out, err = one(out, &b.rows[i]); err != nil {
+		row := b.frame.Row(i)
+		if out, err = one(out, &row); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		}
 	}
