@@ -175,11 +175,8 @@ func (f *Frame) Floats(dst []float64, lo, hi int) ([]float64, bool) {
 	dst = slices.Grow(dst, n*width)[:from+n*width]
 	at := from
 	for _, c := range f.columns {
-		for i := range n {
-			to := at + i*width
-			if !c.floats(dst[to:to+c.size], f.first+lo+i) {
-				return dst[:from], false
-			}
+		if !c.spread(dst[at:], width, f.first+lo, n) {
+			return dst[:from], false
 		}
 		at += c.size
 	}

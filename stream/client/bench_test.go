@@ -118,7 +118,7 @@ func publish(b *testing.B, js jetstream.JetStream, batch []*nats.Msg) {
 	for i, m := range batch {
 		m.Header.Set(jetstream.MsgIDHeader, id+"-"+strconv.Itoa(i))
 		var err error
-		if futures[i], err = js.PublishMsgAsync(m); err != nil {
+		if futures[i], err = js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 	}

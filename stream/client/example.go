@@ -23,8 +23,9 @@ type PublisherOptions struct {
 	// BatchRows bounds the rows of a message: 512 if 0. The server's maximum payload bounds it too.
 	BatchRows int
 
-	// InFlight bounds messages that are not acknowledged: 64 if 0. Add waits
-	// while there are as many.
+	// InFlight bounds messages that are not acknowledged: 1024 if 0. Add waits
+	// while there are as many, or they have 16 MiB together: a server that has
+	// too much to store refuses more.
 	InFlight int
 
 	// ID makes publishing idempotent: message i has Nats-Msg-Id "<ID>-<i>", so
@@ -35,7 +36,9 @@ type PublisherOptions struct {
 
 const (
 	defaultBatchRows = 512
-	defaultInFlight  = 64
+	defaultInFlight  = 1024
+
+	inFlightBytes = 16 << 20
 )
 
 // An ExamplePublisher publishes training examples with acknowledgement: batches
@@ -49,6 +52,7 @@ type ExamplePublisher struct {
 	rows      int // of a message, at most
 	next      int // number of the next message
 	pending   []*pending
+	bytes     int // of those pending
 	published atomic.Int64
 	err       error // ended the publishing
 }
@@ -132,7 +136,7 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 	done := 0
 	defer func() { p.drop(done) }()
 	for done < p.batch.Len() {
-		for len(p.pending) >= p.opts.InFlight {
+		for len(p.pending) >= p.opts.InFlight || p.bytes >= inFlightBytes {
 			if err := p.settle(ctx); err != nil {
 				return err
 			}
@@ -153,6 +157,7 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 		p.next++
 		p.send(m)
 		p.pending = append(p.pending, m)
+		p.bytes += len(msg.Data)
 		done += n
 	}
 	return nil
@@ -211,6 +216,7 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 		err := m.wait(ctx)
 		if err == nil {
 			p.pending = p.pending[1:]
+			p.bytes -= len(m.msg.Data)
 			p.published.Add(int64(m.rows))
 			return nil
 		}

@@ -75,7 +75,7 @@ func (b *exampleBatch) encodeTensors(msg *nats.Msg, features []float64) error {
 	doc = append(doc, labels...)
 	if b.weighted {
 		for i := b.lo; i < b.hi; i++ {
-			doc = appendElement(doc, typeFP64, b.frame.Weight(i))
+			doc = binary.LittleEndian.AppendUint64(doc, math.Float64bits(b.frame.Weight(i)))
 		}
 	}
 	msg.Data = doc
@@ -104,10 +104,6 @@ func appendElements(b []byte, d datatype, values []float64) []byte {
 	return b
 }
 
-func appendElement(b []byte, d datatype, v float64) []byte {
-	return appendElements(b, d, []float64{v})
-}
-
 func appendInput(b []byte, name string, shape []int, d datatype, size int) []byte {
 	b = append(b, `{"name":`...)
 	b = appendQuoted(b, name)
@@ -127,12 +123,12 @@ func appendInput(b []byte, name string, shape []int, d datatype, size int) []byt
 
 // labels returns the labels as a binary tensor.
 func (b *exampleBatch) labels() ([]byte, datatype, error) {
-	var out []byte
+	out := make([]byte, 0, 8*(b.hi-b.lo))
 	d := typeFP64
 	for i := b.lo; i < b.hi; i++ {
 		switch v := b.frame.Label(i); v.Kind {
 		case feature.KindNumber:
-			out = appendElement(out, typeFP64, v.Num)
+			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v.Num))
 		case feature.KindText:
 			d = typeBytes
 			out = binary.LittleEndian.AppendUint32(out, uint32(len(v.Text))) //nolint:gosec // in memory
