@@ -48,7 +48,7 @@ type ExamplePublisher struct {
 	client    *Client
 	model     string
 	opts      PublisherOptions
-	batch     *feature.Frame
+	batch     *wire.ExampleBatch
 	rows      int // of a message, at most
 	next      int // number of the next message
 	pending   []*pending
@@ -80,7 +80,7 @@ func (c *Client) Examples(model string, s *feature.Schema, opts PublisherOptions
 	}
 	return &ExamplePublisher{
 		client: c, model: model, opts: opts, rows: opts.BatchRows,
-		batch: feature.NewFrame(s, true), err: registry.CheckModel(model),
+		batch: wire.NewExampleBatch(s), err: registry.CheckModel(model),
 	}
 }
 
@@ -134,7 +134,7 @@ func (p *ExamplePublisher) Published() int { return int(p.published.Load()) }
 // room before each.
 func (p *ExamplePublisher) publish(ctx context.Context) error {
 	done := 0
-	defer func() { p.drop(done) }()
+	defer func() { p.batch.Drop(done) }()
 	for done < p.batch.Len() {
 		for len(p.pending) >= p.opts.InFlight || p.bytes >= inFlightBytes {
 			if err := p.settle(ctx); err != nil {
@@ -163,28 +163,10 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 	return nil
 }
 
-// drop removes the first n buffered rows.
-func (p *ExamplePublisher) drop(n int) {
-	if n == p.batch.Len() {
-		p.batch.Reset()
-		return
-	}
-	if n == 0 {
-		return
-	}
-	rest := feature.NewFrame(p.batch.Schema(), true)
-	for i := n; i < p.batch.Len(); i++ {
-		if err := rest.Append(p.batch.Row(i)); err != nil {
-			panic(fmt.Sprintf("client: a row of a frame does not fit its own schema: %v", err))
-		}
-	}
-	p.batch = rest
-}
-
 // message encodes n buffered rows from lo on.
 func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, error) {
 	msg := nats.NewMsg(p.client.opts.Subjects.Train(p.model))
-	if err := wire.EncodeExamples(msg, p.batch, lo, lo+n); err != nil {
+	if err := p.batch.Encode(msg, lo, lo+n); err != nil {
 		return nil, fmt.Errorf("encoding examples of %s: %w", p.model, err)
 	}
 	if room := payloadRoom(p.client.nc.MaxPayload()); len(msg.Data) > room {

@@ -17,25 +17,35 @@ import (
 // number or vector and nothing is missing, else rows. Features are written in
 // the narrowest of UINT8, FP32 and FP64 that loses nothing.
 func EncodeExamples(msg *nats.Msg, f *feature.Frame, lo, hi int) error {
-	b := exampleBatch{frame: f, lo: lo, hi: hi}
-	for i := lo; i < hi && !b.weighted; i++ {
-		b.weighted = f.Weight(i) != 1
+	e := newExampleEncoder(f, lo, hi)
+	e.begin(msg)
+	if flat, ok := f.Floats(nil, lo, hi); ok {
+		return e.tensors(msg, flat, f.Schema().Width())
 	}
+	return e.encodeRows(msg)
+}
+
+// An exampleEncoder writes rows [lo, hi) of a frame as one message.
+type exampleEncoder struct {
+	frame    *feature.Frame
+	lo, hi   int
+	weighted bool
+}
+
+func newExampleEncoder(f *feature.Frame, lo, hi int) exampleEncoder {
+	e := exampleEncoder{frame: f, lo: lo, hi: hi}
+	for i := lo; i < hi && !e.weighted; i++ {
+		e.weighted = f.Weight(i) != 1
+	}
+	return e
+}
+
+// begin removes what a message says of another body.
+func (e *exampleEncoder) begin(msg *nats.Msg) {
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
 	msg.Header.Del(HeaderContentLength)
-	if flat, ok := f.Floats(nil, lo, hi); ok {
-		return b.encodeTensors(msg, flat)
-	}
-	return b.encodeRows(msg)
-}
-
-// An exampleBatch is what one message takes.
-type exampleBatch struct {
-	frame    *feature.Frame
-	lo, hi   int
-	weighted bool
 }
 
 // narrowest returns the smallest datatype that holds all of values.
@@ -52,20 +62,21 @@ func narrowest(values []float64) datatype {
 	return d
 }
 
-// encodeTensors writes features, row-major, and the rest as binary tensors.
-func (b *exampleBatch) encodeTensors(msg *nats.Msg, features []float64) error {
+// tensors writes features (rows, width), and labels and weights, as binary
+// tensors.
+func (e *exampleEncoder) tensors(msg *nats.Msg, features []float64, width int) error {
 	d := narrowest(features)
-	labels, labelType, err := b.labels()
+	labels, labelType, err := e.labels()
 	if err != nil {
 		return err
 	}
-	n := b.hi - b.lo
+	n := e.hi - e.lo
 	tail := len(features)*d.size() + len(labels) + 8*n
 	doc := append(make([]byte, 0, tail+256), `{"inputs":[`...)
-	doc = appendInput(doc, inputFeatures, []int{n, b.frame.Schema().Width()}, d, len(features)*d.size())
+	doc = appendInput(doc, inputFeatures, []int{n, width}, d, len(features)*d.size())
 	doc = append(doc, ',')
 	doc = appendInput(doc, inputLabels, []int{n}, labelType, len(labels))
-	if b.weighted {
+	if e.weighted {
 		doc = append(doc, ',')
 		doc = appendInput(doc, inputWeights, []int{n}, typeFP64, 8*n)
 	}
@@ -73,9 +84,9 @@ func (b *exampleBatch) encodeTensors(msg *nats.Msg, features []float64) error {
 	msg.Header.Set(HeaderContentLength, strconv.Itoa(len(doc)))
 	doc = appendElements(doc, d, features)
 	doc = append(doc, labels...)
-	if b.weighted {
-		for i := b.lo; i < b.hi; i++ {
-			doc = binary.LittleEndian.AppendUint64(doc, math.Float64bits(b.frame.Weight(i)))
+	if e.weighted {
+		for i := e.lo; i < e.hi; i++ {
+			doc = binary.LittleEndian.AppendUint64(doc, math.Float64bits(e.frame.Weight(i)))
 		}
 	}
 	msg.Data = doc
@@ -122,11 +133,11 @@ func appendInput(b []byte, name string, shape []int, d datatype, size int) []byt
 }
 
 // labels returns the labels as a binary tensor.
-func (b *exampleBatch) labels() ([]byte, datatype, error) {
-	out := make([]byte, 0, 8*(b.hi-b.lo))
+func (e *exampleEncoder) labels() ([]byte, datatype, error) {
+	out := make([]byte, 0, 8*(e.hi-e.lo))
 	d := typeFP64
-	for i := b.lo; i < b.hi; i++ {
-		switch v := b.frame.Label(i); v.Kind {
+	for i := e.lo; i < e.hi; i++ {
+		switch v := e.frame.Label(i); v.Kind {
 		case feature.KindNumber:
 			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v.Num))
 		case feature.KindText:
@@ -143,21 +154,21 @@ func (b *exampleBatch) labels() ([]byte, datatype, error) {
 	return out, d, nil
 }
 
-func (b *exampleBatch) encodeRows(msg *nats.Msg) error {
-	out, err := b.list([]byte(`{"instances":`), func(out []byte, row *feature.Row) ([]byte, error) {
+func (e *exampleEncoder) encodeRows(msg *nats.Msg) error {
+	out, err := e.list([]byte(`{"instances":`), func(out []byte, row *feature.Row) ([]byte, error) {
 		return appendRow(out, row.Values)
 	})
 	if err != nil {
 		return fmt.Errorf("encoding examples: %w", err)
 	}
-	out, err = b.list(append(out, `,"labels":`...), func(out []byte, row *feature.Row) ([]byte, error) {
+	out, err = e.list(append(out, `,"labels":`...), func(out []byte, row *feature.Row) ([]byte, error) {
 		if row.Label.Kind == feature.KindMissing {
 			return nil, invalidf("missing label")
 		}
 		return appendValue(out, row.Label)
 	})
-	if err == nil && b.weighted {
-		out, err = b.list(append(out, `,"weights":`...), func(out []byte, row *feature.Row) ([]byte, error) {
+	if err == nil && e.weighted {
+		out, err = e.list(append(out, `,"weights":`...), func(out []byte, row *feature.Row) ([]byte, error) {
 			return appendNumber(out, row.Weight, 64)
 		})
 	}
@@ -169,14 +180,14 @@ func (b *exampleBatch) encodeRows(msg *nats.Msg) error {
 }
 
 // list appends a list with what one returns for each row.
-func (b *exampleBatch) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
+func (e *exampleEncoder) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
 	out = append(out, '[')
 	var err error
-	for i := b.lo; i < b.hi; i++ {
-		if i > b.lo {
+	for i := e.lo; i < e.hi; i++ {
+		if i > e.lo {
 			out = append(out, ',')
 		}
-		row := b.frame.Row(i)
+		row := e.frame.Row(i)
 		if out, err = one(out, &row); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		}
