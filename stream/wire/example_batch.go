@@ -10,28 +10,25 @@ import (
 )
 
 // An ExampleBatch gathers examples of one schema and writes them as messages. As
-// long as all features are finite numbers it keeps them row-major, as they are
-// written; else in a frame. It is not safe for concurrent use.
+// long as all are plain it keeps them row-major, as they are written; else in a
+// frame. Plain are finite numbers of the features, a label, and no weight but 1.
+// It is not safe for concurrent use.
 type ExampleBatch struct {
 	schema *feature.Schema
 	width  int
-	flat   []float64      // (rows, width)
-	labels *feature.Frame // labels and weights of the rows in flat, without features
-	frame  *feature.Frame // all rows, if it has any
+	flat   []float64       // (rows, width)
+	labels []feature.Value // of the rows in flat
+	frame  *feature.Frame  // all rows, if it has any
 }
 
 // NewExampleBatch returns an empty batch. The schema must be valid and must not
 // be changed while the batch is in use.
 func NewExampleBatch(s *feature.Schema) *ExampleBatch {
-	return &ExampleBatch{
-		schema: s, width: s.Width(),
-		labels: feature.NewFrame(&feature.Schema{Label: s.Label}, true),
-		frame:  feature.NewFrame(s, true),
-	}
+	return &ExampleBatch{schema: s, width: s.Width(), frame: feature.NewFrame(s, true)}
 }
 
 // Len returns the number of examples.
-func (b *ExampleBatch) Len() int { return b.labels.Len() + b.frame.Len() }
+func (b *ExampleBatch) Len() int { return len(b.labels) + b.frame.Len() }
 
 // Append adds a copy of an example; errors are those of [feature.Frame.Append],
 // and leave b as it was.
@@ -39,20 +36,39 @@ func (b *ExampleBatch) Append(row feature.Row) error {
 	if b.frame.Len() > 0 {
 		return b.frame.Append(row)
 	}
-	from := len(b.flat)
-	if !b.appendFlat(row.Values) {
-		b.flat = b.flat[:from]
+	label, ok := b.plainLabel(&row)
+	if !ok || !b.appendFlat(row.Values) {
 		return b.unpack(row)
 	}
-	if err := b.labels.Append(feature.Row{Label: row.Label, Weight: row.Weight}); err != nil {
-		b.flat = b.flat[:from]
-		return err
-	}
+	b.labels = append(b.labels, label)
 	return nil
 }
 
-// appendFlat appends values to flat and reports whether all are what the schema
-// has there: finite numbers, and vectors of them.
+// plainLabel returns the label of a row as the schema has it, and whether the
+// row is plain but for its features.
+func (b *ExampleBatch) plainLabel(row *feature.Row) (feature.Value, bool) {
+	if row.Weight != 0 && row.Weight != 1 {
+		return feature.Value{}, false
+	}
+	v := &row.Label
+	switch b.schema.Label.Type {
+	case feature.Number:
+		return feature.Value{Kind: feature.KindNumber, Num: v.Num}, v.Kind == feature.KindNumber && v.Num-v.Num == 0
+	case feature.Boolean:
+		return feature.Value{Kind: feature.KindBool, Num: v.Num}, v.Kind == feature.KindBool
+	case feature.Category:
+		if v.Kind != feature.KindText && v.Kind != feature.KindNumber {
+			return feature.Value{}, false
+		}
+		text, err := v.Category()
+		return feature.Value{Kind: feature.KindText, Text: text}, err == nil
+	case feature.Vector: // no label is one
+	}
+	return feature.Value{}, false
+}
+
+// appendFlat appends values to flat if all are what the schema has there, finite
+// numbers and vectors of them, and reports whether they are.
 func (b *ExampleBatch) appendFlat(values []feature.Value) bool {
 	if len(values) != len(b.schema.Features) {
 		return false
@@ -83,23 +99,21 @@ func (b *ExampleBatch) appendFlat(values []feature.Value) bool {
 
 // unpack moves all rows to the frame and adds row, or does neither.
 func (b *ExampleBatch) unpack(row feature.Row) error {
-	for i := range b.labels.Len() {
-		if err := b.frame.Append(b.row(i)); err != nil {
-			panic(fmt.Sprintf("wire: a row of a batch does not fit its own schema: %v", err))
-		}
+	for i := range b.labels {
+		b.mustAppend(b.row(i))
 	}
 	if err := b.frame.Append(row); err != nil {
 		b.frame.Reset()
 		return err
 	}
 	b.flat = b.flat[:0]
-	b.labels.Reset()
+	b.labels = b.labels[:0]
 	return nil
 }
 
 // row returns row i of those in flat.
 func (b *ExampleBatch) row(i int) feature.Row {
-	row := feature.Row{Values: make([]feature.Value, len(b.schema.Features)), Label: b.labels.Label(i), Weight: b.labels.Weight(i)}
+	row := feature.Row{Values: make([]feature.Value, len(b.schema.Features)), Label: b.labels[i]}
 	at := i * b.width
 	for k := range b.schema.Features {
 		f := &b.schema.Features[k]
@@ -123,42 +137,38 @@ func (b *ExampleBatch) Encode(msg *nats.Msg, lo, hi int) error {
 	if b.frame.Len() > 0 {
 		return EncodeExamples(msg, b.frame, lo, hi)
 	}
-	e := newExampleEncoder(b.labels, lo, hi)
-	e.begin(msg)
-	return e.tensors(msg, b.flat[lo*b.width:hi*b.width], b.width)
+	if msg.Header == nil {
+		msg.Header = nats.Header{}
+	}
+	msg.Header.Del(HeaderContentLength)
+	t := exampleTensors{features: b.flat[lo*b.width : hi*b.width], width: b.width, labels: b.labels[lo:hi]}
+	return t.encode(msg)
 }
 
 // Drop removes the first n examples and keeps the memory.
 func (b *ExampleBatch) Drop(n int) {
-	if b.frame.Len() > 0 {
-		rest := b.rest(b.frame, n)
-		b.frame.Reset()
-		for _, row := range rest {
-			if err := b.frame.Append(row); err != nil {
-				panic(fmt.Sprintf("wire: a row of a batch does not fit its own schema: %v", err))
-			}
-		}
+	if b.frame.Len() == 0 {
+		b.flat = slices.Delete(b.flat, 0, n*b.width)
+		b.labels = slices.Delete(b.labels, 0, n)
 		return
 	}
-	rest := b.rest(b.labels, n)
-	b.labels.Reset()
-	for _, row := range rest {
-		if err := b.labels.Append(row); err != nil {
-			panic(fmt.Sprintf("wire: a label of a batch does not fit its own schema: %v", err))
-		}
-	}
-	b.flat = slices.Delete(b.flat, 0, n*b.width)
-}
-
-// rest returns copies of the rows of f from n on.
-func (b *ExampleBatch) rest(f *feature.Frame, n int) []feature.Row {
-	var rows []feature.Row
-	for i := n; i < f.Len(); i++ {
-		row := f.Row(i)
+	var rest []feature.Row
+	for i := n; i < b.frame.Len(); i++ {
+		row := b.frame.Row(i)
 		for k := range row.Values {
 			row.Values[k].Vector = slices.Clone(row.Values[k].Vector)
 		}
-		rows = append(rows, row)
+		rest = append(rest, row)
 	}
-	return rows
+	b.frame.Reset()
+	for _, row := range rest {
+		b.mustAppend(row)
+	}
+}
+
+// mustAppend adds a row that was in a frame of the schema, or would fit one.
+func (b *ExampleBatch) mustAppend(row feature.Row) {
+	if err := b.frame.Append(row); err != nil {
+		panic(fmt.Sprintf("wire: a row of a batch does not fit its own schema: %v", err))
+	}
 }

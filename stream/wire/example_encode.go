@@ -17,35 +17,35 @@ import (
 // number or vector and nothing is missing, else rows. Features are written in
 // the narrowest of UINT8, FP32 and FP64 that loses nothing.
 func EncodeExamples(msg *nats.Msg, f *feature.Frame, lo, hi int) error {
-	e := newExampleEncoder(f, lo, hi)
-	e.begin(msg)
-	if flat, ok := f.Floats(nil, lo, hi); ok {
-		return e.tensors(msg, flat, f.Schema().Width())
-	}
-	return e.encodeRows(msg)
-}
-
-// An exampleEncoder writes rows [lo, hi) of a frame as one message.
-type exampleEncoder struct {
-	frame    *feature.Frame
-	lo, hi   int
-	weighted bool
-}
-
-func newExampleEncoder(f *feature.Frame, lo, hi int) exampleEncoder {
-	e := exampleEncoder{frame: f, lo: lo, hi: hi}
-	for i := lo; i < hi && !e.weighted; i++ {
-		e.weighted = f.Weight(i) != 1
-	}
-	return e
-}
-
-// begin removes what a message says of another body.
-func (e *exampleEncoder) begin(msg *nats.Msg) {
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
 	msg.Header.Del(HeaderContentLength)
+	weighted := false
+	for i := lo; i < hi && !weighted; i++ {
+		weighted = f.Weight(i) != 1
+	}
+	flat, ok := f.Floats(nil, lo, hi)
+	if !ok {
+		e := exampleRows{frame: f, lo: lo, hi: hi, weighted: weighted}
+		return e.encode(msg)
+	}
+	t := exampleTensors{features: flat, width: f.Schema().Width(), labels: make([]feature.Value, 0, hi-lo)}
+	for i := lo; i < hi; i++ {
+		t.labels = append(t.labels, f.Label(i))
+		if weighted {
+			t.weights = append(t.weights, f.Weight(i))
+		}
+	}
+	return t.encode(msg)
+}
+
+// exampleTensors are the tensors of a batch.
+type exampleTensors struct {
+	features []float64 // (rows, width)
+	width    int
+	labels   []feature.Value // all of one kind: numbers, texts or booleans
+	weights  []float64       // nil if all are 1
 }
 
 // narrowest returns the smallest datatype that holds all of values.
@@ -62,35 +62,64 @@ func narrowest(values []float64) datatype {
 	return d
 }
 
-// tensors writes features (rows, width), and labels and weights, as binary
-// tensors.
-func (e *exampleEncoder) tensors(msg *nats.Msg, features []float64, width int) error {
-	d := narrowest(features)
-	labels, labelType, err := e.labels()
+// encode writes the tensors as binary ones.
+func (t *exampleTensors) encode(msg *nats.Msg) error {
+	d := narrowest(t.features)
+	labelType, size, err := t.labelType()
 	if err != nil {
 		return err
 	}
-	n := e.hi - e.lo
-	tail := len(features)*d.size() + len(labels) + 8*n
-	doc := append(make([]byte, 0, tail+256), `{"inputs":[`...)
-	doc = appendInput(doc, inputFeatures, []int{n, width}, d, len(features)*d.size())
+	n := len(t.labels)
+	doc := make([]byte, 0, len(t.features)*d.size()+size+8*len(t.weights)+256)
+	doc = append(doc, `{"inputs":[`...)
+	doc = appendInput(doc, inputFeatures, []int{n, t.width}, d, len(t.features)*d.size())
 	doc = append(doc, ',')
-	doc = appendInput(doc, inputLabels, []int{n}, labelType, len(labels))
-	if e.weighted {
+	doc = appendInput(doc, inputLabels, []int{n}, labelType, size)
+	if t.weights != nil {
 		doc = append(doc, ',')
 		doc = appendInput(doc, inputWeights, []int{n}, typeFP64, 8*n)
 	}
 	doc = append(doc, "]}"...)
 	msg.Header.Set(HeaderContentLength, strconv.Itoa(len(doc)))
-	doc = appendElements(doc, d, features)
-	doc = append(doc, labels...)
-	if e.weighted {
-		for i := e.lo; i < e.hi; i++ {
-			doc = binary.LittleEndian.AppendUint64(doc, math.Float64bits(e.frame.Weight(i)))
+	doc = appendElements(doc, d, t.features)
+	doc = t.appendLabels(doc)
+	msg.Data = appendElements(doc, typeFP64, t.weights)
+	return nil
+}
+
+// labelType returns the datatype of the labels and how many bytes they take.
+func (t *exampleTensors) labelType() (d datatype, size int, err error) {
+	d = typeFP64
+	for i := range t.labels {
+		switch v := &t.labels[i]; v.Kind {
+		case feature.KindNumber:
+			size += 8
+		case feature.KindText:
+			d = typeBytes
+			size += 4 + len(v.Text)
+		case feature.KindBool:
+			d = typeBool
+			size++
+		default:
+			return d, 0, invalidf("row %d has no label", i)
 		}
 	}
-	msg.Data = doc
-	return nil
+	return d, size, nil
+}
+
+func (t *exampleTensors) appendLabels(b []byte) []byte {
+	for i := range t.labels {
+		switch v := &t.labels[i]; v.Kind {
+		case feature.KindText:
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Text))) //nolint:gosec // in memory
+			b = append(b, v.Text...)
+		case feature.KindBool:
+			b = append(b, uint8(v.Num))
+		default:
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.Num))
+		}
+	}
+	return b
 }
 
 // appendElements appends values as elements of d, one of what narrowest returns.
@@ -132,29 +161,14 @@ func appendInput(b []byte, name string, shape []int, d datatype, size int) []byt
 	return append(b, "}}"...)
 }
 
-// labels returns the labels as a binary tensor.
-func (e *exampleEncoder) labels() ([]byte, datatype, error) {
-	out := make([]byte, 0, 8*(e.hi-e.lo))
-	d := typeFP64
-	for i := e.lo; i < e.hi; i++ {
-		switch v := e.frame.Label(i); v.Kind {
-		case feature.KindNumber:
-			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(v.Num))
-		case feature.KindText:
-			d = typeBytes
-			out = binary.LittleEndian.AppendUint32(out, uint32(len(v.Text))) //nolint:gosec // in memory
-			out = append(out, v.Text...)
-		case feature.KindBool:
-			d = typeBool
-			out = append(out, uint8(v.Num))
-		default:
-			return nil, 0, invalidf("row %d has no label", i)
-		}
-	}
-	return out, d, nil
+// exampleRows are rows [lo, hi) of a frame, to be written as a batch of rows.
+type exampleRows struct {
+	frame    *feature.Frame
+	lo, hi   int
+	weighted bool
 }
 
-func (e *exampleEncoder) encodeRows(msg *nats.Msg) error {
+func (e *exampleRows) encode(msg *nats.Msg) error {
 	out, err := e.list([]byte(`{"instances":`), func(out []byte, row *feature.Row) ([]byte, error) {
 		return appendRow(out, row.Values)
 	})
@@ -180,7 +194,7 @@ func (e *exampleEncoder) encodeRows(msg *nats.Msg) error {
 }
 
 // list appends a list with what one returns for each row.
-func (e *exampleEncoder) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
+func (e *exampleRows) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
 	out = append(out, '[')
 	var err error
 	for i := e.lo; i < e.hi; i++ {
