@@ -55,12 +55,15 @@ type ExamplePublisher struct {
 	bytes     int // of those pending
 	published atomic.Int64
 	err       error // ended the publishing
+
+	subject string
+	stream  string
+	once    jetstream.PublishOpt // send once: repeating is done here
 }
 
 // A pending message is not acknowledged yet.
 type pending struct {
 	msg    *nats.Msg // never handed out: a copy of it is
-	id     string
 	rows   int
 	future jetstream.PubAckFuture // nil if it could not be sent
 	err    error                  // why not
@@ -81,6 +84,7 @@ func (c *Client) Examples(model string, s *feature.Schema, opts PublisherOptions
 	return &ExamplePublisher{
 		client: c, model: model, opts: opts, rows: opts.BatchRows,
 		batch: wire.NewExampleBatch(s), err: registry.CheckModel(model),
+		subject: c.opts.Subjects.Train(model), stream: c.opts.Subjects.Stream("TRAIN"), once: jetstream.WithRetryAttempts(0),
 	}
 }
 
@@ -153,8 +157,10 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 		if err != nil {
 			return p.end(err)
 		}
-		m := &pending{msg: msg, id: p.opts.ID + "-" + strconv.Itoa(p.next), rows: n}
+		msg.Header.Set(jetstream.MsgIDHeader, p.opts.ID+"-"+strconv.Itoa(p.next))
+		msg.Header.Set(jetstream.ExpectedStreamHeader, p.stream)
 		p.next++
+		m := &pending{msg: msg, rows: n}
 		p.send(m)
 		p.pending = append(p.pending, m)
 		p.bytes += len(msg.Data)
@@ -165,7 +171,7 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 
 // message encodes n buffered rows from lo on.
 func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, error) {
-	msg := nats.NewMsg(p.client.opts.Subjects.Train(p.model))
+	msg := nats.NewMsg(p.subject)
 	if err := p.batch.Encode(msg, lo, lo+n); err != nil {
 		return nil, fmt.Errorf("encoding examples of %s: %w", p.model, err)
 	}
@@ -178,22 +184,18 @@ func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, e
 	return msg, nil
 }
 
-// send sends a copy of a message, as JetStream's client writes to what it sends.
+// send sends a copy of a message: JetStream's client writes the reply subject to
+// what it sends, and keeps it.
 func (p *ExamplePublisher) send(m *pending) {
-	msg := nats.NewMsg(m.msg.Subject)
-	msg.Data = m.msg.Data
-	for name, values := range m.msg.Header {
-		msg.Header[name] = append([]string(nil), values...)
-	}
-	m.future, m.err = p.client.js.PublishMsgAsync(msg,
-		jetstream.WithMsgID(m.id), jetstream.WithExpectStream(p.client.opts.Subjects.Stream("TRAIN")), jetstream.WithRetryAttempts(0))
+	msg := &nats.Msg{Subject: m.msg.Subject, Header: m.msg.Header, Data: m.msg.Data}
+	m.future, m.err = p.client.js.PublishMsgAsync(msg, p.once)
 }
 
 // settle waits until the oldest message is stored, sending it again where that
 // may help.
 func (p *ExamplePublisher) settle(ctx context.Context) error {
 	m := p.pending[0]
-	pause := newPauses(p.client.opts.Backoff, rand.Float64)
+	var pause *pauses
 	for {
 		err := m.wait(ctx)
 		if err == nil {
@@ -207,6 +209,9 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 		}
 		if err := p.hopeless(ctx, err); err != nil {
 			return p.end(fmt.Errorf("publishing examples of %s: %w", p.model, err))
+		}
+		if pause == nil {
+			pause = newPauses(p.client.opts.Backoff, rand.Float64)
 		}
 		if !wait(ctx, pause.next()) {
 			return fmt.Errorf("publishing examples of %s: %w, last %w", p.model, cmp.Or(ctx.Err(), context.DeadlineExceeded), err)
@@ -247,11 +252,10 @@ func (p *ExamplePublisher) hopeless(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.client.opts.Timeout)
 	defer cancel()
-	name := p.client.opts.Subjects.Stream("TRAIN")
-	_, lookup := p.client.js.Stream(ctx, name)
+	_, lookup := p.client.js.Stream(ctx, p.stream)
 	if errors.Is(lookup, jetstream.ErrStreamNotFound) || errors.Is(lookup, jetstream.ErrJetStreamNotEnabled) ||
 		errors.Is(lookup, nats.ErrNoResponders) {
-		return fmt.Errorf("stream %s is not there: run `modelbus serve`: %w", name, lookup)
+		return fmt.Errorf("stream %s is not there: run `modelbus serve`: %w", p.stream, lookup)
 	}
 	return nil
 }
