@@ -28,6 +28,7 @@ func BenchmarkPush(b *testing.B) {
 }
 
 func benchmarkPush(b *testing.B, rows int) {
+	b.Helper()
 	messages := max(20000/rows, 400)
 	srv := embeddedtest.Start(b)
 	nc := embeddedtest.Join(b, srv)

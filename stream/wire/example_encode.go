@@ -127,7 +127,7 @@ func appendElements(b []byte, d datatype, values []float64) []byte {
 	from := len(b)
 	b = slices.Grow(b, len(values)*d.size())[:from+len(values)*d.size()]
 	out := b[from:]
-	switch d { //nolint:exhaustive // what narrowest returns
+	switch d {
 	case typeUint8:
 		for i, v := range values {
 			out[i] = uint8(v)
