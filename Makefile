@@ -10,7 +10,7 @@ BIN      := $(CURDIR)/bin
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 20000x
 
-.PHONY: build test check fmt lint vet race serial fuzz deadcode tidy tour bench clean
+.PHONY: build test check generate generated fmt lint vet race serial fuzz deadcode tidy tour bench clean
 
 build: ## the static binary, in bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/modelbus ./cmd/modelbus
@@ -18,7 +18,7 @@ build: ## the static binary, in bin/
 test:
 	go test ./...
 
-check: fmt lint vet tidy deadcode race serial fuzz tour
+check: fmt lint vet tidy generated deadcode race serial fuzz tour
 
 fmt: $(BIN)/golangci-lint
 	$(BIN)/golangci-lint fmt --diff
@@ -29,6 +29,16 @@ lint: $(BIN)/golangci-lint
 vet:
 	go vet ./...
 	GOARCH=arm64 go vet ./...
+	GOOS=windows go vet ./registry/cache
+	GOOS=darwin go vet ./registry/cache
+	cd model/kernel/gen && go vet ./...
+
+generate: ## the assembly of model/kernel
+	go generate ./model/kernel
+
+generated: ## what is committed is what the generator writes
+	@before=$$(mktemp -d) && cp model/kernel/*_amd64.s model/kernel/*_stubs_amd64.go $$before && $(MAKE) -s generate && \
+		for f in $$before/*; do cmp $$f model/kernel/$$(basename $$f) || exit 1; done
 
 race:
 	go test -race ./...

@@ -11,6 +11,9 @@ type Model struct {
 	pipeline *feature.Pipeline
 	network  *nn.Network
 
+	file   File     // what the values of network and state may lie in, else nil
+	unread []tensor // of file: those of state, not verified yet
+
 	// What training goes on from.
 	state  []*nn.Param // of the optimizer
 	steps  int64
@@ -20,11 +23,11 @@ type Model struct {
 }
 
 // DropTraining frees what only training needs, gradients and optimizer state:
-// up to three times the memory of the weights. The model predicts as before, but
+// up to three times the memory of the weights, unless it lies in a [File]. The model predicts as before, but
 // can be neither encoded nor trained on.
 func (m *Model) DropTraining() {
 	m.network.DropGradients()
-	m.state, m.dropped = nil, true
+	m.state, m.unread, m.dropped = nil, nil, true
 }
 
 // Spec returns the model's spec. Callers must not change it.

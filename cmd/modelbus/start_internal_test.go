@@ -45,6 +45,7 @@ func BenchmarkStart(b *testing.B) {
 		if err := errors.Join(err, srv.Close()); err != nil {
 			b.Fatal(err)
 		}
+		b.StartTimer()
 	}
 	artifact := tenNumbers(b)
 	run(func(nc *nats.Conn) error {
@@ -56,9 +57,7 @@ func BenchmarkStart(b *testing.B) {
 		}
 		return err
 	})
-	b.StartTimer()
-	for range b.N {
-		b.StartTimer()
+	for b.Loop() {
 		run(func(nc *nats.Conn) error {
 			answer, err := nc.Request("modelbus.predict.m7", []byte(`{"instances":[[0,0,0,0,0,0,0,0,0,0]]}`), 10*time.Second)
 			if err != nil {

@@ -8,31 +8,38 @@ import (
 	"github.com/modelbus/modelbus/model/kernel"
 )
 
-// BenchmarkMultiply measures the three products of training 784-300-100-10 with
-// batches of 32 (forward, weights' gradient, inputs' gradient), one row, and a
-// large square. GFLOP/s counts a multiplication and an addition as two.
+// BenchmarkMultiply measures products of the shapes that networks are made of: of one
+// row, of mini-batches, the three of a training step, and squares. GFLOP/s counts
+// a multiplication and an addition as two.
 func BenchmarkMultiply(b *testing.B) {
-	r := rand.New(rand.NewPCG(1, 2))
 	shapes := []struct {
 		name    string
 		m, k, n int
 		at, bt  bool
 	}{
-		{"forward", 32, 784, 300, false, false},
-		{"weights", 784, 32, 300, true, false},
-		{"inputs", 32, 100, 300, false, true},
-		{"second", 32, 300, 100, false, false},
-		{"narrow", 32, 100, 10, false, false},
-		{"row", 1, 784, 300, false, false},
-		{"square", 512, 512, 512, false, false},
+		{"", 256, 256, 256, false, false},
+		{"", 512, 512, 512, false, false},
+		{"", 1024, 1024, 1024, false, false},
+		{"", 2048, 2048, 2048, false, false},
+		{"", 1, 784, 512, false, false},
+		{"", 8, 784, 512, false, false},
+		{"", 32, 784, 512, false, false},
+		{"", 256, 784, 512, false, false},
+		{"", 1, 4096, 4096, false, false},
+		{"weights-", 784, 32, 512, true, false},
+		{"inputs-", 32, 512, 512, false, true},
+		{"", 32, 512, 10, false, false},
+		{"", 32, 10, 10, false, false},
 	}
 	for _, s := range shapes {
 		for _, threads := range []int{1, 2} {
-			b.Run(fmt.Sprintf("%s-%d×%d×%d/threads=%d", s.name, s.m, s.k, s.n, threads), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s%d×%d×%d/threads=%d", s.name, s.m, s.k, s.n, threads), func(b *testing.B) {
+				r := rand.New(rand.NewPCG(1, 2))
 				x := operand(r, s.m, s.k, s.at)
 				w := operand(r, s.k, s.n, s.bt)
 				c := kernel.Matrix(make([]float32, s.m*s.n), s.m, s.n)
 				g := kernel.Gemm{Threads: threads}
+				g.Multiply(c, x, w, kernel.Epilogue{})
 				for b.Loop() {
 					g.Multiply(c, x, w, kernel.Epilogue{})
 				}

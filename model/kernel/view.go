@@ -34,3 +34,12 @@ func (v View) check(name string) {
 			name, v.Rows, v.Cols, v.RowStride, v.ColStride, len(v.Data)))
 	}
 }
+
+// part returns rows × cols elements of v from row i and column j on.
+func (v View) part(i, rows, j, cols int) View {
+	p := View{Rows: rows, Cols: cols, RowStride: v.RowStride, ColStride: v.ColStride}
+	if rows > 0 && cols > 0 {
+		p.Data = v.Data[i*v.RowStride+j*v.ColStride:]
+	}
+	return p
+}

@@ -101,7 +101,10 @@ func (o *denseOperator) params() []*Param {
 
 func (o *denseOperator) infer(m *memory, x []float32, rows int) []float32 {
 	m.y = grow(m.y, rows*o.out)
-	e := kernel.Epilogue{ReLU: o.relu}
+	var e kernel.Epilogue
+	if o.relu {
+		e.Activation = kernel.ThenReLU
+	}
 	if o.bias != nil {
 		e.Bias = o.bias.Value
 	}

@@ -22,6 +22,14 @@ func New(inputs int, layers []Layer, seed uint64) (*Network, error) {
 	return build(inputs, layers, &builder{seed: seed, initialize: true})
 }
 
+// Restore builds a network whose parameters and state lie where value finds them,
+// by name and shape, in the order of Params. They are used in place and never
+// written. The network has no gradients, as after [Network.DropGradients]. An
+// error of value ends the building and is returned.
+func Restore(inputs int, layers []Layer, value func(name string, shape []int) ([]float32, error)) (*Network, error) {
+	return build(inputs, layers, &builder{restore: value})
+}
+
 func build(inputs int, layers []Layer, b *builder) (*Network, error) {
 	if inputs < 1 || inputs > maxWidth {
 		return nil, &ConfigError{Name: "network", Key: "inputs", Msg: fmt.Sprintf("must be from 1 to %d, got %d", maxWidth, inputs)}

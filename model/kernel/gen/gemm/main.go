@@ -1,8 +1,347 @@
-// Command gemm writes the micro-kernels of the matrix product.
+// Command gemm writes the micro-kernels of the matrix product: gemm_amd64.s and its
+// stubs.
+//
+// A micro-kernel computes a tile of C, rows × columns, as chains of fused
+// multiply-adds over k: accumulators start from C, from a vector or from zero, and
+// stay in registers until the end. A is read by broadcasts through two strides, so
+// that neither it nor its transpose needs packing. The columns past the end of C
+// are masked: nothing outside the operands is read or written.
 package main
 
-import "github.com/mmcloughlin/avo/build"
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/modelbus/modelbus/model/kernel/gen/machine"
+)
+
+// The places of the bits of a micro-kernel's flags.
+const (
+	accumulate = iota // start from C, else from the vector, or zero if it is nil
+	rectify           // end with max(x, 0)
+)
+
+const signature = "func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)"
 
 func main() {
-	build.Generate()
+	narrow := machine.NewAVX2()
+	wide := &machine.AVX512{}
+	for _, vectors := range []int{1, 2} {
+		for rows := 1; rows <= 12; rows++ {
+			tile(wide, rows, vectors, true)
+		}
+	}
+	for rows := 1; rows <= 6; rows++ {
+		tile(narrow, rows, 1, true)
+		tile(narrow, rows, 2, true)
+		tile(narrow, rows, 2, false)
+	}
+	axpys(wide)
+	axpys(narrow)
+	Generate()
+}
+
+// tile writes a micro-kernel of rows × vectors; the last vector is masked, or full.
+func tile(m machine.Machine, rows, vectors int, masked bool) {
+	name := fmt.Sprintf("tile%dx%d%s", rows, vectors*m.Lanes(), m.Name())
+	if masked {
+		name += "Masked"
+	}
+	TEXT(name, NOSPLIT, signature)
+	Doc(fmt.Sprintf("%s is a tile of %d × %d.", name, rows, vectors*m.Lanes()))
+	if masked {
+		cols := Load(Param("cols"), GP64()).(reg.GPVirtual)
+		if vectors > 1 {
+			SUBQ(Imm(uint64((vectors-1)*m.Lanes())), cols)
+		}
+		m.Tail(cols)
+	}
+	t := &tileWriter{Machine: m, name: name, rows: rows, vectors: vectors, masked: masked}
+	t.prefetch()
+	t.begin()
+	t.loop()
+	t.end()
+	RET()
+}
+
+type tileWriter struct {
+	machine.Machine
+
+	name          string
+	rows, vectors int
+	masked        bool
+	acc           [][]reg.VecVirtual
+}
+
+func (t *tileWriter) label(s string) string { return t.name + "_" + s }
+
+// last reports whether vector v of a row needs the mask.
+func (t *tileWriter) last(v int) bool { return t.masked && v == t.vectors-1 }
+
+func (t *tileWriter) at(base reg.Register, v int) Mem {
+	return Mem{Base: base, Disp: 4 * t.Lanes() * v}
+}
+
+// eachRow runs fn with a register that walks the rows of C.
+func (t *tileWriter) eachRow(fn func(row int, c reg.Register)) {
+	c, stride := Load(Param("c"), GP64()), Load(Param("rsc"), GP64())
+	for i := range t.rows {
+		fn(i, c)
+		if i < t.rows-1 {
+			ADDQ(stride, c)
+		}
+	}
+}
+
+// prefetch asks for the tile of C, which is not read or written before the end.
+func (t *tileWriter) prefetch() {
+	t.eachRow(func(_ int, c reg.Register) {
+		for v := 0; v < t.vectors*t.Lanes(); v += 16 {
+			PREFETCHT0(Mem{Base: c, Disp: 4 * v})
+		}
+	})
+}
+
+// begin sets the accumulators.
+func (t *tileWriter) begin() {
+	for range t.rows {
+		row := make([]reg.VecVirtual, t.vectors)
+		for v := range row {
+			row[v] = t.Vector()
+		}
+		t.acc = append(t.acc, row)
+	}
+	flags, start := Load(Param("flags"), GP64()), Load(Param("start"), GP64())
+	BTQ(Imm(accumulate), flags)
+	JCS(LabelRef(t.label("accumulate")))
+	TESTQ(start, start)
+	JNZ(LabelRef(t.label("start")))
+	t.each(func(i, v int) { t.Zero(t.acc[i][v]) })
+	JMP(LabelRef(t.label("products")))
+	Label(t.label("start"))
+	t.each(func(i, v int) {
+		if i == 0 {
+			t.Load(t.at(start, v), t.acc[0][v], t.last(v))
+		}
+	})
+	t.each(func(i, v int) {
+		if i > 0 {
+			VMOVAPS(t.acc[0][v], t.acc[i][v])
+		}
+	})
+	JMP(LabelRef(t.label("products")))
+	Label(t.label("accumulate"))
+	t.eachRow(func(i int, c reg.Register) {
+		for v := range t.vectors {
+			t.Load(t.at(c, v), t.acc[i][v], t.last(v))
+		}
+	})
+	Label(t.label("products"))
+}
+
+func (t *tileWriter) each(fn func(i, v int)) {
+	for i := range t.rows {
+		for v := range t.vectors {
+			fn(i, v)
+		}
+	}
+}
+
+// loop adds the products. Rows of A are addressed in threes from one register.
+func (t *tileWriter) loop() {
+	k, a := Load(Param("k"), GP64()), Load(Param("a"), GP64())
+	rsa, csa := Load(Param("rsa"), GP64()), Load(Param("csa"), GP64())
+	b, rsb := Load(Param("b"), GP64()), Load(Param("rsb"), GP64())
+	bases := []reg.Register{a}
+	if t.rows > 3 {
+		three := GP64()
+		LEAQ(Mem{Base: rsa, Index: rsa, Scale: 2}, three)
+		for len(bases)*3 < t.rows {
+			next := GP64()
+			MOVQ(bases[len(bases)-1], next)
+			ADDQ(three, next)
+			bases = append(bases, next)
+		}
+	}
+	factors := make([]reg.VecVirtual, t.vectors)
+	for v := range factors {
+		factors[v] = t.Vector()
+	}
+	factor := t.Vector()
+	step := func() {
+		for v, f := range factors {
+			t.Load(t.at(b, v), f, t.last(v))
+		}
+		for i := range t.rows {
+			VBROADCASTSS(row(bases, rsa, i), factor)
+			for v, f := range factors {
+				VFMADD231PS(factor, f, t.acc[i][v])
+			}
+		}
+		ADDQ(rsb, b)
+		for _, base := range bases {
+			ADDQ(csa, base)
+		}
+	}
+	const unroll = 4
+	SUBQ(Imm(unroll), k)
+	JLT(LabelRef(t.label("rest")))
+	Label(t.label("loop"))
+	for range unroll {
+		step()
+	}
+	SUBQ(Imm(unroll), k)
+	JGE(LabelRef(t.label("loop")))
+	Label(t.label("rest"))
+	ADDQ(Imm(unroll), k)
+	JZ(LabelRef(t.label("done")))
+	Label(t.label("single"))
+	step()
+	DECQ(k)
+	JNZ(LabelRef(t.label("single")))
+	Label(t.label("done"))
+}
+
+// row addresses row i of A.
+func row(bases []reg.Register, stride reg.Register, i int) Mem {
+	m := Mem{Base: bases[i/3]}
+	if i%3 > 0 {
+		m.Index, m.Scale = stride, uint8(i%3)
+	}
+	return m
+}
+
+// end stores the tile.
+func (t *tileWriter) end() {
+	flags := Load(Param("flags"), GP64())
+	BTQ(Imm(rectify), flags)
+	JCC(LabelRef(t.label("store")))
+	zero := t.Vector()
+	t.Zero(zero)
+	// The second source wins if one is NaN: NaN stays NaN.
+	t.each(func(i, v int) { VMAXPS(t.acc[i][v], zero, t.acc[i][v]) })
+	Label(t.label("store"))
+	t.eachRow(func(i int, c reg.Register) {
+		for v := range t.vectors {
+			t.Store(t.acc[i][v], t.at(c, v), t.last(v))
+		}
+	})
+	VZEROUPPER()
+}
+
+// axpyRows is how many rows of B a pass over y takes at once.
+const axpyRows = 8
+
+// axpys writes the kernels of the product of one row: passes over y that add
+// axpyRows rows of B, each times its number of x, or one row. B is read in as many
+// sequential streams.
+func axpys(m machine.Machine) {
+	for _, rows := range []int{1, axpyRows} {
+		axpy(m, rows)
+	}
+}
+
+func axpy(m machine.Machine, rows int) {
+	name := fmt.Sprintf("axpy%d%s", rows, m.Name())
+	TEXT(name, NOSPLIT, "func(n int, x *float32, csa int, b *float32, rsb int, y *float32, start *float32, flags int)")
+	Doc(fmt.Sprintf("%s adds the products of %d numbers of x with rows of B to the n numbers of y.", name, rows))
+	w := &axpyWriter{Machine: m, name: name, rows: rows}
+	w.factors()
+	n, y, start := Load(Param("n"), GP64()).(reg.GPVirtual), Load(Param("y"), GP64()), Load(Param("start"), GP64())
+	flags := Load(Param("flags"), GP64())
+	Label(name + "_loop")
+	CMPQ(n, Imm(uint64(m.Lanes())))
+	JLT(LabelRef(name + "_tail"))
+	w.pass(y, start, flags, false)
+	for _, p := range append(w.bases, y) {
+		ADDQ(Imm(uint64(4*m.Lanes())), p)
+	}
+	TESTQ(start, start)
+	JZ(LabelRef(name + "_next"))
+	ADDQ(Imm(uint64(4*m.Lanes())), start)
+	Label(name + "_next")
+	SUBQ(Imm(uint64(m.Lanes())), n)
+	JMP(LabelRef(name + "_loop"))
+	Label(name + "_tail")
+	TESTQ(n, n)
+	JZ(LabelRef(name + "_done"))
+	m.Tail(n)
+	w.pass(y, start, flags, true)
+	Label(name + "_done")
+	VZEROUPPER()
+	RET()
+}
+
+type axpyWriter struct {
+	machine.Machine
+
+	name  string
+	rows  int
+	x     []reg.VecVirtual
+	bases []reg.Register
+	rsb   reg.Register
+}
+
+func (w *axpyWriter) factors() {
+	x, csa := Load(Param("x"), GP64()), Load(Param("csa"), GP64())
+	b := Load(Param("b"), GP64())
+	w.rsb = Load(Param("rsb"), GP64())
+	for i := range w.rows {
+		v := w.Vector()
+		VBROADCASTSS(Mem{Base: x}, v)
+		w.x = append(w.x, v)
+		if i < w.rows-1 {
+			ADDQ(csa, x)
+		}
+	}
+	w.bases = []reg.Register{b}
+	if w.rows > 3 {
+		three := GP64()
+		LEAQ(Mem{Base: w.rsb, Index: w.rsb, Scale: 2}, three)
+		for len(w.bases)*3 < w.rows {
+			next := GP64()
+			MOVQ(w.bases[len(w.bases)-1], next)
+			ADDQ(three, next)
+			w.bases = append(w.bases, next)
+		}
+	}
+}
+
+// pass does one vector of y.
+func (w *axpyWriter) pass(y, start, flags reg.Register, masked bool) {
+	label := func(s string) string {
+		if masked {
+			return w.name + "_tail_" + s
+		}
+		return w.name + "_" + s
+	}
+	acc, t := w.Vector(), w.Vector()
+	BTQ(Imm(accumulate), flags)
+	JCS(LabelRef(label("accumulate")))
+	w.Zero(acc)
+	TESTQ(start, start)
+	JZ(LabelRef(label("products")))
+	w.Load(Mem{Base: start}, acc, masked)
+	JMP(LabelRef(label("products")))
+	Label(label("accumulate"))
+	w.Load(Mem{Base: y}, acc, masked)
+	Label(label("products"))
+	for i, x := range w.x {
+		m := row(w.bases, w.rsb, i)
+		if masked {
+			w.Load(m, t, true)
+			VFMADD231PS(x, t, acc)
+		} else {
+			VFMADD231PS(m, x, acc)
+		}
+	}
+	BTQ(Imm(rectify), flags)
+	JCC(LabelRef(label("store")))
+	w.Zero(t)
+	VMAXPS(acc, t, acc)
+	Label(label("store"))
+	w.Store(acc, Mem{Base: y}, masked)
 }

@@ -1,0 +1,74 @@
+package kernel
+
+//go:generate go run -C gen ./vector -out ../vector_amd64.s -stubs ../vector_stubs_amd64.go -pkg kernel
+//go:generate go run -C gen ./gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg kernel
+
+// The tiles by their rows less one, and what else a product needs of an
+// instruction set.
+//
+//nolint:gochecknoglobals // tables that never change
+var (
+	tilesAVX2 = tiles{
+		mr: 6, nr: 16, half: 8,
+		full:   [12]tile{tile1x16AVX2, tile2x16AVX2, tile3x16AVX2, tile4x16AVX2, tile5x16AVX2, tile6x16AVX2},
+		masked: [12]tile{tile1x16AVX2Masked, tile2x16AVX2Masked, tile3x16AVX2Masked, tile4x16AVX2Masked, tile5x16AVX2Masked, tile6x16AVX2Masked},
+		narrow: [12]tile{tile1x8AVX2Masked, tile2x8AVX2Masked, tile3x8AVX2Masked, tile4x8AVX2Masked, tile5x8AVX2Masked, tile6x8AVX2Masked},
+		axpy1:  axpy1AVX2, axpy8: axpy8AVX2,
+	}
+	tilesAVX512 = tiles{
+		mr: 12, nr: 32, half: 16,
+		full: [12]tile{
+			tile1x32AVX512Masked, tile2x32AVX512Masked, tile3x32AVX512Masked, tile4x32AVX512Masked, tile5x32AVX512Masked, tile6x32AVX512Masked,
+			tile7x32AVX512Masked, tile8x32AVX512Masked, tile9x32AVX512Masked, tile10x32AVX512Masked, tile11x32AVX512Masked, tile12x32AVX512Masked,
+		},
+		masked: [12]tile{
+			tile1x32AVX512Masked, tile2x32AVX512Masked, tile3x32AVX512Masked, tile4x32AVX512Masked, tile5x32AVX512Masked, tile6x32AVX512Masked,
+			tile7x32AVX512Masked, tile8x32AVX512Masked, tile9x32AVX512Masked, tile10x32AVX512Masked, tile11x32AVX512Masked, tile12x32AVX512Masked,
+		},
+		narrow: [12]tile{
+			tile1x16AVX512Masked, tile2x16AVX512Masked, tile3x16AVX512Masked, tile4x16AVX512Masked, tile5x16AVX512Masked, tile6x16AVX512Masked,
+			tile7x16AVX512Masked, tile8x16AVX512Masked, tile9x16AVX512Masked, tile10x16AVX512Masked, tile11x16AVX512Masked, tile12x16AVX512Masked,
+		},
+		axpy1: axpy1AVX512, axpy8: axpy8AVX512,
+	}
+	loopsAVX2 = loops{
+		add: addAVX2, multiply: multiplyAVX2, scale: scaleAVX2, relu: reluAVX2,
+		maskPositive: maskPositiveAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
+		nesterov: nesterovAVX2, adam: adamAVX2, amsgrad: amsgradAVX2, nadam: nadamAVX2,
+		rmsprop: rmspropAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
+		expShifted: expShiftedAVX2, sigmoid: sigmoidAVX2, tanh: tanhAVX2, gelu: geluAVX2,
+		log: logAVX2, finite: finiteAVX2,
+	}
+	loopsAVX512 = loops{
+		add: addAVX512, multiply: multiplyAVX512, scale: scaleAVX512, relu: reluAVX512,
+		maskPositive: maskPositiveAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
+		nesterov: nesterovAVX512, adam: adamAVX512, amsgrad: amsgradAVX512, nadam: nadamAVX512,
+		rmsprop: rmspropAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
+		expShifted: expShiftedAVX512, sigmoid: sigmoidAVX512, tanh: tanhAVX512, gelu: geluAVX512,
+		log: logAVX512, finite: finiteAVX512,
+	}
+)
+
+// tiles returns the micro-kernels of s, nil if it has none.
+func (s isa) tiles() *tiles {
+	switch s {
+	case avx512:
+		return &tilesAVX512
+	case avx2:
+		return &tilesAVX2
+	default:
+		return nil
+	}
+}
+
+// loops returns the element-wise loops of s, nil if it has none.
+func (s isa) loops() *loops {
+	switch s {
+	case avx512:
+		return &loopsAVX512
+	case avx2:
+		return &loopsAVX2
+	default:
+		return nil
+	}
+}
