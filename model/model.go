@@ -22,11 +22,12 @@ type Model struct {
 	dropped bool // state and gradients were dropped
 }
 
-// DropTraining frees what only training needs, gradients and optimizer state:
-// up to three times the memory of the weights, unless it lies in a [File]. The model predicts as before, but
-// can be neither encoded nor trained on.
+// DropTraining frees what only training needs, gradients and optimizer state: up to
+// three times the memory of the weights, unless it lies in a [File]. Up to 128 MiB
+// of weights are laid out again for speed. The model predicts as before, but can be
+// neither encoded nor trained on. Nobody may use it meanwhile.
 func (m *Model) DropTraining() {
-	m.network.DropGradients()
+	m.network.Freeze()
 	m.state, m.unread, m.dropped = nil, nil, true
 }
 
