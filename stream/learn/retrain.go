@@ -102,6 +102,13 @@ func (r *retrainer) mark(ctx context.Context) (mark, error) {
 	if r.tried.seq > m.seq {
 		m = r.tried
 	}
+	stream, err := r.js.Stream(ctx, r.opts.Subjects.Stream("TRAIN"))
+	if err != nil {
+		return mark{}, fmt.Errorf("looking at the examples: %w", err)
+	}
+	if stream.CachedInfo().State.LastSeq < m.seq {
+		m.seq = 0 // it was made anew, and counts from the beginning
+	}
 	return m, nil
 }
 

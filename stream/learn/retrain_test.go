@@ -173,3 +173,26 @@ func TestRetrainWindow(t *testing.T) {
 		t.Errorf("training on a window of no time: %+v, want it failed", got)
 	}
 }
+
+// A stream that was deleted and made again counts from the beginning.
+func TestRetrainOnANewStream(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{every: 50}"))
+	d.points(t, "iris", 150, 1)
+	for d.version(t).Lineage.LastSeq < 15 {
+		continue
+	}
+	d.stop()
+	if err := d.js.DeleteStream(t.Context(), "MODELBUS_TRAIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := learn.Setup(t.Context(), d.js, wire.Subjects{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	join(t, d, learn.Options{})
+	d.points(t, "iris", 50, 2)
+	if v := d.version(t); v.Lineage.FirstSeq != 1 || v.Lineage.LastSeq != 5 {
+		t.Errorf("lineage %+v, want messages 1 to 5", v.Lineage)
+	}
+}
