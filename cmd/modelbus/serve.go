@@ -9,6 +9,7 @@ import (
 
 	"github.com/adrg/xdg"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -68,7 +69,7 @@ func (a *app) chooseServer(f *pflag.FlagSet) error {
 				return usagef("--%s is about the embedded NATS server, --%s about another: give one of the two", own, other)
 			}
 		}
-		a.conn.server, a.conn.context = "", ""
+		a.conn.given.URL, a.conn.context = "", ""
 		return nil
 	}
 	return nil
@@ -78,14 +79,14 @@ func defaultData() string { return filepath.Join(xdg.DataHome, "modelbus") }
 
 func (a *app) serve(ctx context.Context, o serveOptions) error {
 	log := a.logger()
-	nc, closeBus, err := a.bus(o, log)
+	js, closeBus, err := a.bus(o, log)
 	if errors.Is(err, errNoServer) {
 		return fmt.Errorf("%w (unset NATS_URL and NATS_CONTEXT, or give --listen, to start one in this process)", err)
 	}
 	if err != nil {
 		return err
 	}
-	n, err := startNode(ctx, nc, nodeOptions{
+	n, err := startNode(ctx, js, nodeOptions{
 		subjects: a.subjects(), registry: a.registryOptions(o.replicas),
 		models: o.models, noTrain: o.noTrain, logger: log,
 	})
@@ -102,14 +103,14 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 }
 
 // bus connects to the NATS system named, or starts one of our own.
-func (a *app) bus(o serveOptions, log zerolog.Logger) (*nats.Conn, func() error, error) {
+func (a *app) bus(o serveOptions, log zerolog.Logger) (jetstream.JetStream, func() error, error) {
 	if a.conn.explicit() {
-		nc, err := a.conn.connect(nats.RetryOnFailedConnect(false))
+		b, err := a.conn.connect()
 		if err != nil {
 			return nil, nil, err
 		}
-		log.Info().Str("url", nc.ConnectedUrlRedacted()).Msg("connected")
-		return nc, func() error { nc.Close(); return nil }, nil
+		log.Info().Str("url", b.nc.ConnectedUrlRedacted()).Msg("connected")
+		return b.js, func() error { b.nc.Close(); return nil }, nil
 	}
 	if o.data == "" {
 		o.data = defaultData()
@@ -125,8 +126,13 @@ func (a *app) bus(o serveOptions, log zerolog.Logger) (*nats.Conn, func() error,
 	if err != nil {
 		return nil, nil, errors.Join(err, srv.Close())
 	}
+	js, err := a.conn.given.jetStream(nc)
+	if err != nil {
+		nc.Close()
+		return nil, nil, errors.Join(err, srv.Close())
+	}
 	log.Info().Str("url", srv.URL()).Str("data", o.data).Msg("NATS server started")
-	return nc, func() error {
+	return js, func() error {
 		nc.Close()
 		if err := srv.Close(); err != nil {
 			return fmt.Errorf("stopping the embedded NATS server: %w", err)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/registry"
 )
 
 const leaderTimeout = 10 * time.Second
@@ -29,7 +31,7 @@ func sequenceOf(ctx context.Context, js jetstream.JetStream, stream string, at p
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
-	reply, err := js.Conn().RequestWithContext(ctx, jetstream.DefaultAPIPrefix+"STREAM.MSG.GET."+stream, request)
+	reply, err := js.Conn().RequestWithContext(ctx, registry.APIPrefix(js)+"STREAM.MSG.GET."+stream, request)
 	if err != nil {
 		return 0, fmt.Errorf("looking for %+v in stream %s: %w", at, stream, err)
 	}
