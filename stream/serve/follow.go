@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/service"
 )
 
 // A catalog tells which models there are: a [registry.Registry].
@@ -29,6 +30,7 @@ type follower struct {
 	only    []string // nil: all
 	shared  *shared
 	table   *atomic.Pointer[lanes]
+	changed *service.Signal // raised when the table has; nil: nobody asks
 	listed  chan struct{} // closed when all models have been listed once
 	wake    chan struct{} // holds one wake-up
 
@@ -210,6 +212,7 @@ func (f *follower) replace(name string, l *lane) {
 		table[name] = l
 	}
 	f.table.Store(&table)
+	f.changed.Raise()
 	if old := before[name]; old != nil {
 		f.retiring.Go(old.retire)
 	}

@@ -41,6 +41,40 @@ func TestFollowsRegistry(t *testing.T) {
 	t.Error("a deleted model still answers")
 }
 
+// TestTellsOfChanges has the served models change, of which discovery hears.
+func TestTellsOfChanges(t *testing.T) {
+	h := build(t, Options{})
+	h.start()
+	names := func() string {
+		var names []string
+		for _, s := range h.server.Services() {
+			names = append(names, s.Name+" "+s.Started.String())
+		}
+		return strings.Join(names, ", ")
+	}
+	before := names()
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"created", func() { h.create("iris", "") }},
+		{"another spec", func() { h.create("iris", `"queue": 7`) }},
+		{"deleted", func() { h.remove("iris") }},
+	} {
+		changed := h.server.Changed()
+		step.do()
+		select {
+		case <-changed:
+		case <-time.After(patience):
+			t.Fatalf("%s: not told of", step.name)
+		}
+		if got := names(); got == before {
+			t.Errorf("%s: services are %q before and after", step.name, got)
+		}
+		before = names()
+	}
+}
+
 func TestUnloadableVersionLeavesOld(t *testing.T) {
 	for _, artifact := range []string{"corrupt", "panic"} {
 		t.Run(artifact, func(t *testing.T) {
