@@ -38,6 +38,7 @@ func variables() map[string]string {
 		"js-domain": "NATS_JS_DOMAIN", "js-api-prefix": "NATS_JS_API_PREFIX",
 		"inbox-prefix": "NATS_INBOX_PREFIX", "connection-name": "NATS_CONNECTION_NAME",
 		"timeout": "NATS_TIMEOUT", "prefix": "MODELBUS_PREFIX", "data": "MODELBUS_DATA",
+		"cache": "MODELBUS_CACHE", "cache-size": "MODELBUS_CACHE_SIZE",
 	}
 }
 

@@ -31,7 +31,7 @@ func TestDomain(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := []string{"--server", hub.ConnectedUrl(), "--js-domain", "edge"}
-	serving(t, at...)
+	serving(t, append(at, "serve", "--cache", filepath.Join(dir, "cache"))...)
 
 	iris := filepath.Join("..", "..", "testdata", "iris.csv")
 	spec := filepath.Join(dir, "iris.yaml")
@@ -83,9 +83,9 @@ func stored(t *testing.T, nc *nats.Conn, stream string) int {
 	return int(s.CachedInfo().State.Msgs) //nolint:gosec // a test's
 }
 
-// serving runs `modelbus serve` with more flags until the test ends, and returns
+// serving runs `modelbus serve` until the test ends, and returns
 // when it is ready.
-func serving(t *testing.T, flags ...string) {
+func serving(t *testing.T, args ...string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	r, w := io.Pipe()
@@ -107,9 +107,9 @@ func serving(t *testing.T, flags ...string) {
 		}
 	}()
 	go func() {
-		code := run(ctx, append(flags, "serve"), stdio{in: strings.NewReader(""), out: w, err: w})
+		code := run(ctx, args, stdio{in: strings.NewReader(""), out: w, err: w})
 		if code != exitOK {
-			t.Errorf("modelbus %q serve exited with %d", flags, code)
+			t.Errorf("modelbus %q exited with %d", args, code)
 		}
 		_ = w.Close() //nolint:errcheck // it has none
 	}()
@@ -122,7 +122,7 @@ func serving(t *testing.T, flags ...string) {
 	select {
 	case <-ready:
 	case log := <-done:
-		t.Fatalf("modelbus %q serve ended: %s", flags, log)
+		t.Fatalf("modelbus %q ended: %s", args, log)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/nn"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/registry/cache"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -152,16 +153,32 @@ func (t *training) champion(ctx context.Context) (*champion, error) {
 		return nil, fmt.Errorf("looking for the champion of %s: %w", t.job.model, err)
 	}
 	c := &champion{Version: v}
-	artifact, err := t.reg.Artifact(ctx, v.Digest)
+	artifact, err := t.artifact(ctx, v)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrCorrupt):
 		c.broken = err
 	case err != nil:
 		return nil, fmt.Errorf("loading version %d of %s: %w", v.Number, t.job.model, err)
 	default:
-		c.model, c.broken = model.Decode(artifact)
+		c.model, c.broken = model.Open(artifact)
 	}
 	return c, nil
+}
+
+// artifact opens the artifact of v with all in it verified: a training may go on
+// from it.
+func (t *training) artifact(ctx context.Context, v registry.Version) (*cache.Artifact, error) {
+	for {
+		artifact, err := t.reg.OpenArtifact(ctx, v.Digest, v.Size)
+		if err != nil {
+			return nil, err
+		}
+		err = artifact.Verify(0, len(artifact.Bytes()))
+		if err == nil {
+			return artifact, nil
+		}
+		t.log.Warn().Uint64("version", v.Number).Err(err).Msg("a cached file is downloaded again")
+	}
 }
 
 // event makes an event of this training.

@@ -37,8 +37,10 @@ func newWorker(l *lane) *worker {
 	}
 }
 
-// run works until the queue is closed and empty.
+// run works until the queue is closed and empty. Weights may be mapped: a page that
+// cannot be read any more is a panic, which is answered, not the end of the process.
 func (w *worker) run() {
+	debug.SetPanicOnFault(true)
 	for {
 		w.taken = w.lane.queue.take(w.taken[:0], w.limit)
 		if len(w.taken) == 0 {
