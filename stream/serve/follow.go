@@ -205,6 +205,10 @@ func (f *follower) put(m registry.Model) {
 // answered what it has.
 func (f *follower) replace(name string, l *lane) {
 	before := *f.table.Load()
+	old := before[name]
+	if old != nil && l != nil {
+		old.heir.Store(l)
+	}
 	table := maps.Clone(before)
 	if l == nil {
 		delete(table, name)
@@ -213,7 +217,7 @@ func (f *follower) replace(name string, l *lane) {
 	}
 	f.table.Store(&table)
 	f.changed.Raise()
-	if old := before[name]; old != nil {
+	if old != nil {
 		f.retiring.Go(old.retire)
 	}
 }
