@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -111,13 +112,24 @@ func (d *deadLetters) flush(ctx context.Context) error {
 		select {
 		case <-ack.Ok():
 		case err := <-ack.Err():
-			return fmt.Errorf("publishing to %s: %w", d.subject, err)
+			if again := d.again(ctx, ack.Msg()); again != nil {
+				return fmt.Errorf("publishing to %s: %w, again: %w", d.subject, err, again)
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("publishing to %s: %w", d.subject, context.Cause(ctx))
 		}
 	}
 	d.flying = d.flying[:0]
 	return nil
+}
+
+// again publishes a message that was not acknowledged. Its id keeps it from being
+// stored twice.
+func (d *deadLetters) again(ctx context.Context, msg *nats.Msg) error {
+	return registry.Retry(ctx, func(ctx context.Context) error {
+		_, err := d.js.PublishMsg(ctx, msg)
+		return err
+	})
 }
 
 // lookUp reads the places of everything on the dead subject.

@@ -87,7 +87,13 @@ func join(t *testing.T, d *deployment, opts learn.Options) (trainer *learn.Train
 	if err != nil {
 		t.Fatal(err)
 	}
-	trainer, err = learn.New(nc, reg, opts)
+	return run(t, nc, reg, opts)
+}
+
+// run runs a trainer until the test ends or stop is called.
+func run(t *testing.T, nc *nats.Conn, reg *registry.Registry, opts learn.Options) (trainer *learn.Trainer, stop func()) {
+	t.Helper()
+	trainer, err := learn.New(nc, reg, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

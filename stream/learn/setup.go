@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -77,12 +78,16 @@ func streams(subjects wire.Subjects, replicas int) []jetstream.StreamConfig {
 
 // ensure makes one stream if it is missing. Several processes may do so at once.
 func ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) error {
-	s, err := js.Stream(ctx, cfg.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
+	var s jetstream.Stream
+	err := registry.Retry(ctx, func(ctx context.Context) (err error) {
+		if s, err = js.Stream(ctx, cfg.Name); !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
 		if s, err = js.CreateStream(ctx, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = js.Stream(ctx, cfg.Name)
 		}
-	}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("setting up stream %s: %w", cfg.Name, err)
 	}
