@@ -31,8 +31,8 @@ type follower struct {
 	shared  *shared
 	table   *atomic.Pointer[lanes]
 	changed *service.Signal // raised when the table has; nil: nobody asks
-	listed  chan struct{} // closed when all models have been listed once
-	wake    chan struct{} // holds one wake-up
+	listed  chan struct{}   // closed when all models have been listed once
+	wake    chan struct{}   // holds one wake-up
 
 	mu    sync.Mutex // guards all below
 	all   bool       // everything may have changed

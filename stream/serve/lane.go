@@ -101,7 +101,7 @@ type lane struct {
 
 	keeper  keeper
 	heir    atomic.Pointer[lane] // what replaced it; nil: nothing yet, or the model is gone
-	settled chan struct{} // closed when the keeper has tried to load once
+	settled chan struct{}        // closed when the keeper has tried to load once
 	stop    context.CancelFunc
 	kept    sync.WaitGroup // the keeper
 	workers sync.WaitGroup
