@@ -2,7 +2,6 @@ package learn_test
 
 import (
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -14,23 +13,14 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// flaky returns a JetStream whose API answers the first request of each kind about
-// each stream as it does while a leader is elected.
-func flaky(t *testing.T, nc *nats.Conn) jetstream.JetStream {
+// intercept returns a JetStream whose requests and writes of keys come by take first,
+// which reports whether that is all for one of them. They are told by what comes after
+// the API prefix.
+func intercept(t *testing.T, nc *nats.Conn, prefix string, take func(rest string, m *nats.Msg) bool) jetstream.JetStream {
 	t.Helper()
-	var mu sync.Mutex // guards seen
-	seen := map[string]bool{}
-	_, err := nc.Subscribe("flaky.>", func(m *nats.Msg) {
-		rest := strings.TrimPrefix(m.Subject, "flaky.")
-		what := strings.Join(strings.SplitN(rest, ".", 4)[:min(3, strings.Count(rest, ".")+1)], ".") // without a consumer's name
-		mu.Lock()
-		first := !seen[what]
-		seen[what] = true
-		mu.Unlock()
-		if first && !strings.HasPrefix(rest, "CONSUMER.MSG.NEXT.") && !strings.HasPrefix(rest, "$KV.") { // which answer in other forms
-			if err := m.Respond([]byte(`{"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}`)); err != nil {
-				t.Error(err)
-			}
+	_, err := nc.Subscribe(prefix+".>", func(m *nats.Msg) {
+		rest := strings.TrimPrefix(m.Subject, prefix+".")
+		if take(rest, m) {
 			return
 		}
 		forward := &nats.Msg{Subject: "$JS.API." + rest, Reply: m.Reply, Header: m.Header, Data: m.Data}
@@ -44,11 +34,30 @@ func flaky(t *testing.T, nc *nats.Conn) jetstream.JetStream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	js, err := jetstream.NewWithAPIPrefix(nc, "flaky")
+	js, err := jetstream.NewWithAPIPrefix(nc, prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return js
+}
+
+// flaky returns a JetStream whose API answers the first request of each kind about
+// each stream as it does while a leader is elected.
+func flaky(t *testing.T, nc *nats.Conn) jetstream.JetStream {
+	t.Helper()
+	seen := map[string]bool{} // of the one goroutine of the subscription
+	return intercept(t, nc, "flaky", func(rest string, m *nats.Msg) bool {
+		tokens := strings.Split(rest, ".")
+		what := strings.Join(tokens[:min(3, len(tokens))], ".")                                             // without a consumer's name
+		if seen[what] || strings.HasPrefix(rest, "CONSUMER.MSG.NEXT.") || strings.HasPrefix(rest, "$KV.") { // they answer otherwise
+			return false
+		}
+		seen[what] = true
+		if err := m.Respond([]byte(`{"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}`)); err != nil {
+			t.Error(err)
+		}
+		return true
+	})
 }
 
 // TestLeaderChange sets up and trains while each thing that is asked of JetStream
@@ -73,7 +82,10 @@ func TestLeaderChange(t *testing.T) {
 	if _, err := nc.ChanSubscribe("modelbus.event.>", d.events); err != nil {
 		t.Fatal(err)
 	}
-	d.trainer, d.stop = run(t, nc, reg, learn.Options{})
+	if d.trainer, err = learn.New(nc, reg, learn.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	d.stop = run(t, d.trainer)
 	d.create(t, spec)
 	d.points(t, "iris", 60, 1)
 	d.publish(t, "iris", `{"features": [1], "label": "left"}`)
