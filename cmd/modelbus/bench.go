@@ -89,17 +89,19 @@ func (a *app) benchCommand() *cobra.Command {
 }
 
 func (a *app) bench(ctx context.Context, o benchOptions) error {
-	return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+	return a.withClient(func(c *client.Client, _ *bus) error {
 		rows, err := a.benchRows(ctx, c, &o)
 		if err != nil {
 			return err
 		}
 		conns := make([]*nats.Conn, o.connections+1) // the echo's last
 		for i := range conns {
-			if conns[i], err = a.conn.connect(); err != nil {
+			b, err := a.conn.connect()
+			if err != nil {
 				return err
 			}
-			defer conns[i].Close()
+			conns[i] = b.nc
+			defer b.nc.Close()
 		}
 		o.OnStep = func(s bench.Step) { a.notef("%s: %s", loadOf(&s), told(&s)) }
 		b, err := bench.New(conns[:o.connections], conns[o.connections], o.ref, rows, o.Options)

@@ -3,7 +3,6 @@ package main
 import (
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/model"
@@ -29,7 +28,7 @@ func (a *app) pausing(use, short, verb, done string) *cobra.Command {
 			if err := registry.CheckModel(args[0]); err != nil {
 				return err
 			}
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				var info wire.ModelInfo
 				if err := c.Control(cmd.Context(), verb, args[0], struct{}{}, &info); err != nil {
 					return err

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/model/dataset"
@@ -60,7 +59,7 @@ func (a *app) predictCommand() *cobra.Command {
 }
 
 func (a *app) predict(ctx context.Context, o predictOptions) error {
-	return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+	return a.withClient(func(c *client.Client, _ *bus) error {
 		if o.file != "" {
 			return a.predictFile(ctx, c, o)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/embedded"
@@ -31,8 +32,12 @@ func BenchmarkStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		js, err := jetstream.New(nc)
+		if err != nil {
+			b.Fatal(err)
+		}
 		ctx, stop := context.WithCancel(context.Background())
-		n, err := startNode(ctx, nc, nodeOptions{logger: zerolog.Nop()})
+		n, err := startNode(ctx, js, nodeOptions{logger: zerolog.Nop()})
 		if err == nil {
 			err = use(nc)
 		}

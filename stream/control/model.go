@@ -52,7 +52,7 @@ func (c *Controller) create(ctx context.Context, in *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.info(ctx, in.js, m)
+	return c.info(ctx, m)
 }
 
 func (c *Controller) update(ctx context.Context, in *call) (any, error) {
@@ -79,7 +79,7 @@ func (c *Controller) update(ctx context.Context, in *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.info(ctx, in.js, m)
+	return c.info(ctx, m)
 }
 
 func (c *Controller) pause(ctx context.Context, in *call) (any, error) {
@@ -108,7 +108,7 @@ func (c *Controller) setPaused(ctx context.Context, in *call, paused bool) (any,
 				return nil, err
 			}
 		}
-		return c.info(ctx, in.js, m)
+		return c.info(ctx, m)
 	}
 }
 
@@ -148,7 +148,7 @@ func (c *Controller) purge(ctx context.Context, in *call) (uint64, error) {
 	subjects := map[string]string{s.Stream("TRAIN"): s.Train(in.model), s.Stream("DEAD"): s.Dead(in.model)}
 	var all uint64
 	for name, subject := range subjects {
-		stream, err := in.js.Stream(ctx, name)
+		stream, err := c.reg.JetStream().Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
 		}

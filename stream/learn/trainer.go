@@ -71,17 +71,13 @@ type job struct {
 
 // New returns a trainer. It does nothing until Run.
 func New(nc *nats.Conn, reg *registry.Registry, opts Options) (*Trainer, error) {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, fmt.Errorf("making a trainer: %w", err)
-	}
 	if opts.Parallel < 0 {
 		return nil, fmt.Errorf("making a trainer: %w: parallel trainings %d, want at least 1, or 0 for the default",
 			wire.ErrInvalid, opts.Parallel)
 	}
 	return &Trainer{
 		nc:      nc,
-		js:      js,
+		js:      reg.JetStream(),
 		reg:     reg,
 		opts:    opts,
 		name:    nuid.Next(),

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/registry"
 )
 
 // A window looks for the message that a window of a model's examples begins with.
@@ -64,14 +65,16 @@ func (w *window) newest(ctx context.Context, n uint64) (uint64, error) {
 func (w *window) probe(ctx context.Context, cfg jetstream.ConsumerConfig) (*jetstream.ConsumerInfo, error) {
 	cfg.FilterSubject, cfg.AckPolicy = w.subject, jetstream.AckNonePolicy
 	cfg.MemoryStorage, cfg.InactiveThreshold = true, probeRest
-	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
-	defer cancel()
-	c, err := w.js.CreateConsumer(ctx, w.stream, cfg)
+	var info *jetstream.ConsumerInfo
+	err := registry.Retry(ctx, func(ctx context.Context) error {
+		c, err := w.js.CreateConsumer(ctx, w.stream, cfg)
+		if err != nil {
+			return err
+		}
+		info = c.CachedInfo()
+		return w.js.DeleteConsumer(ctx, w.stream, info.Name)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("looking for the window of %s: %w", w.subject, err)
-	}
-	info := c.CachedInfo()
-	if err := w.js.DeleteConsumer(ctx, w.stream, info.Name); err != nil {
 		return nil, fmt.Errorf("looking for the window of %s: %w", w.subject, err)
 	}
 	return info, nil

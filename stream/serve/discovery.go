@@ -56,6 +56,10 @@ func (s *Server) Services() []service.Service {
 	return all
 }
 
+// Changed returns a channel that is closed when other models, or other lives of
+// them, are served than at the call.
+func (s *Server) Changed() <-chan struct{} { return s.changed.Changed() }
+
 // losses returns the messages dropped before they were seen and those that
 // could not be stored.
 func (s *Server) losses() (dropped, lost uint64) {
