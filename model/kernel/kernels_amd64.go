@@ -14,6 +14,7 @@ var (
 		masked: [12]tile{tile1x16AVX2Masked, tile2x16AVX2Masked, tile3x16AVX2Masked, tile4x16AVX2Masked, tile5x16AVX2Masked, tile6x16AVX2Masked},
 		narrow: [12]tile{tile1x8AVX2Masked, tile2x8AVX2Masked, tile3x8AVX2Masked, tile4x8AVX2Masked, tile5x8AVX2Masked, tile6x8AVX2Masked},
 		axpy1:  axpy1AVX2, axpy8: axpy8AVX2,
+		pack4: pack4AVX2, pack1: pack1AVX2, packMasked: packMaskedAVX2, packNarrow: packNarrowAVX2, turn: turnAVX2,
 	}
 	tilesAVX512 = tiles{
 		mr: 12, nr: 32, half: 16,
@@ -30,6 +31,7 @@ var (
 			tile7x16AVX512Masked, tile8x16AVX512Masked, tile9x16AVX512Masked, tile10x16AVX512Masked, tile11x16AVX512Masked, tile12x16AVX512Masked,
 		},
 		axpy1: axpy1AVX512, axpy8: axpy8AVX512,
+		pack4: pack4AVX512, pack1: pack1AVX512, packMasked: packMaskedAVX512, packNarrow: packNarrowAVX512, turn: turnAVX2,
 	}
 	loopsAVX2 = loops{
 		add: addAVX2, multiply: multiplyAVX2, scale: scaleAVX2, relu: reluAVX2,

@@ -141,7 +141,7 @@ func (p *product) block(k, lo, hi int) block {
 	case p.panels != nil:
 		b.data, b.row, b.next = p.panels[lo*p.b.Rows+k*nr:], nr, p.b.Rows*nr
 	case p.pack:
-		packPanels(p.packed, p.b.part(k, b.depth, lo, hi-lo), nr)
+		p.tiles.pack(p.packed, p.b.part(k, b.depth, lo, hi-lo))
 		b.data, b.row, b.next = p.packed, nr, b.depth*nr
 	default:
 		b.row, b.next = p.b.RowStride, nr
