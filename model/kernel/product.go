@@ -1,13 +1,14 @@
 package kernel
 
 const (
-	blockDepth = 256  // rows of B that are packed and multiplied at once: a panel of them stays in the L1 cache
-	blockRows  = 192  // rows of A for each of them: with blockDepth a part of the L2 cache
-	packRows   = 128  // rows of C from which it pays to pack B
-	rowCols    = 4096 // columns of a single row that are computed at once: they stay in the L1 cache
+	blockCols = 512  // columns of B that are packed at once: with tiles.depth a part of the L2 or L3 cache
+	rowCols   = 4096 // columns of a single row that are computed at once: they stay in the L1 cache
 
-	copyStride = blockDepth + 16 // of a copied block of A
-	copySize   = blockRows * copyStride
+	packRows = 64 // rows of C from which it pays to pack B
+	farRows  = 8  // the same if B is larger than
+	farSize  = 1 << 20
+
+	copyPadding = 16 // numbers between rows of a copied block of A
 
 	chunkWork  = 1 << 19 // multiplications that are worth handing over
 	mostChunks = 16
@@ -36,6 +37,19 @@ func (p *product) width() int {
 	return p.tiles.nr
 }
 
+// paysToPack reports whether packing B costs less than it saves. Rows of a large one
+// are in as many pages.
+func (p *product) paysToPack() bool {
+	switch {
+	case p.b.ColStride != 1 && p.b.Cols > 1:
+		return true
+	case p.tiles == nil || p.c.Cols <= p.tiles.nr:
+		return false
+	default:
+		return p.c.Rows >= packRows || p.c.Rows >= farRows && p.b.Rows*p.b.Cols > farSize
+	}
+}
+
 // divide chooses into how many chunks p is divided, and how. No sum is divided,
 // and columns only between panels.
 func (p *product) divide() int {
@@ -57,7 +71,7 @@ func (p *product) divide() int {
 func (p *product) packedSize(chunks int) int {
 	n := p.b.Rows
 	if p.tiles != nil {
-		n = min(n, blockDepth)
+		n = min(n, p.tiles.depth)
 	}
 	n *= (p.c.Cols + p.width() - 1) / p.width() * p.width()
 	if p.byRows {
@@ -70,7 +84,7 @@ func (p *product) packedSize(chunks int) int {
 func (p *product) chunk(i, n int) {
 	part := *p
 	if p.copy {
-		part.copied = p.copied[i*copySize:][:copySize]
+		part.copied = p.copied[i*p.tiles.copySize():][:p.tiles.copySize()]
 	}
 	if p.byRows {
 		lo, hi := p.c.Rows*i/n, p.c.Rows*(i+1)/n
@@ -98,7 +112,13 @@ func (p *product) columns(lo, hi int) {
 	case p.c.Rows == 1 && p.a.Cols > 0 && p.b.ColStride == 1 && hi-lo > p.tiles.nr:
 		p.row(lo, hi)
 	default:
-		p.blocks(lo, hi)
+		cols := hi - lo
+		if p.pack {
+			cols = blockCols
+		}
+		for j := lo; j < hi; j += cols {
+			p.blocks(j, min(j+cols, hi))
+		}
 	}
 	if a := p.epilogue.Activation; a > ThenReLU || a == ThenReLU && p.tiles == nil {
 		for i := range p.c.Rows {
@@ -109,15 +129,17 @@ func (p *product) columns(lo, hi int) {
 
 // blocks computes columns by tiles, block after block of B's rows.
 func (p *product) blocks(lo, hi int) {
-	for k := 0; ; k += blockDepth {
-		b := p.block(k, lo, hi)
-		for i := 0; i < p.c.Rows; i += blockRows {
+	count := max((p.a.Cols+p.tiles.depth-1)/p.tiles.depth, 1)
+	depth := (p.a.Cols + count - 1) / count
+	for k := 0; ; k += depth {
+		b := p.block(k, depth, lo, hi)
+		for i := 0; i < p.c.Rows; i += p.tiles.rows {
 			a := p.factors(i, k, b.depth)
 			for j := lo; j < hi; j += p.tiles.nr {
 				p.panel(i, j, min(p.tiles.nr, hi-j), a, &b)
 			}
 		}
-		if k+blockDepth >= p.a.Cols {
+		if b.last {
 			return
 		}
 	}
@@ -131,12 +153,13 @@ type block struct {
 	row, next int
 	flags     int
 	start     bool // sums start from the bias
+	last      bool // there are no rows after it
 }
 
 // block returns the rows of B from k on, packed if need be.
-func (p *product) block(k, lo, hi int) block {
+func (p *product) block(k, depth, lo, hi int) block {
 	nr := p.tiles.nr
-	b := block{k: k, depth: min(blockDepth, p.a.Cols-k), lo: lo}
+	b := block{k: k, depth: min(depth, p.a.Cols-k), lo: lo, last: k+depth >= p.a.Cols}
 	switch {
 	case p.panels != nil:
 		b.data, b.row, b.next = p.panels[lo*p.b.Rows+k*nr:], nr, p.b.Rows*nr
@@ -153,7 +176,7 @@ func (p *product) block(k, lo, hi int) block {
 		b.flags = accumulate
 	}
 	b.start = k == 0 && p.epilogue.Bias != nil
-	if p.epilogue.Activation == ThenReLU && k+blockDepth >= p.a.Cols {
+	if p.epilogue.Activation == ThenReLU && b.last {
 		b.flags |= rectify
 	}
 	return b
@@ -162,14 +185,15 @@ func (p *product) block(k, lo, hi int) block {
 // factors returns a block of A, copied to rows that do not share cache sets if need
 // be.
 func (p *product) factors(i, k, depth int) View {
-	a := p.a.part(i, min(blockRows, p.a.Rows-i), k, depth)
+	a := p.a.part(i, min(p.tiles.rows, p.a.Rows-i), k, depth)
 	if !p.copy {
 		return a
 	}
+	stride := p.tiles.depth + copyPadding
 	for row := range a.Rows {
-		copy(p.copied[row*copyStride:][:depth], a.Data[row*a.RowStride:])
+		copy(p.copied[row*stride:][:depth], a.Data[row*a.RowStride:])
 	}
-	a.Data, a.RowStride = p.copied, copyStride
+	a.Data, a.RowStride = p.copied, stride
 	return a
 }
 
