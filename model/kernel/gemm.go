@@ -71,7 +71,7 @@ func (g *Gemm) run(p *product) {
 		chunks = max(p.divide(), 1)
 	}
 	if p.pack {
-		g.packed = grow(g.packed, p.packedSize(chunks))
+		g.packed = grow(g.packed, chunks*p.packedSize(chunks))
 		p.packed = g.packed
 	}
 	if p.copy {

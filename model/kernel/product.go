@@ -67,17 +67,18 @@ func (p *product) divide() int {
 	return panels
 }
 
-// packedSize returns the numbers that chunks need to pack blocks of B.
+// packedSize returns the numbers that each of chunks needs to pack blocks of B.
 func (p *product) packedSize(chunks int) int {
-	n := p.b.Rows
+	w := p.width()
+	depth, panels := p.b.Rows, (p.c.Cols+w-1)/w
+	if !p.byRows {
+		panels = (panels + chunks - 1) / chunks
+	}
+	cols := panels * w
 	if p.tiles != nil {
-		n = min(n, p.tiles.depth)
+		depth, cols = min(depth, p.tiles.depth), min(cols, blockCols)
 	}
-	n *= (p.c.Cols + p.width() - 1) / p.width() * p.width()
-	if p.byRows {
-		n *= chunks
-	}
-	return n
+	return depth * cols
 }
 
 // chunk computes number i of n parts.
@@ -86,22 +87,20 @@ func (p *product) chunk(i, n int) {
 	if p.copy {
 		part.copied = p.copied[i*p.tiles.copySize():][:p.tiles.copySize()]
 	}
+	if p.pack {
+		size := len(p.packed) / n
+		part.packed = p.packed[i*size:][:size]
+	}
 	if p.byRows {
 		lo, hi := p.c.Rows*i/n, p.c.Rows*(i+1)/n
 		part.c.Data, part.c.Rows = p.c.Data[lo*p.c.RowStride:], hi-lo
 		part.a.Data, part.a.Rows = p.a.Data[lo*p.a.RowStride:], hi-lo
-		size := len(p.packed) / n
-		part.packed = p.packed[i*size:][:size]
 		part.columns(0, p.c.Cols)
 		return
 	}
 	w := p.width()
 	panels := (p.c.Cols + w - 1) / w
-	lo, hi := panels*i/n*w, min(panels*(i+1)/n*w, p.c.Cols)
-	if p.pack {
-		part.packed = p.packed[len(p.packed)/(panels*w)*lo:]
-	}
-	part.columns(lo, hi)
+	part.columns(panels*i/n*w, min(panels*(i+1)/n*w, p.c.Cols))
 }
 
 // columns computes columns [lo, hi) of C.
