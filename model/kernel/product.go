@@ -2,11 +2,11 @@ package kernel
 
 const (
 	blockCols = 512  // columns of B that are packed at once: with tiles.depth a part of the L2 or L3 cache
-	rowCols   = 4096 // columns of a single row that are computed at once: they stay in the L1 cache
+	rowCols   = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
 
-	packRows = 64 // rows of C from which it pays to pack B
-	farRows  = 8  // the same if B is larger than
-	farSize  = 1 << 20
+	packRows = 64      // rows of C from which it pays to pack B
+	fewRows  = 4       // rows up to which it does not, even if B is far
+	farSize  = 1 << 20 // numbers from which on B is far
 
 	copyPadding = 16 // numbers between rows of a copied block of A
 
@@ -37,8 +37,7 @@ func (p *product) width() int {
 	return p.tiles.nr
 }
 
-// paysToPack reports whether packing B costs less than it saves. Rows of a large one
-// are in as many pages.
+// paysToPack reports whether packing B costs less than it saves.
 func (p *product) paysToPack() bool {
 	switch {
 	case p.b.ColStride != 1 && p.b.Cols > 1:
@@ -46,8 +45,20 @@ func (p *product) paysToPack() bool {
 	case p.tiles == nil || p.c.Cols <= p.tiles.nr:
 		return false
 	default:
-		return p.c.Rows >= packRows || p.c.Rows >= farRows && p.b.Rows*p.b.Cols > farSize
+		return p.c.Rows >= packRows || p.c.Rows > fewRows && p.far()
 	}
+}
+
+// far reports whether B is not in a cache near the processor, and a panel of it in as
+// many pages as it has rows.
+func (p *product) far() bool { return p.b.Rows*p.b.Cols > farSize }
+
+// streams reports whether it pays to read B once, in order.
+func (p *product) streams() bool {
+	if p.b.ColStride != 1 || p.a.Cols == 0 {
+		return false
+	}
+	return p.c.Rows == 1 || p.c.Rows <= fewRows && p.panels == nil && p.far()
 }
 
 // divide chooses into how many chunks p is divided, and how. No sum is divided,
@@ -108,8 +119,8 @@ func (p *product) columns(lo, hi int) {
 	switch {
 	case p.tiles == nil:
 		p.portable(lo, hi)
-	case p.c.Rows == 1 && p.a.Cols > 0 && p.b.ColStride == 1 && hi-lo > p.tiles.nr:
-		p.row(lo, hi)
+	case hi-lo > p.tiles.nr && p.streams():
+		p.stream(lo, hi)
 	default:
 		cols := hi - lo
 		if p.pack {
@@ -217,14 +228,15 @@ func (p *product) panel(i, j, cols int, a View, b *block) {
 	}
 }
 
-// row computes columns of a product of one row, which reads B once, in order.
-func (p *product) row(lo, hi int) {
-	for j := lo; j < hi; j += rowCols {
-		p.rowPart(j, min(rowCols, hi-j))
+// stream computes columns of a few rows, reading B once.
+func (p *product) stream(lo, hi int) {
+	step := rowCols / p.c.Rows
+	for j := lo; j < hi; j += step {
+		p.streamPart(j, min(step, hi-j))
 	}
 }
 
-func (p *product) rowPart(j, cols int) {
+func (p *product) streamPart(j, cols int) {
 	const step = 8
 	flags, depth := 0, p.a.Cols
 	if p.epilogue.Accumulate {
@@ -234,7 +246,6 @@ func (p *product) rowPart(j, cols int) {
 	if p.epilogue.Bias != nil {
 		start = &p.epilogue.Bias[j]
 	}
-	y := &p.c.Data[j]
 	for k := 0; k < depth; {
 		add, n := p.tiles.axpy8, step
 		if depth-k < step {
@@ -243,7 +254,10 @@ func (p *product) rowPart(j, cols int) {
 		if k+n == depth && p.epilogue.Activation == ThenReLU {
 			flags |= rectify
 		}
-		add(cols, &p.a.Data[k*p.a.ColStride], 4*p.a.ColStride, &p.b.Data[k*p.b.RowStride+j], 4*p.b.RowStride, y, start, flags)
+		for i := range p.c.Rows {
+			add(cols, &p.a.Data[i*p.a.RowStride+k*p.a.ColStride], 4*p.a.ColStride, &p.b.Data[k*p.b.RowStride+j], 4*p.b.RowStride,
+				&p.c.Data[i*p.c.RowStride+j], start, flags)
+		}
 		k += n
 		flags, start = flags|accumulate, nil
 	}
