@@ -88,7 +88,7 @@ func TestEveryShapeIsTheChain(t *testing.T) {
 				for n := 1 + m%2; n <= most; n += 2 {
 					k := 1 + (31*m+17*n)%most
 					if (m+n)%97 == 0 {
-						k += 2 * blockDepth
+						k += 2 * 384
 					}
 					s := shape{m: m, k: k, n: n, kind: m*most + n}
 					a, b, c, e := s.operands(r)
