@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 // The functions below are one step of an optimizer each, for weights x with gradients g
 // and what the optimizer keeps for each weight, all of the same length. Products are
 // rounded before they are added, so that instruction sets agree; only where the compiler
@@ -152,5 +150,3 @@ func Lion(x, m, g []float32, rate, b1, c1, b2, c2 float32) {
 		m[i] = b2*m[i] + c2*g[i]
 	}
 }
-
-func sqrt(v float32) float32 { return float32(math.Sqrt(float64(v))) }

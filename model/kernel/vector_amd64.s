@@ -831,16 +831,17 @@ expAVX2_loop:
 	VMAXPS       Y0, Y1, Y0
 	VMOVUPS      c42b20000<>+0(SB), Y1
 	VMINPS       Y0, Y1, Y0
-	VMULPS       c3fb8aa3b<>+0(SB), Y0, Y1
-	VCVTPS2DQ    Y1, Y1
-	VCVTDQ2PS    Y1, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y0, Y1
+	VSUBPS       c4b400000<>+0(SB), Y1, Y2
+	VPSUBD       c4b400000<>+0(SB), Y1, Y1
 	VFNMADD231PS c3f317218<>+0(SB), Y2, Y0
 	VFNMADD231PS cb102e308<>+0(SB), Y2, Y0
-	VMOVUPS      c3ab511e7<>+0(SB), Y3
-	VFMADD213PS  c3c091d10<>+0(SB), Y0, Y3
-	VFMADD213PS  c3d2aac79<>+0(SB), Y0, Y3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y0, Y3
-	VFMADD213PS  c3efffffe<>+0(SB), Y0, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y3
+	VFMADD213PS  c3c091893<>+0(SB), Y0, Y3
+	VFMADD213PS  c3d2aab46<>+0(SB), Y0, Y3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y0, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y0, Y3
 	VMULPS       Y0, Y0, Y2
 	VFMADD213PS  Y0, Y2, Y3
 	VADDPS       c3f800000<>+0(SB), Y3, Y3
@@ -848,9 +849,9 @@ expAVX2_loop:
 	VPSUBD       Y0, Y1, Y1
 	VPADDD       c0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y0, Y3, Y3
 	VMULPS       Y1, Y3, Y3
 	VMOVUPS      Y3, (CX)
 	ADDQ         $0x20, CX
@@ -869,16 +870,17 @@ expAVX2_rest:
 	VMAXPS       Y1, Y2, Y1
 	VMOVUPS      c42b20000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y1
-	VMULPS       c3fb8aa3b<>+0(SB), Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
 	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
 	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y4
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
 	VMULPS       Y1, Y1, Y3
 	VFMADD213PS  Y1, Y3, Y4
 	VADDPS       c3f800000<>+0(SB), Y4, Y4
@@ -886,9 +888,9 @@ expAVX2_rest:
 	VPSUBD       Y1, Y2, Y2
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y1, Y4, Y4
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (CX)
 
@@ -931,6 +933,24 @@ DATA c42b20000<>+52(SB)/4, $0x42b20000
 DATA c42b20000<>+56(SB)/4, $0x42b20000
 DATA c42b20000<>+60(SB)/4, $0x42b20000
 GLOBL c42b20000<>(SB), RODATA|NOPTR, $64
+
+DATA c4b400000<>+0(SB)/4, $0x4b400000
+DATA c4b400000<>+4(SB)/4, $0x4b400000
+DATA c4b400000<>+8(SB)/4, $0x4b400000
+DATA c4b400000<>+12(SB)/4, $0x4b400000
+DATA c4b400000<>+16(SB)/4, $0x4b400000
+DATA c4b400000<>+20(SB)/4, $0x4b400000
+DATA c4b400000<>+24(SB)/4, $0x4b400000
+DATA c4b400000<>+28(SB)/4, $0x4b400000
+DATA c4b400000<>+32(SB)/4, $0x4b400000
+DATA c4b400000<>+36(SB)/4, $0x4b400000
+DATA c4b400000<>+40(SB)/4, $0x4b400000
+DATA c4b400000<>+44(SB)/4, $0x4b400000
+DATA c4b400000<>+48(SB)/4, $0x4b400000
+DATA c4b400000<>+52(SB)/4, $0x4b400000
+DATA c4b400000<>+56(SB)/4, $0x4b400000
+DATA c4b400000<>+60(SB)/4, $0x4b400000
+GLOBL c4b400000<>(SB), RODATA|NOPTR, $64
 
 DATA c3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA c3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
@@ -986,95 +1006,95 @@ DATA cb102e308<>+56(SB)/4, $0xb102e308
 DATA cb102e308<>+60(SB)/4, $0xb102e308
 GLOBL cb102e308<>(SB), RODATA|NOPTR, $64
 
-DATA c3ab511e7<>+0(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+4(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+8(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+12(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+16(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+20(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+24(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+28(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+32(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+36(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+40(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+44(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+48(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+52(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+56(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+60(SB)/4, $0x3ab511e7
-GLOBL c3ab511e7<>(SB), RODATA|NOPTR, $64
+DATA c3ab5b693<>+0(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+4(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+8(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+12(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+16(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+20(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+24(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+28(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+32(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+36(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+40(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+44(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+48(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+52(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+56(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+60(SB)/4, $0x3ab5b693
+GLOBL c3ab5b693<>(SB), RODATA|NOPTR, $64
 
-DATA c3c091d10<>+0(SB)/4, $0x3c091d10
-DATA c3c091d10<>+4(SB)/4, $0x3c091d10
-DATA c3c091d10<>+8(SB)/4, $0x3c091d10
-DATA c3c091d10<>+12(SB)/4, $0x3c091d10
-DATA c3c091d10<>+16(SB)/4, $0x3c091d10
-DATA c3c091d10<>+20(SB)/4, $0x3c091d10
-DATA c3c091d10<>+24(SB)/4, $0x3c091d10
-DATA c3c091d10<>+28(SB)/4, $0x3c091d10
-DATA c3c091d10<>+32(SB)/4, $0x3c091d10
-DATA c3c091d10<>+36(SB)/4, $0x3c091d10
-DATA c3c091d10<>+40(SB)/4, $0x3c091d10
-DATA c3c091d10<>+44(SB)/4, $0x3c091d10
-DATA c3c091d10<>+48(SB)/4, $0x3c091d10
-DATA c3c091d10<>+52(SB)/4, $0x3c091d10
-DATA c3c091d10<>+56(SB)/4, $0x3c091d10
-DATA c3c091d10<>+60(SB)/4, $0x3c091d10
-GLOBL c3c091d10<>(SB), RODATA|NOPTR, $64
+DATA c3c091893<>+0(SB)/4, $0x3c091893
+DATA c3c091893<>+4(SB)/4, $0x3c091893
+DATA c3c091893<>+8(SB)/4, $0x3c091893
+DATA c3c091893<>+12(SB)/4, $0x3c091893
+DATA c3c091893<>+16(SB)/4, $0x3c091893
+DATA c3c091893<>+20(SB)/4, $0x3c091893
+DATA c3c091893<>+24(SB)/4, $0x3c091893
+DATA c3c091893<>+28(SB)/4, $0x3c091893
+DATA c3c091893<>+32(SB)/4, $0x3c091893
+DATA c3c091893<>+36(SB)/4, $0x3c091893
+DATA c3c091893<>+40(SB)/4, $0x3c091893
+DATA c3c091893<>+44(SB)/4, $0x3c091893
+DATA c3c091893<>+48(SB)/4, $0x3c091893
+DATA c3c091893<>+52(SB)/4, $0x3c091893
+DATA c3c091893<>+56(SB)/4, $0x3c091893
+DATA c3c091893<>+60(SB)/4, $0x3c091893
+GLOBL c3c091893<>(SB), RODATA|NOPTR, $64
 
-DATA c3d2aac79<>+0(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+4(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+8(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+12(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+16(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+20(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+24(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+28(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+32(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+36(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+40(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+44(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+48(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+52(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+56(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+60(SB)/4, $0x3d2aac79
-GLOBL c3d2aac79<>(SB), RODATA|NOPTR, $64
+DATA c3d2aab46<>+0(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+4(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+8(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+12(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+16(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+20(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+24(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+28(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+32(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+36(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+40(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+44(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+48(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+52(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+56(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+60(SB)/4, $0x3d2aab46
+GLOBL c3d2aab46<>(SB), RODATA|NOPTR, $64
 
-DATA c3e2aaa49<>+0(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+4(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+8(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+12(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+16(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+20(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+24(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+28(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+32(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+36(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+40(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+44(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+48(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+52(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+56(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+60(SB)/4, $0x3e2aaa49
-GLOBL c3e2aaa49<>(SB), RODATA|NOPTR, $64
+DATA c3e2aaa51<>+0(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+4(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+8(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+12(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+16(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+20(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+24(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+28(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+32(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+36(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+40(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+44(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+48(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+52(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+56(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+60(SB)/4, $0x3e2aaa51
+GLOBL c3e2aaa51<>(SB), RODATA|NOPTR, $64
 
-DATA c3efffffe<>+0(SB)/4, $0x3efffffe
-DATA c3efffffe<>+4(SB)/4, $0x3efffffe
-DATA c3efffffe<>+8(SB)/4, $0x3efffffe
-DATA c3efffffe<>+12(SB)/4, $0x3efffffe
-DATA c3efffffe<>+16(SB)/4, $0x3efffffe
-DATA c3efffffe<>+20(SB)/4, $0x3efffffe
-DATA c3efffffe<>+24(SB)/4, $0x3efffffe
-DATA c3efffffe<>+28(SB)/4, $0x3efffffe
-DATA c3efffffe<>+32(SB)/4, $0x3efffffe
-DATA c3efffffe<>+36(SB)/4, $0x3efffffe
-DATA c3efffffe<>+40(SB)/4, $0x3efffffe
-DATA c3efffffe<>+44(SB)/4, $0x3efffffe
-DATA c3efffffe<>+48(SB)/4, $0x3efffffe
-DATA c3efffffe<>+52(SB)/4, $0x3efffffe
-DATA c3efffffe<>+56(SB)/4, $0x3efffffe
-DATA c3efffffe<>+60(SB)/4, $0x3efffffe
-GLOBL c3efffffe<>(SB), RODATA|NOPTR, $64
+DATA c3f000000<>+0(SB)/4, $0x3f000000
+DATA c3f000000<>+4(SB)/4, $0x3f000000
+DATA c3f000000<>+8(SB)/4, $0x3f000000
+DATA c3f000000<>+12(SB)/4, $0x3f000000
+DATA c3f000000<>+16(SB)/4, $0x3f000000
+DATA c3f000000<>+20(SB)/4, $0x3f000000
+DATA c3f000000<>+24(SB)/4, $0x3f000000
+DATA c3f000000<>+28(SB)/4, $0x3f000000
+DATA c3f000000<>+32(SB)/4, $0x3f000000
+DATA c3f000000<>+36(SB)/4, $0x3f000000
+DATA c3f000000<>+40(SB)/4, $0x3f000000
+DATA c3f000000<>+44(SB)/4, $0x3f000000
+DATA c3f000000<>+48(SB)/4, $0x3f000000
+DATA c3f000000<>+52(SB)/4, $0x3f000000
+DATA c3f000000<>+56(SB)/4, $0x3f000000
+DATA c3f000000<>+60(SB)/4, $0x3f000000
+GLOBL c3f000000<>(SB), RODATA|NOPTR, $64
 
 DATA c3f800000<>+0(SB)/4, $0x3f800000
 DATA c3f800000<>+4(SB)/4, $0x3f800000
@@ -1125,32 +1145,41 @@ TEXT ·expShiftedAVX2(SB), NOSPLIT, $0-28
 
 expShiftedAVX2_loop:
 	VMOVUPS      (DX), Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      cc2d00000<>+0(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c42b20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       c3fb8aa3b<>+0(SB), Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y3
-	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
-	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y4
-	VMULPS       Y1, Y1, Y3
-	VFMADD213PS  Y1, Y3, Y4
+	VSUBPS       Y0, Y1, Y2
+	VSUBPS       Y1, Y2, Y3
+	VSUBPS       Y3, Y2, Y4
+	VSUBPS       Y4, Y1, Y4
+	VADDPS       Y0, Y3, Y3
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y1
+	VMINPS       Y1, Y4, Y4
+	VMOVUPS      cbf800000<>+0(SB), Y1
+	VMAXPS       Y4, Y1, Y4
+	VMOVUPS      cc2d40000<>+0(SB), Y1
+	VMAXPS       Y2, Y1, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y1
+	VSUBPS       c4b400000<>+0(SB), Y1, Y3
+	VPSUBD       c4b400000<>+0(SB), Y1, Y1
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y2
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y3
+	VFMADD213PS  Y2, Y3, Y4
 	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VPSRAD       $0x01, Y2, Y1
-	VPSUBD       Y1, Y2, Y2
-	VPADDD       c0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
 	VMULPS       Y2, Y4, Y4
+	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
@@ -1164,37 +1193,82 @@ expShiftedAVX2_rest:
 	NEGQ         AX
 	VMOVUPS      32(BX)(AX*4), Y1
 	VMASKMOVPS   (DX), Y1, Y2
-	VSUBPS       Y0, Y2, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y0
-	VMINPS       Y2, Y0, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y0
-	VCVTPS2DQ    Y0, Y0
-	VCVTDQ2PS    Y0, Y3
-	VFNMADD231PS c3f317218<>+0(SB), Y3, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y3, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD213PS  Y2, Y3, Y4
+	VSUBPS       Y0, Y2, Y3
+	VSUBPS       Y2, Y3, Y4
+	VSUBPS       Y4, Y3, Y5
+	VSUBPS       Y5, Y2, Y5
+	VADDPS       Y0, Y4, Y4
+	VSUBPS       Y4, Y5, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y5, Y5
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y5, Y0, Y5
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y2
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y2, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y2, Y3
+	VADDPS       Y5, Y3, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y2
+	VFMADD213PS  Y3, Y2, Y4
 	VADDPS       c3f800000<>+0(SB), Y4, Y4
 	VPSRAD       $0x01, Y0, Y2
 	VPSUBD       Y2, Y0, Y0
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMASKMOVPS   Y4, Y1, (CX)
 
 expShiftedAVX2_done:
 	VZEROUPPER
 	RET
+
+DATA cbf800000<>+0(SB)/4, $0xbf800000
+DATA cbf800000<>+4(SB)/4, $0xbf800000
+DATA cbf800000<>+8(SB)/4, $0xbf800000
+DATA cbf800000<>+12(SB)/4, $0xbf800000
+DATA cbf800000<>+16(SB)/4, $0xbf800000
+DATA cbf800000<>+20(SB)/4, $0xbf800000
+DATA cbf800000<>+24(SB)/4, $0xbf800000
+DATA cbf800000<>+28(SB)/4, $0xbf800000
+DATA cbf800000<>+32(SB)/4, $0xbf800000
+DATA cbf800000<>+36(SB)/4, $0xbf800000
+DATA cbf800000<>+40(SB)/4, $0xbf800000
+DATA cbf800000<>+44(SB)/4, $0xbf800000
+DATA cbf800000<>+48(SB)/4, $0xbf800000
+DATA cbf800000<>+52(SB)/4, $0xbf800000
+DATA cbf800000<>+56(SB)/4, $0xbf800000
+DATA cbf800000<>+60(SB)/4, $0xbf800000
+GLOBL cbf800000<>(SB), RODATA|NOPTR, $64
+
+DATA cc2d40000<>+0(SB)/4, $0xc2d40000
+DATA cc2d40000<>+4(SB)/4, $0xc2d40000
+DATA cc2d40000<>+8(SB)/4, $0xc2d40000
+DATA cc2d40000<>+12(SB)/4, $0xc2d40000
+DATA cc2d40000<>+16(SB)/4, $0xc2d40000
+DATA cc2d40000<>+20(SB)/4, $0xc2d40000
+DATA cc2d40000<>+24(SB)/4, $0xc2d40000
+DATA cc2d40000<>+28(SB)/4, $0xc2d40000
+DATA cc2d40000<>+32(SB)/4, $0xc2d40000
+DATA cc2d40000<>+36(SB)/4, $0xc2d40000
+DATA cc2d40000<>+40(SB)/4, $0xc2d40000
+DATA cc2d40000<>+44(SB)/4, $0xc2d40000
+DATA cc2d40000<>+48(SB)/4, $0xc2d40000
+DATA cc2d40000<>+52(SB)/4, $0xc2d40000
+DATA cc2d40000<>+56(SB)/4, $0xc2d40000
+DATA cc2d40000<>+60(SB)/4, $0xc2d40000
+GLOBL cc2d40000<>(SB), RODATA|NOPTR, $64
 
 // func sigmoidAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
@@ -1210,36 +1284,44 @@ sigmoidAVX2_loop:
 	VORPS        c80000000<>+0(SB), Y0, Y1
 	VMOVUPS      cc2d00000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c42b20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       c3fb8aa3b<>+0(SB), Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
 	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
 	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y4
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
 	VMULPS       Y1, Y1, Y3
 	VFMADD213PS  Y1, Y3, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
 	VPSRAD       $0x01, Y2, Y1
 	VPSUBD       Y1, Y2, Y2
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VADDPS       Y5, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y7
+	VSUBPS       c3f800000<>+0(SB), Y7, Y8
+	VSUBPS       Y8, Y3, Y8
+	VDIVPS       Y7, Y5, Y5
+	VFNMADD231PS Y5, Y7, Y6
+	VFNMADD231PS Y5, Y8, Y6
+	VFMADD213PS  Y5, Y5, Y6
+	VFMADD213PS  Y6, Y6, Y4
+	VMULPS       Y1, Y4, Y4
 	VMULPS       Y2, Y4, Y4
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y4, Y1
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VBLENDVPS    Y0, Y4, Y3, Y4
-	VDIVPS       Y1, Y4, Y4
-	VMOVUPS      Y4, (CX)
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VBLENDVPS    Y0, Y4, Y6, Y6
+	VMOVUPS      Y6, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
 	SUBQ         $0x08, AX
@@ -1255,36 +1337,44 @@ sigmoidAVX2_rest:
 	VORPS        c80000000<>+0(SB), Y1, Y2
 	VMOVUPS      cc2d00000<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y3
-	VCVTPS2DQ    Y3, Y3
-	VCVTDQ2PS    Y3, Y4
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
 	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
 	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y5
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y5
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y5
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y5
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y5
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
 	VMULPS       Y2, Y2, Y4
 	VFMADD213PS  Y2, Y4, Y5
-	VADDPS       c3f800000<>+0(SB), Y5, Y5
 	VPSRAD       $0x01, Y3, Y2
 	VPSUBD       Y2, Y3, Y3
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y5, Y5
 	VPADDD       c0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y5, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y8
+	VSUBPS       c3f800000<>+0(SB), Y8, Y9
+	VSUBPS       Y9, Y4, Y9
+	VDIVPS       Y8, Y6, Y6
+	VFNMADD231PS Y6, Y8, Y7
+	VFNMADD231PS Y6, Y9, Y7
+	VFMADD213PS  Y6, Y6, Y7
+	VFMADD213PS  Y7, Y7, Y5
+	VMULPS       Y2, Y5, Y5
 	VMULPS       Y3, Y5, Y5
-	VMOVUPS      c3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y5, Y2
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x11, Y3, Y1, Y1
-	VBLENDVPS    Y1, Y5, Y4, Y5
-	VDIVPS       Y2, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (CX)
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VBLENDVPS    Y1, Y5, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (CX)
 
 sigmoidAVX2_done:
 	VZEROUPPER
@@ -1319,51 +1409,37 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-24
 
 tanhAVX2_loop:
 	VMOVUPS      (DX), Y0
-	VANDPS       c7fffffff<>+0(SB), Y0, Y1
-	VMULPS       Y1, Y1, Y2
-	VMOVUPS      cbbbaf0e5<>+0(SB), Y3
-	VFMADD213PS  c3ca9134d<>+0(SB), Y2, Y3
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Y2, Y3
-	VFMADD213PS  c3e088393<>+0(SB), Y2, Y3
-	VFMADD213PS  cbeaaaa99<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y2, Y2
-	VFMADD213PS  Y1, Y2, Y3
-	VADDPS       Y1, Y1, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y4
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y4
-	VMINPS       Y2, Y4, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y4
-	VCVTPS2DQ    Y4, Y4
-	VCVTDQ2PS    Y4, Y5
-	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y6
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y6
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y6
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y6
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y6
-	VADDPS       c3f800000<>+0(SB), Y6, Y6
-	VPSRAD       $0x01, Y4, Y2
-	VPSUBD       Y2, Y4, Y4
+	VORPS        c80000000<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      cc1a00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y4
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y6, Y6
-	VPADDD       c0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VADDPS       Y2, Y6, Y6
-	VMOVUPS      c40000000<>+0(SB), Y4
-	VDIVPS       Y6, Y4, Y6
-	VSUBPS       Y6, Y2, Y6
-	VMOVUPS      c3f200000<>+0(SB), Y2
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VBLENDVPS    Y1, Y3, Y6, Y3
-	VANDPS       c80000000<>+0(SB), Y0, Y0
-	VORPS        Y0, Y3, Y3
+	VSUBPS       c3f800000<>+0(SB), Y2, Y1
+	VFMADD213PS  Y1, Y2, Y4
+	VADDPS       c40000000<>+0(SB), Y4, Y1
+	VSUBPS       c40000000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y4, Y2
+	VDIVPS       Y1, Y4, Y3
+	VFNMADD231PS Y3, Y1, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VFMADD231PS  c3f000000<>+0(SB), Y4, Y3
+	VANDPS       c7fffffff<>+0(SB), Y3, Y3
+	VANDPS       c80000000<>+0(SB), Y0, Y4
+	VORPS        Y4, Y3, Y3
 	VMOVUPS      Y3, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
@@ -1377,164 +1453,60 @@ tanhAVX2_rest:
 	NEGQ         AX
 	VMOVUPS      32(BX)(AX*4), Y0
 	VMASKMOVPS   (DX), Y0, Y1
-	VANDPS       c7fffffff<>+0(SB), Y1, Y2
-	VMULPS       Y2, Y2, Y3
-	VMOVUPS      cbbbaf0e5<>+0(SB), Y4
-	VFMADD213PS  c3ca9134d<>+0(SB), Y3, Y4
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e088393<>+0(SB), Y3, Y4
-	VFMADD213PS  cbeaaaa99<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y3, Y3
-	VFMADD213PS  Y2, Y3, Y4
-	VADDPS       Y2, Y2, Y3
-	VMOVUPS      cc2d00000<>+0(SB), Y5
-	VMAXPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000<>+0(SB), Y5
-	VMINPS       Y3, Y5, Y3
-	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y5
-	VCVTPS2DQ    Y5, Y5
-	VCVTDQ2PS    Y5, Y6
-	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
-	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
-	VMOVUPS      c3ab511e7<>+0(SB), Y7
-	VFMADD213PS  c3c091d10<>+0(SB), Y3, Y7
-	VFMADD213PS  c3d2aac79<>+0(SB), Y3, Y7
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y3, Y7
-	VFMADD213PS  c3efffffe<>+0(SB), Y3, Y7
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y7
-	VADDPS       c3f800000<>+0(SB), Y7, Y7
-	VPSRAD       $0x01, Y5, Y3
-	VPSUBD       Y3, Y5, Y5
+	VORPS        c80000000<>+0(SB), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      cc1a00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y5
 	VPADDD       c0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y7, Y7
-	VPADDD       c0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y7, Y7
-	VMOVUPS      c40000000<>+0(SB), Y5
-	VDIVPS       Y7, Y5, Y7
-	VSUBPS       Y7, Y3, Y7
-	VMOVUPS      c3f200000<>+0(SB), Y3
-	VCMPPS       $0x11, Y3, Y2, Y2
-	VBLENDVPS    Y2, Y4, Y7, Y4
-	VANDPS       c80000000<>+0(SB), Y1, Y1
-	VORPS        Y1, Y4, Y4
+	VSUBPS       c3f800000<>+0(SB), Y3, Y2
+	VFMADD213PS  Y2, Y3, Y5
+	VADDPS       c40000000<>+0(SB), Y5, Y2
+	VSUBPS       c40000000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y5, Y3
+	VDIVPS       Y2, Y5, Y4
+	VFNMADD231PS Y4, Y2, Y5
+	VFNMADD231PS Y4, Y3, Y5
+	VFMADD231PS  c3f000000<>+0(SB), Y5, Y4
+	VANDPS       c7fffffff<>+0(SB), Y4, Y4
+	VANDPS       c80000000<>+0(SB), Y1, Y5
+	VORPS        Y5, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (CX)
 
 tanhAVX2_done:
 	VZEROUPPER
 	RET
 
-DATA c7fffffff<>+0(SB)/4, $0x7fffffff
-DATA c7fffffff<>+4(SB)/4, $0x7fffffff
-DATA c7fffffff<>+8(SB)/4, $0x7fffffff
-DATA c7fffffff<>+12(SB)/4, $0x7fffffff
-DATA c7fffffff<>+16(SB)/4, $0x7fffffff
-DATA c7fffffff<>+20(SB)/4, $0x7fffffff
-DATA c7fffffff<>+24(SB)/4, $0x7fffffff
-DATA c7fffffff<>+28(SB)/4, $0x7fffffff
-DATA c7fffffff<>+32(SB)/4, $0x7fffffff
-DATA c7fffffff<>+36(SB)/4, $0x7fffffff
-DATA c7fffffff<>+40(SB)/4, $0x7fffffff
-DATA c7fffffff<>+44(SB)/4, $0x7fffffff
-DATA c7fffffff<>+48(SB)/4, $0x7fffffff
-DATA c7fffffff<>+52(SB)/4, $0x7fffffff
-DATA c7fffffff<>+56(SB)/4, $0x7fffffff
-DATA c7fffffff<>+60(SB)/4, $0x7fffffff
-GLOBL c7fffffff<>(SB), RODATA|NOPTR, $64
-
-DATA cbbbaf0e5<>+0(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+4(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+8(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+12(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+16(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+20(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+24(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+28(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+32(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+36(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+40(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+44(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+48(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+52(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+56(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+60(SB)/4, $0xbbbaf0e5
-GLOBL cbbbaf0e5<>(SB), RODATA|NOPTR, $64
-
-DATA c3ca9134d<>+0(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+4(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+8(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+12(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+16(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+20(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+24(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+28(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+32(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+36(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+40(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+44(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+48(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+52(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+56(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+60(SB)/4, $0x3ca9134d
-GLOBL c3ca9134d<>(SB), RODATA|NOPTR, $64
-
-DATA cbd5c1e2d<>+0(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+4(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+8(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+12(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+16(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+20(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+24(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+28(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+32(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+36(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+40(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+44(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+48(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+52(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+56(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+60(SB)/4, $0xbd5c1e2d
-GLOBL cbd5c1e2d<>(SB), RODATA|NOPTR, $64
-
-DATA c3e088393<>+0(SB)/4, $0x3e088393
-DATA c3e088393<>+4(SB)/4, $0x3e088393
-DATA c3e088393<>+8(SB)/4, $0x3e088393
-DATA c3e088393<>+12(SB)/4, $0x3e088393
-DATA c3e088393<>+16(SB)/4, $0x3e088393
-DATA c3e088393<>+20(SB)/4, $0x3e088393
-DATA c3e088393<>+24(SB)/4, $0x3e088393
-DATA c3e088393<>+28(SB)/4, $0x3e088393
-DATA c3e088393<>+32(SB)/4, $0x3e088393
-DATA c3e088393<>+36(SB)/4, $0x3e088393
-DATA c3e088393<>+40(SB)/4, $0x3e088393
-DATA c3e088393<>+44(SB)/4, $0x3e088393
-DATA c3e088393<>+48(SB)/4, $0x3e088393
-DATA c3e088393<>+52(SB)/4, $0x3e088393
-DATA c3e088393<>+56(SB)/4, $0x3e088393
-DATA c3e088393<>+60(SB)/4, $0x3e088393
-GLOBL c3e088393<>(SB), RODATA|NOPTR, $64
-
-DATA cbeaaaa99<>+0(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+4(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+8(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+12(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+16(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+20(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+24(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+28(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+32(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+36(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+40(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+44(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+48(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+52(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+56(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+60(SB)/4, $0xbeaaaa99
-GLOBL cbeaaaa99<>(SB), RODATA|NOPTR, $64
+DATA cc1a00000<>+0(SB)/4, $0xc1a00000
+DATA cc1a00000<>+4(SB)/4, $0xc1a00000
+DATA cc1a00000<>+8(SB)/4, $0xc1a00000
+DATA cc1a00000<>+12(SB)/4, $0xc1a00000
+DATA cc1a00000<>+16(SB)/4, $0xc1a00000
+DATA cc1a00000<>+20(SB)/4, $0xc1a00000
+DATA cc1a00000<>+24(SB)/4, $0xc1a00000
+DATA cc1a00000<>+28(SB)/4, $0xc1a00000
+DATA cc1a00000<>+32(SB)/4, $0xc1a00000
+DATA cc1a00000<>+36(SB)/4, $0xc1a00000
+DATA cc1a00000<>+40(SB)/4, $0xc1a00000
+DATA cc1a00000<>+44(SB)/4, $0xc1a00000
+DATA cc1a00000<>+48(SB)/4, $0xc1a00000
+DATA cc1a00000<>+52(SB)/4, $0xc1a00000
+DATA cc1a00000<>+56(SB)/4, $0xc1a00000
+DATA cc1a00000<>+60(SB)/4, $0xc1a00000
+GLOBL cc1a00000<>(SB), RODATA|NOPTR, $64
 
 DATA c40000000<>+0(SB)/4, $0x40000000
 DATA c40000000<>+4(SB)/4, $0x40000000
@@ -1554,23 +1526,23 @@ DATA c40000000<>+56(SB)/4, $0x40000000
 DATA c40000000<>+60(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $64
 
-DATA c3f200000<>+0(SB)/4, $0x3f200000
-DATA c3f200000<>+4(SB)/4, $0x3f200000
-DATA c3f200000<>+8(SB)/4, $0x3f200000
-DATA c3f200000<>+12(SB)/4, $0x3f200000
-DATA c3f200000<>+16(SB)/4, $0x3f200000
-DATA c3f200000<>+20(SB)/4, $0x3f200000
-DATA c3f200000<>+24(SB)/4, $0x3f200000
-DATA c3f200000<>+28(SB)/4, $0x3f200000
-DATA c3f200000<>+32(SB)/4, $0x3f200000
-DATA c3f200000<>+36(SB)/4, $0x3f200000
-DATA c3f200000<>+40(SB)/4, $0x3f200000
-DATA c3f200000<>+44(SB)/4, $0x3f200000
-DATA c3f200000<>+48(SB)/4, $0x3f200000
-DATA c3f200000<>+52(SB)/4, $0x3f200000
-DATA c3f200000<>+56(SB)/4, $0x3f200000
-DATA c3f200000<>+60(SB)/4, $0x3f200000
-GLOBL c3f200000<>(SB), RODATA|NOPTR, $64
+DATA c7fffffff<>+0(SB)/4, $0x7fffffff
+DATA c7fffffff<>+4(SB)/4, $0x7fffffff
+DATA c7fffffff<>+8(SB)/4, $0x7fffffff
+DATA c7fffffff<>+12(SB)/4, $0x7fffffff
+DATA c7fffffff<>+16(SB)/4, $0x7fffffff
+DATA c7fffffff<>+20(SB)/4, $0x7fffffff
+DATA c7fffffff<>+24(SB)/4, $0x7fffffff
+DATA c7fffffff<>+28(SB)/4, $0x7fffffff
+DATA c7fffffff<>+32(SB)/4, $0x7fffffff
+DATA c7fffffff<>+36(SB)/4, $0x7fffffff
+DATA c7fffffff<>+40(SB)/4, $0x7fffffff
+DATA c7fffffff<>+44(SB)/4, $0x7fffffff
+DATA c7fffffff<>+48(SB)/4, $0x7fffffff
+DATA c7fffffff<>+52(SB)/4, $0x7fffffff
+DATA c7fffffff<>+56(SB)/4, $0x7fffffff
+DATA c7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL c7fffffff<>(SB), RODATA|NOPTR, $64
 
 // func geluAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
@@ -1584,62 +1556,75 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-24
 geluAVX2_loop:
 	VMOVUPS      (DX), Y0
 	VANDPS       c7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VFMADD231PS  c3e90d0c3<>+0(SB), Y1, Y2
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VDIVPS       Y2, Y3, Y2
-	VMOVUPS      cbcea987b<>+0(SB), Y4
-	VFMADD213PS  c3e457396<>+0(SB), Y2, Y4
-	VFMADD213PS  cbef927f2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f07fed9<>+0(SB), Y2, Y4
-	VFMADD213PS  cbe8ab70d<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e879ddc<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e0753cf<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e5b894a<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e666a66<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e671edd<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y4, Y4
 	VMOVUPS      c41700000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVAPS      Y2, Y5
-	VFMSUB231PS  Y1, Y1, Y5
-	VMULPS       cbf000000<>+0(SB), Y5, Y5
+	VMOVAPS      Y2, Y3
+	VFMSUB231PS  Y1, Y1, Y3
+	VMULPS       cbf000000<>+0(SB), Y3, Y3
 	VMULPS       cbf000000<>+0(SB), Y2, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y1
-	VMAXPS       Y2, Y1, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y1
-	VMINPS       Y2, Y1, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y1
-	VCVTPS2DQ    Y1, Y1
-	VCVTDQ2PS    Y1, Y6
-	VFNMADD231PS c3f317218<>+0(SB), Y6, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y6, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y7
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y7
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y7
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y7
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y7
-	VMULPS       Y2, Y2, Y6
-	VFMADD213PS  Y2, Y6, Y7
-	VADDPS       c3f800000<>+0(SB), Y7, Y7
-	VPSRAD       $0x01, Y1, Y2
-	VPSUBD       Y2, Y1, Y1
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y7, Y7
+	VMOVUPS      c4b400000<>+0(SB), Y4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VPSUBD       c4b400000<>+0(SB), Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y3
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y3
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y5, Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VDIVPS       Y2, Y6, Y6
+	VFNMADD231PS Y6, Y2, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VSUBPS       c3f100000<>+0(SB), Y6, Y2
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      cbca76bfe<>+0(SB), Y5
+	VFMADD213PS  c3c397a7b<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2979d7<>+0(SB), Y2, Y5
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y2, Y5
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y2, Y5
+	VFMADD213PS  c3c633314<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e73ebad<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ec9870c<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y2, Y5
+	VMOVUPS      c3e77ad2d<>+0(SB), Y8
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VFMADD231PS  Y2, Y5, Y8
+	VSUBPS       Y8, Y9, Y9
+	VFMADD231PS  Y2, Y5, Y9
+	VMULPS       Y8, Y6, Y2
+	VMOVAPS      Y2, Y5
+	VFMSUB231PS  Y6, Y8, Y5
+	VFMADD231PS  Y7, Y2, Y5
+	VFMADD231PS  Y9, Y6, Y5
+	VFMADD231PS  Y3, Y2, Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VPSRAD       $0x01, Y4, Y1
+	VPSUBD       Y1, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y7, Y7
-	VFMADD231PS  Y5, Y7, Y7
-	VMULPS       Y7, Y4, Y4
-	VMULPS       c3f000000<>+0(SB), Y4, Y4
-	VSUBPS       Y4, Y3, Y1
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x11, Y2, Y0, Y2
-	VBLENDVPS    Y2, Y4, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (CX)
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      c80000000<>+0(SB), Y3
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x11, Y1, Y0, Y1
+	VBLENDVPS    Y1, Y3, Y0, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
 	SUBQ         $0x08, AX
@@ -1653,264 +1638,79 @@ geluAVX2_rest:
 	VMOVUPS      32(BX)(AX*4), Y0
 	VMASKMOVPS   (DX), Y0, Y1
 	VANDPS       c7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VFMADD231PS  c3e90d0c3<>+0(SB), Y2, Y3
-	VMOVUPS      c3f800000<>+0(SB), Y4
-	VDIVPS       Y3, Y4, Y3
-	VMOVUPS      cbcea987b<>+0(SB), Y5
-	VFMADD213PS  c3e457396<>+0(SB), Y3, Y5
-	VFMADD213PS  cbef927f2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3f07fed9<>+0(SB), Y3, Y5
-	VFMADD213PS  cbe8ab70d<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e879ddc<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e0753cf<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e5b894a<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e666a66<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e671edd<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y5, Y5
 	VMOVUPS      c41700000<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VMULPS       Y2, Y2, Y3
-	VMOVAPS      Y3, Y6
-	VFMSUB231PS  Y2, Y2, Y6
-	VMULPS       cbf000000<>+0(SB), Y6, Y6
+	VMOVAPS      Y3, Y4
+	VFMSUB231PS  Y2, Y2, Y4
+	VMULPS       cbf000000<>+0(SB), Y4, Y4
 	VMULPS       cbf000000<>+0(SB), Y3, Y3
-	VMOVUPS      cc2d00000<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      c42b20000<>+0(SB), Y2
-	VMINPS       Y3, Y2, Y3
-	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y7
-	VFNMADD231PS c3f317218<>+0(SB), Y7, Y3
-	VFNMADD231PS cb102e308<>+0(SB), Y7, Y3
-	VMOVUPS      c3ab511e7<>+0(SB), Y8
-	VFMADD213PS  c3c091d10<>+0(SB), Y3, Y8
-	VFMADD213PS  c3d2aac79<>+0(SB), Y3, Y8
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y3, Y8
-	VFMADD213PS  c3efffffe<>+0(SB), Y3, Y8
-	VMULPS       Y3, Y3, Y7
-	VFMADD213PS  Y3, Y7, Y8
-	VADDPS       c3f800000<>+0(SB), Y8, Y8
-	VPSRAD       $0x01, Y2, Y3
-	VPSUBD       Y3, Y2, Y2
-	VPADDD       c0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y8, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VPSUBD       c4b400000<>+0(SB), Y5, Y5
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y6, Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMOVUPS      c3f800000<>+0(SB), Y8
+	VDIVPS       Y3, Y7, Y7
+	VFNMADD231PS Y7, Y3, Y8
+	VFNMADD231PS Y7, Y6, Y8
+	VSUBPS       c3f100000<>+0(SB), Y7, Y3
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      cbca76bfe<>+0(SB), Y6
+	VFMADD213PS  c3c397a7b<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2979d7<>+0(SB), Y3, Y6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y3, Y6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y3, Y6
+	VFMADD213PS  c3c633314<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e73ebad<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ec9870c<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y3, Y6
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VMOVUPS      c3e77ad2d<>+0(SB), Y10
+	VFMADD231PS  Y3, Y6, Y9
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y3, Y6, Y10
+	VMULPS       Y9, Y7, Y3
+	VMOVAPS      Y3, Y6
+	VFMSUB231PS  Y7, Y9, Y6
+	VFMADD231PS  Y8, Y3, Y6
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y4, Y3, Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VPSRAD       $0x01, Y5, Y2
+	VPSUBD       Y2, Y5, Y5
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y8, Y8
-	VFMADD231PS  Y6, Y8, Y8
-	VMULPS       Y8, Y5, Y5
-	VMULPS       c3f000000<>+0(SB), Y5, Y5
-	VSUBPS       Y5, Y4, Y2
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x11, Y3, Y1, Y3
-	VBLENDVPS    Y3, Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (CX)
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      c80000000<>+0(SB), Y4
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y4, Y1, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (CX)
 
 geluAVX2_done:
 	VZEROUPPER
 	RET
-
-DATA c3e90d0c3<>+0(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+4(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+8(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+12(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+16(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+20(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+24(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+28(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+32(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+36(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+40(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+44(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+48(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+52(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+56(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+60(SB)/4, $0x3e90d0c3
-GLOBL c3e90d0c3<>(SB), RODATA|NOPTR, $64
-
-DATA cbcea987b<>+0(SB)/4, $0xbcea987b
-DATA cbcea987b<>+4(SB)/4, $0xbcea987b
-DATA cbcea987b<>+8(SB)/4, $0xbcea987b
-DATA cbcea987b<>+12(SB)/4, $0xbcea987b
-DATA cbcea987b<>+16(SB)/4, $0xbcea987b
-DATA cbcea987b<>+20(SB)/4, $0xbcea987b
-DATA cbcea987b<>+24(SB)/4, $0xbcea987b
-DATA cbcea987b<>+28(SB)/4, $0xbcea987b
-DATA cbcea987b<>+32(SB)/4, $0xbcea987b
-DATA cbcea987b<>+36(SB)/4, $0xbcea987b
-DATA cbcea987b<>+40(SB)/4, $0xbcea987b
-DATA cbcea987b<>+44(SB)/4, $0xbcea987b
-DATA cbcea987b<>+48(SB)/4, $0xbcea987b
-DATA cbcea987b<>+52(SB)/4, $0xbcea987b
-DATA cbcea987b<>+56(SB)/4, $0xbcea987b
-DATA cbcea987b<>+60(SB)/4, $0xbcea987b
-GLOBL cbcea987b<>(SB), RODATA|NOPTR, $64
-
-DATA c3e457396<>+0(SB)/4, $0x3e457396
-DATA c3e457396<>+4(SB)/4, $0x3e457396
-DATA c3e457396<>+8(SB)/4, $0x3e457396
-DATA c3e457396<>+12(SB)/4, $0x3e457396
-DATA c3e457396<>+16(SB)/4, $0x3e457396
-DATA c3e457396<>+20(SB)/4, $0x3e457396
-DATA c3e457396<>+24(SB)/4, $0x3e457396
-DATA c3e457396<>+28(SB)/4, $0x3e457396
-DATA c3e457396<>+32(SB)/4, $0x3e457396
-DATA c3e457396<>+36(SB)/4, $0x3e457396
-DATA c3e457396<>+40(SB)/4, $0x3e457396
-DATA c3e457396<>+44(SB)/4, $0x3e457396
-DATA c3e457396<>+48(SB)/4, $0x3e457396
-DATA c3e457396<>+52(SB)/4, $0x3e457396
-DATA c3e457396<>+56(SB)/4, $0x3e457396
-DATA c3e457396<>+60(SB)/4, $0x3e457396
-GLOBL c3e457396<>(SB), RODATA|NOPTR, $64
-
-DATA cbef927f2<>+0(SB)/4, $0xbef927f2
-DATA cbef927f2<>+4(SB)/4, $0xbef927f2
-DATA cbef927f2<>+8(SB)/4, $0xbef927f2
-DATA cbef927f2<>+12(SB)/4, $0xbef927f2
-DATA cbef927f2<>+16(SB)/4, $0xbef927f2
-DATA cbef927f2<>+20(SB)/4, $0xbef927f2
-DATA cbef927f2<>+24(SB)/4, $0xbef927f2
-DATA cbef927f2<>+28(SB)/4, $0xbef927f2
-DATA cbef927f2<>+32(SB)/4, $0xbef927f2
-DATA cbef927f2<>+36(SB)/4, $0xbef927f2
-DATA cbef927f2<>+40(SB)/4, $0xbef927f2
-DATA cbef927f2<>+44(SB)/4, $0xbef927f2
-DATA cbef927f2<>+48(SB)/4, $0xbef927f2
-DATA cbef927f2<>+52(SB)/4, $0xbef927f2
-DATA cbef927f2<>+56(SB)/4, $0xbef927f2
-DATA cbef927f2<>+60(SB)/4, $0xbef927f2
-GLOBL cbef927f2<>(SB), RODATA|NOPTR, $64
-
-DATA c3f07fed9<>+0(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+4(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+8(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+12(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+16(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+20(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+24(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+28(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+32(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+36(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+40(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+44(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+48(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+52(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+56(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+60(SB)/4, $0x3f07fed9
-GLOBL c3f07fed9<>(SB), RODATA|NOPTR, $64
-
-DATA cbe8ab70d<>+0(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+4(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+8(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+12(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+16(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+20(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+24(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+28(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+32(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+36(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+40(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+44(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+48(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+52(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+56(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+60(SB)/4, $0xbe8ab70d
-GLOBL cbe8ab70d<>(SB), RODATA|NOPTR, $64
-
-DATA c3e879ddc<>+0(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+4(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+8(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+12(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+16(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+20(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+24(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+28(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+32(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+36(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+40(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+44(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+48(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+52(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+56(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+60(SB)/4, $0x3e879ddc
-GLOBL c3e879ddc<>(SB), RODATA|NOPTR, $64
-
-DATA c3e0753cf<>+0(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+4(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+8(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+12(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+16(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+20(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+24(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+28(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+32(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+36(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+40(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+44(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+48(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+52(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+56(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+60(SB)/4, $0x3e0753cf
-GLOBL c3e0753cf<>(SB), RODATA|NOPTR, $64
-
-DATA c3e5b894a<>+0(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+4(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+8(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+12(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+16(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+20(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+24(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+28(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+32(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+36(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+40(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+44(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+48(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+52(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+56(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+60(SB)/4, $0x3e5b894a
-GLOBL c3e5b894a<>(SB), RODATA|NOPTR, $64
-
-DATA c3e666a66<>+0(SB)/4, $0x3e666a66
-DATA c3e666a66<>+4(SB)/4, $0x3e666a66
-DATA c3e666a66<>+8(SB)/4, $0x3e666a66
-DATA c3e666a66<>+12(SB)/4, $0x3e666a66
-DATA c3e666a66<>+16(SB)/4, $0x3e666a66
-DATA c3e666a66<>+20(SB)/4, $0x3e666a66
-DATA c3e666a66<>+24(SB)/4, $0x3e666a66
-DATA c3e666a66<>+28(SB)/4, $0x3e666a66
-DATA c3e666a66<>+32(SB)/4, $0x3e666a66
-DATA c3e666a66<>+36(SB)/4, $0x3e666a66
-DATA c3e666a66<>+40(SB)/4, $0x3e666a66
-DATA c3e666a66<>+44(SB)/4, $0x3e666a66
-DATA c3e666a66<>+48(SB)/4, $0x3e666a66
-DATA c3e666a66<>+52(SB)/4, $0x3e666a66
-DATA c3e666a66<>+56(SB)/4, $0x3e666a66
-DATA c3e666a66<>+60(SB)/4, $0x3e666a66
-GLOBL c3e666a66<>(SB), RODATA|NOPTR, $64
-
-DATA c3e671edd<>+0(SB)/4, $0x3e671edd
-DATA c3e671edd<>+4(SB)/4, $0x3e671edd
-DATA c3e671edd<>+8(SB)/4, $0x3e671edd
-DATA c3e671edd<>+12(SB)/4, $0x3e671edd
-DATA c3e671edd<>+16(SB)/4, $0x3e671edd
-DATA c3e671edd<>+20(SB)/4, $0x3e671edd
-DATA c3e671edd<>+24(SB)/4, $0x3e671edd
-DATA c3e671edd<>+28(SB)/4, $0x3e671edd
-DATA c3e671edd<>+32(SB)/4, $0x3e671edd
-DATA c3e671edd<>+36(SB)/4, $0x3e671edd
-DATA c3e671edd<>+40(SB)/4, $0x3e671edd
-DATA c3e671edd<>+44(SB)/4, $0x3e671edd
-DATA c3e671edd<>+48(SB)/4, $0x3e671edd
-DATA c3e671edd<>+52(SB)/4, $0x3e671edd
-DATA c3e671edd<>+56(SB)/4, $0x3e671edd
-DATA c3e671edd<>+60(SB)/4, $0x3e671edd
-GLOBL c3e671edd<>(SB), RODATA|NOPTR, $64
 
 DATA c41700000<>+0(SB)/4, $0x41700000
 DATA c41700000<>+4(SB)/4, $0x41700000
@@ -1948,23 +1748,221 @@ DATA cbf000000<>+56(SB)/4, $0xbf000000
 DATA cbf000000<>+60(SB)/4, $0xbf000000
 GLOBL cbf000000<>(SB), RODATA|NOPTR, $64
 
-DATA c3f000000<>+0(SB)/4, $0x3f000000
-DATA c3f000000<>+4(SB)/4, $0x3f000000
-DATA c3f000000<>+8(SB)/4, $0x3f000000
-DATA c3f000000<>+12(SB)/4, $0x3f000000
-DATA c3f000000<>+16(SB)/4, $0x3f000000
-DATA c3f000000<>+20(SB)/4, $0x3f000000
-DATA c3f000000<>+24(SB)/4, $0x3f000000
-DATA c3f000000<>+28(SB)/4, $0x3f000000
-DATA c3f000000<>+32(SB)/4, $0x3f000000
-DATA c3f000000<>+36(SB)/4, $0x3f000000
-DATA c3f000000<>+40(SB)/4, $0x3f000000
-DATA c3f000000<>+44(SB)/4, $0x3f000000
-DATA c3f000000<>+48(SB)/4, $0x3f000000
-DATA c3f000000<>+52(SB)/4, $0x3f000000
-DATA c3f000000<>+56(SB)/4, $0x3f000000
-DATA c3f000000<>+60(SB)/4, $0x3f000000
-GLOBL c3f000000<>(SB), RODATA|NOPTR, $64
+DATA c3e980000<>+0(SB)/4, $0x3e980000
+DATA c3e980000<>+4(SB)/4, $0x3e980000
+DATA c3e980000<>+8(SB)/4, $0x3e980000
+DATA c3e980000<>+12(SB)/4, $0x3e980000
+DATA c3e980000<>+16(SB)/4, $0x3e980000
+DATA c3e980000<>+20(SB)/4, $0x3e980000
+DATA c3e980000<>+24(SB)/4, $0x3e980000
+DATA c3e980000<>+28(SB)/4, $0x3e980000
+DATA c3e980000<>+32(SB)/4, $0x3e980000
+DATA c3e980000<>+36(SB)/4, $0x3e980000
+DATA c3e980000<>+40(SB)/4, $0x3e980000
+DATA c3e980000<>+44(SB)/4, $0x3e980000
+DATA c3e980000<>+48(SB)/4, $0x3e980000
+DATA c3e980000<>+52(SB)/4, $0x3e980000
+DATA c3e980000<>+56(SB)/4, $0x3e980000
+DATA c3e980000<>+60(SB)/4, $0x3e980000
+GLOBL c3e980000<>(SB), RODATA|NOPTR, $64
+
+DATA c3f100000<>+0(SB)/4, $0x3f100000
+DATA c3f100000<>+4(SB)/4, $0x3f100000
+DATA c3f100000<>+8(SB)/4, $0x3f100000
+DATA c3f100000<>+12(SB)/4, $0x3f100000
+DATA c3f100000<>+16(SB)/4, $0x3f100000
+DATA c3f100000<>+20(SB)/4, $0x3f100000
+DATA c3f100000<>+24(SB)/4, $0x3f100000
+DATA c3f100000<>+28(SB)/4, $0x3f100000
+DATA c3f100000<>+32(SB)/4, $0x3f100000
+DATA c3f100000<>+36(SB)/4, $0x3f100000
+DATA c3f100000<>+40(SB)/4, $0x3f100000
+DATA c3f100000<>+44(SB)/4, $0x3f100000
+DATA c3f100000<>+48(SB)/4, $0x3f100000
+DATA c3f100000<>+52(SB)/4, $0x3f100000
+DATA c3f100000<>+56(SB)/4, $0x3f100000
+DATA c3f100000<>+60(SB)/4, $0x3f100000
+GLOBL c3f100000<>(SB), RODATA|NOPTR, $64
+
+DATA cbca76bfe<>+0(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+4(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+8(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+12(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+16(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+20(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+24(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+28(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+32(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+36(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+40(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+44(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+48(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+52(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+56(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+60(SB)/4, $0xbca76bfe
+GLOBL cbca76bfe<>(SB), RODATA|NOPTR, $64
+
+DATA c3c397a7b<>+0(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+4(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+8(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+12(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+16(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+20(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+24(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+28(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+32(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+36(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+40(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+44(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+48(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+52(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+56(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+60(SB)/4, $0x3c397a7b
+GLOBL c3c397a7b<>(SB), RODATA|NOPTR, $64
+
+DATA c3d2979d7<>+0(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+4(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+8(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+12(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+16(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+20(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+24(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+28(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+32(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+36(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+40(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+44(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+48(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+52(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+56(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+60(SB)/4, $0x3d2979d7
+GLOBL c3d2979d7<>(SB), RODATA|NOPTR, $64
+
+DATA cbccf0a4f<>+0(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+4(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+8(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+12(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+16(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+20(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+24(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+28(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+32(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+36(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+40(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+44(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+48(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+52(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+56(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+60(SB)/4, $0xbccf0a4f
+GLOBL cbccf0a4f<>(SB), RODATA|NOPTR, $64
+
+DATA cbdb31c6d<>+0(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+4(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+8(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+12(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+16(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+20(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+24(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+28(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+32(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+36(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+40(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+44(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+48(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+52(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+56(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+60(SB)/4, $0xbdb31c6d
+GLOBL cbdb31c6d<>(SB), RODATA|NOPTR, $64
+
+DATA c3c633314<>+0(SB)/4, $0x3c633314
+DATA c3c633314<>+4(SB)/4, $0x3c633314
+DATA c3c633314<>+8(SB)/4, $0x3c633314
+DATA c3c633314<>+12(SB)/4, $0x3c633314
+DATA c3c633314<>+16(SB)/4, $0x3c633314
+DATA c3c633314<>+20(SB)/4, $0x3c633314
+DATA c3c633314<>+24(SB)/4, $0x3c633314
+DATA c3c633314<>+28(SB)/4, $0x3c633314
+DATA c3c633314<>+32(SB)/4, $0x3c633314
+DATA c3c633314<>+36(SB)/4, $0x3c633314
+DATA c3c633314<>+40(SB)/4, $0x3c633314
+DATA c3c633314<>+44(SB)/4, $0x3c633314
+DATA c3c633314<>+48(SB)/4, $0x3c633314
+DATA c3c633314<>+52(SB)/4, $0x3c633314
+DATA c3c633314<>+56(SB)/4, $0x3c633314
+DATA c3c633314<>+60(SB)/4, $0x3c633314
+GLOBL c3c633314<>(SB), RODATA|NOPTR, $64
+
+DATA c3e73ebad<>+0(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+4(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+8(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+12(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+16(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+20(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+24(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+28(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+32(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+36(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+40(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+44(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+48(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+52(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+56(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+60(SB)/4, $0x3e73ebad
+GLOBL c3e73ebad<>(SB), RODATA|NOPTR, $64
+
+DATA c3ec9870c<>+0(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+4(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+8(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+12(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+16(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+20(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+24(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+28(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+32(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+36(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+40(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+44(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+48(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+52(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+56(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+60(SB)/4, $0x3ec9870c
+GLOBL c3ec9870c<>(SB), RODATA|NOPTR, $64
+
+DATA c3ebfac3f<>+0(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+4(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+8(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+12(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+16(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+20(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+24(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+28(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+32(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+36(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+40(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+44(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+48(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+52(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+56(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+60(SB)/4, $0x3ebfac3f
+GLOBL c3ebfac3f<>(SB), RODATA|NOPTR, $64
+
+DATA c3e77ad2d<>+0(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+4(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+8(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+12(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+16(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+20(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+24(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+28(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+32(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+36(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+40(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+44(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+48(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+52(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+56(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+60(SB)/4, $0x3e77ad2d
+GLOBL c3e77ad2d<>(SB), RODATA|NOPTR, $64
 
 // func logAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
@@ -1976,101 +1974,99 @@ TEXT ·logAVX2(SB), NOSPLIT, $0-24
 	JLT  logAVX2_rest
 
 logAVX2_loop:
-	VMOVUPS      (DX), Y0
-	VXORPS       Y1, Y1, Y1
-	VMOVUPS      c00800000<>+0(SB), Y3
-	VMULPS       c4b000000<>+0(SB), Y0, Y2
-	VCMPPS       $0x11, Y3, Y0, Y4
-	VBLENDVPS    Y4, Y2, Y0, Y2
-	VMOVUPS      c41b80000<>+0(SB), Y4
-	VCMPPS       $0x11, Y3, Y0, Y3
-	VBLENDVPS    Y3, Y4, Y1, Y3
-	VPSUBD       c3f3504f3<>+0(SB), Y2, Y4
-	VPSRAD       $0x17, Y4, Y4
-	VPSLLD       $0x17, Y4, Y5
-	VPSUBD       Y5, Y2, Y5
-	VCVTDQ2PS    Y4, Y4
-	VSUBPS       Y3, Y4, Y4
-	VSUBPS       c3f800000<>+0(SB), Y5, Y5
-	VMOVUPS      c3d8a3188<>+0(SB), Y2
-	VFMADD213PS  cbdef27d0<>+0(SB), Y5, Y2
-	VFMADD213PS  c3df37b04<>+0(SB), Y5, Y2
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Y5, Y2
-	VFMADD213PS  c3e119b71<>+0(SB), Y5, Y2
-	VFMADD213PS  cbe2aae2d<>+0(SB), Y5, Y2
-	VFMADD213PS  c3e4cd25e<>+0(SB), Y5, Y2
-	VFMADD213PS  cbe800003<>+0(SB), Y5, Y2
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Y5, Y2
-	VMULPS       Y5, Y5, Y3
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y3, Y2, Y2
-	VFMADD231PS  cb102e308<>+0(SB), Y4, Y2
-	VFNMADD231PS c3f000000<>+0(SB), Y3, Y2
-	VADDPS       Y5, Y2, Y2
-	VFMADD231PS  c3f317218<>+0(SB), Y4, Y2
-	VMOVUPS      c7f800000<>+0(SB), Y3
-	VCMPPS       $0x11, Y3, Y0, Y3
-	VBLENDVPS    Y3, Y2, Y0, Y2
-	VMOVUPS      cff800000<>+0(SB), Y3
-	VCMPPS       $0x04, Y1, Y0, Y4
-	VBLENDVPS    Y4, Y2, Y3, Y2
-	VMOVUPS      c7fc00000<>+0(SB), Y3
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VBLENDVPS    Y0, Y3, Y2, Y2
-	VMOVUPS      Y2, (CX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	SUBQ         $0x08, AX
-	JGE          logAVX2_loop
+	VMOVUPS     (DX), Y0
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     c00800000<>+0(SB), Y3
+	VMOVUPS     c41b80000<>+0(SB), Y4
+	VMULPS      c4b000000<>+0(SB), Y0, Y2
+	VCMPPS      $0x11, Y3, Y0, Y5
+	VBLENDVPS   Y5, Y2, Y0, Y2
+	VCMPPS      $0x11, Y3, Y0, Y3
+	VBLENDVPS   Y3, Y4, Y1, Y4
+	VPSUBD      c3f3504f3<>+0(SB), Y2, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y5
+	VPSUBD      Y5, Y2, Y5
+	VSUBPS      c3f800000<>+0(SB), Y5, Y5
+	VCVTDQ2PS   Y3, Y3
+	VSUBPS      Y4, Y3, Y3
+	VMOVUPS     c3d8a312c<>+0(SB), Y2
+	VFMADD213PS cbdef2786<>+0(SB), Y5, Y2
+	VFMADD213PS c3df37b0a<>+0(SB), Y5, Y2
+	VFMADD213PS cbdfe0fc5<>+0(SB), Y5, Y2
+	VFMADD213PS c3e119b72<>+0(SB), Y5, Y2
+	VFMADD213PS cbe2aae2c<>+0(SB), Y5, Y2
+	VFMADD213PS c3e4cd25e<>+0(SB), Y5, Y2
+	VFMADD213PS cbe800003<>+0(SB), Y5, Y2
+	VFMADD213PS c3eaaaaa4<>+0(SB), Y5, Y2
+	VFMADD213PS cbf000000<>+0(SB), Y5, Y2
+	VMULPS      Y5, Y5, Y4
+	VMULPS      Y4, Y2, Y2
+	VFMADD231PS cb102e308<>+0(SB), Y3, Y2
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS c3f317218<>+0(SB), Y3, Y2
+	VMOVUPS     c7f800000<>+0(SB), Y3
+	VMOVUPS     cff800000<>+0(SB), Y4
+	VMOVUPS     c7fc00000<>+0(SB), Y5
+	VCMPPS      $0x11, Y3, Y0, Y3
+	VBLENDVPS   Y3, Y2, Y0, Y2
+	VCMPPS      $0x04, Y1, Y0, Y3
+	VBLENDVPS   Y3, Y2, Y4, Y2
+	VCMPPS      $0x11, Y1, Y0, Y0
+	VBLENDVPS   Y0, Y5, Y2, Y2
+	VMOVUPS     Y2, (CX)
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, AX
+	JGE         logAVX2_loop
 
 logAVX2_rest:
-	ADDQ         $0x08, AX
-	JZ           logAVX2_done
-	LEAQ         tail<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y0
-	VMASKMOVPS   (DX), Y0, Y1
-	VXORPS       Y2, Y2, Y2
-	VMOVUPS      c00800000<>+0(SB), Y4
-	VMULPS       c4b000000<>+0(SB), Y1, Y3
-	VCMPPS       $0x11, Y4, Y1, Y5
-	VBLENDVPS    Y5, Y3, Y1, Y3
-	VMOVUPS      c41b80000<>+0(SB), Y5
-	VCMPPS       $0x11, Y4, Y1, Y4
-	VBLENDVPS    Y4, Y5, Y2, Y4
-	VPSUBD       c3f3504f3<>+0(SB), Y3, Y5
-	VPSRAD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y5, Y6
-	VPSUBD       Y6, Y3, Y6
-	VCVTDQ2PS    Y5, Y5
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       c3f800000<>+0(SB), Y6, Y6
-	VMOVUPS      c3d8a3188<>+0(SB), Y3
-	VFMADD213PS  cbdef27d0<>+0(SB), Y6, Y3
-	VFMADD213PS  c3df37b04<>+0(SB), Y6, Y3
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Y6, Y3
-	VFMADD213PS  c3e119b71<>+0(SB), Y6, Y3
-	VFMADD213PS  cbe2aae2d<>+0(SB), Y6, Y3
-	VFMADD213PS  c3e4cd25e<>+0(SB), Y6, Y3
-	VFMADD213PS  cbe800003<>+0(SB), Y6, Y3
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Y6, Y3
-	VMULPS       Y6, Y6, Y4
-	VMULPS       Y6, Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VFMADD231PS  cb102e308<>+0(SB), Y5, Y3
-	VFNMADD231PS c3f000000<>+0(SB), Y4, Y3
-	VADDPS       Y6, Y3, Y3
-	VFMADD231PS  c3f317218<>+0(SB), Y5, Y3
-	VMOVUPS      c7f800000<>+0(SB), Y4
-	VCMPPS       $0x11, Y4, Y1, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
-	VMOVUPS      cff800000<>+0(SB), Y4
-	VCMPPS       $0x04, Y2, Y1, Y5
-	VBLENDVPS    Y5, Y3, Y4, Y3
-	VMOVUPS      c7fc00000<>+0(SB), Y4
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VBLENDVPS    Y1, Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (CX)
+	ADDQ        $0x08, AX
+	JZ          logAVX2_done
+	LEAQ        tail<>+0(SB), BX
+	NEGQ        AX
+	VMOVUPS     32(BX)(AX*4), Y0
+	VMASKMOVPS  (DX), Y0, Y1
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     c00800000<>+0(SB), Y4
+	VMOVUPS     c41b80000<>+0(SB), Y5
+	VMULPS      c4b000000<>+0(SB), Y1, Y3
+	VCMPPS      $0x11, Y4, Y1, Y6
+	VBLENDVPS   Y6, Y3, Y1, Y3
+	VCMPPS      $0x11, Y4, Y1, Y4
+	VBLENDVPS   Y4, Y5, Y2, Y5
+	VPSUBD      c3f3504f3<>+0(SB), Y3, Y4
+	VPSRAD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y4, Y6
+	VPSUBD      Y6, Y3, Y6
+	VSUBPS      c3f800000<>+0(SB), Y6, Y6
+	VCVTDQ2PS   Y4, Y4
+	VSUBPS      Y5, Y4, Y4
+	VMOVUPS     c3d8a312c<>+0(SB), Y3
+	VFMADD213PS cbdef2786<>+0(SB), Y6, Y3
+	VFMADD213PS c3df37b0a<>+0(SB), Y6, Y3
+	VFMADD213PS cbdfe0fc5<>+0(SB), Y6, Y3
+	VFMADD213PS c3e119b72<>+0(SB), Y6, Y3
+	VFMADD213PS cbe2aae2c<>+0(SB), Y6, Y3
+	VFMADD213PS c3e4cd25e<>+0(SB), Y6, Y3
+	VFMADD213PS cbe800003<>+0(SB), Y6, Y3
+	VFMADD213PS c3eaaaaa4<>+0(SB), Y6, Y3
+	VFMADD213PS cbf000000<>+0(SB), Y6, Y3
+	VMULPS      Y6, Y6, Y5
+	VMULPS      Y5, Y3, Y3
+	VFMADD231PS cb102e308<>+0(SB), Y4, Y3
+	VADDPS      Y6, Y3, Y3
+	VFMADD231PS c3f317218<>+0(SB), Y4, Y3
+	VMOVUPS     c7f800000<>+0(SB), Y4
+	VMOVUPS     cff800000<>+0(SB), Y5
+	VMOVUPS     c7fc00000<>+0(SB), Y6
+	VCMPPS      $0x11, Y4, Y1, Y4
+	VBLENDVPS   Y4, Y3, Y1, Y3
+	VCMPPS      $0x04, Y2, Y1, Y4
+	VBLENDVPS   Y4, Y3, Y5, Y3
+	VCMPPS      $0x11, Y2, Y1, Y1
+	VBLENDVPS   Y1, Y6, Y3, Y3
+	VMASKMOVPS  Y3, Y0, (CX)
 
 logAVX2_done:
 	VZEROUPPER
@@ -2094,24 +2090,6 @@ DATA c00800000<>+56(SB)/4, $0x00800000
 DATA c00800000<>+60(SB)/4, $0x00800000
 GLOBL c00800000<>(SB), RODATA|NOPTR, $64
 
-DATA c4b000000<>+0(SB)/4, $0x4b000000
-DATA c4b000000<>+4(SB)/4, $0x4b000000
-DATA c4b000000<>+8(SB)/4, $0x4b000000
-DATA c4b000000<>+12(SB)/4, $0x4b000000
-DATA c4b000000<>+16(SB)/4, $0x4b000000
-DATA c4b000000<>+20(SB)/4, $0x4b000000
-DATA c4b000000<>+24(SB)/4, $0x4b000000
-DATA c4b000000<>+28(SB)/4, $0x4b000000
-DATA c4b000000<>+32(SB)/4, $0x4b000000
-DATA c4b000000<>+36(SB)/4, $0x4b000000
-DATA c4b000000<>+40(SB)/4, $0x4b000000
-DATA c4b000000<>+44(SB)/4, $0x4b000000
-DATA c4b000000<>+48(SB)/4, $0x4b000000
-DATA c4b000000<>+52(SB)/4, $0x4b000000
-DATA c4b000000<>+56(SB)/4, $0x4b000000
-DATA c4b000000<>+60(SB)/4, $0x4b000000
-GLOBL c4b000000<>(SB), RODATA|NOPTR, $64
-
 DATA c41b80000<>+0(SB)/4, $0x41b80000
 DATA c41b80000<>+4(SB)/4, $0x41b80000
 DATA c41b80000<>+8(SB)/4, $0x41b80000
@@ -2129,6 +2107,24 @@ DATA c41b80000<>+52(SB)/4, $0x41b80000
 DATA c41b80000<>+56(SB)/4, $0x41b80000
 DATA c41b80000<>+60(SB)/4, $0x41b80000
 GLOBL c41b80000<>(SB), RODATA|NOPTR, $64
+
+DATA c4b000000<>+0(SB)/4, $0x4b000000
+DATA c4b000000<>+4(SB)/4, $0x4b000000
+DATA c4b000000<>+8(SB)/4, $0x4b000000
+DATA c4b000000<>+12(SB)/4, $0x4b000000
+DATA c4b000000<>+16(SB)/4, $0x4b000000
+DATA c4b000000<>+20(SB)/4, $0x4b000000
+DATA c4b000000<>+24(SB)/4, $0x4b000000
+DATA c4b000000<>+28(SB)/4, $0x4b000000
+DATA c4b000000<>+32(SB)/4, $0x4b000000
+DATA c4b000000<>+36(SB)/4, $0x4b000000
+DATA c4b000000<>+40(SB)/4, $0x4b000000
+DATA c4b000000<>+44(SB)/4, $0x4b000000
+DATA c4b000000<>+48(SB)/4, $0x4b000000
+DATA c4b000000<>+52(SB)/4, $0x4b000000
+DATA c4b000000<>+56(SB)/4, $0x4b000000
+DATA c4b000000<>+60(SB)/4, $0x4b000000
+GLOBL c4b000000<>(SB), RODATA|NOPTR, $64
 
 DATA c3f3504f3<>+0(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+4(SB)/4, $0x3f3504f3
@@ -2148,113 +2144,113 @@ DATA c3f3504f3<>+56(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+60(SB)/4, $0x3f3504f3
 GLOBL c3f3504f3<>(SB), RODATA|NOPTR, $64
 
-DATA c3d8a3188<>+0(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+4(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+8(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+12(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+16(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+20(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+24(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+28(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+32(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+36(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+40(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+44(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+48(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+52(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+56(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+60(SB)/4, $0x3d8a3188
-GLOBL c3d8a3188<>(SB), RODATA|NOPTR, $64
+DATA c3d8a312c<>+0(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+4(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+8(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+12(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+16(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+20(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+24(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+28(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+32(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+36(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+40(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+44(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+48(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+52(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+56(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+60(SB)/4, $0x3d8a312c
+GLOBL c3d8a312c<>(SB), RODATA|NOPTR, $64
 
-DATA cbdef27d0<>+0(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+4(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+8(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+12(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+16(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+20(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+24(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+28(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+32(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+36(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+40(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+44(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+48(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+52(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+56(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+60(SB)/4, $0xbdef27d0
-GLOBL cbdef27d0<>(SB), RODATA|NOPTR, $64
+DATA cbdef2786<>+0(SB)/4, $0xbdef2786
+DATA cbdef2786<>+4(SB)/4, $0xbdef2786
+DATA cbdef2786<>+8(SB)/4, $0xbdef2786
+DATA cbdef2786<>+12(SB)/4, $0xbdef2786
+DATA cbdef2786<>+16(SB)/4, $0xbdef2786
+DATA cbdef2786<>+20(SB)/4, $0xbdef2786
+DATA cbdef2786<>+24(SB)/4, $0xbdef2786
+DATA cbdef2786<>+28(SB)/4, $0xbdef2786
+DATA cbdef2786<>+32(SB)/4, $0xbdef2786
+DATA cbdef2786<>+36(SB)/4, $0xbdef2786
+DATA cbdef2786<>+40(SB)/4, $0xbdef2786
+DATA cbdef2786<>+44(SB)/4, $0xbdef2786
+DATA cbdef2786<>+48(SB)/4, $0xbdef2786
+DATA cbdef2786<>+52(SB)/4, $0xbdef2786
+DATA cbdef2786<>+56(SB)/4, $0xbdef2786
+DATA cbdef2786<>+60(SB)/4, $0xbdef2786
+GLOBL cbdef2786<>(SB), RODATA|NOPTR, $64
 
-DATA c3df37b04<>+0(SB)/4, $0x3df37b04
-DATA c3df37b04<>+4(SB)/4, $0x3df37b04
-DATA c3df37b04<>+8(SB)/4, $0x3df37b04
-DATA c3df37b04<>+12(SB)/4, $0x3df37b04
-DATA c3df37b04<>+16(SB)/4, $0x3df37b04
-DATA c3df37b04<>+20(SB)/4, $0x3df37b04
-DATA c3df37b04<>+24(SB)/4, $0x3df37b04
-DATA c3df37b04<>+28(SB)/4, $0x3df37b04
-DATA c3df37b04<>+32(SB)/4, $0x3df37b04
-DATA c3df37b04<>+36(SB)/4, $0x3df37b04
-DATA c3df37b04<>+40(SB)/4, $0x3df37b04
-DATA c3df37b04<>+44(SB)/4, $0x3df37b04
-DATA c3df37b04<>+48(SB)/4, $0x3df37b04
-DATA c3df37b04<>+52(SB)/4, $0x3df37b04
-DATA c3df37b04<>+56(SB)/4, $0x3df37b04
-DATA c3df37b04<>+60(SB)/4, $0x3df37b04
-GLOBL c3df37b04<>(SB), RODATA|NOPTR, $64
+DATA c3df37b0a<>+0(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+4(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+8(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+12(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+16(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+20(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+24(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+28(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+32(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+36(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+40(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+44(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+48(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+52(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+56(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+60(SB)/4, $0x3df37b0a
+GLOBL c3df37b0a<>(SB), RODATA|NOPTR, $64
 
-DATA cbdfe0fb6<>+0(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+4(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+8(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+12(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+16(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+20(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+24(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+28(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+32(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+36(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+40(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+44(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+48(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+52(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+56(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+60(SB)/4, $0xbdfe0fb6
-GLOBL cbdfe0fb6<>(SB), RODATA|NOPTR, $64
+DATA cbdfe0fc5<>+0(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+4(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+8(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+12(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+16(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+20(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+24(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+28(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+32(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+36(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+40(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+44(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+48(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+52(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+56(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+60(SB)/4, $0xbdfe0fc5
+GLOBL cbdfe0fc5<>(SB), RODATA|NOPTR, $64
 
-DATA c3e119b71<>+0(SB)/4, $0x3e119b71
-DATA c3e119b71<>+4(SB)/4, $0x3e119b71
-DATA c3e119b71<>+8(SB)/4, $0x3e119b71
-DATA c3e119b71<>+12(SB)/4, $0x3e119b71
-DATA c3e119b71<>+16(SB)/4, $0x3e119b71
-DATA c3e119b71<>+20(SB)/4, $0x3e119b71
-DATA c3e119b71<>+24(SB)/4, $0x3e119b71
-DATA c3e119b71<>+28(SB)/4, $0x3e119b71
-DATA c3e119b71<>+32(SB)/4, $0x3e119b71
-DATA c3e119b71<>+36(SB)/4, $0x3e119b71
-DATA c3e119b71<>+40(SB)/4, $0x3e119b71
-DATA c3e119b71<>+44(SB)/4, $0x3e119b71
-DATA c3e119b71<>+48(SB)/4, $0x3e119b71
-DATA c3e119b71<>+52(SB)/4, $0x3e119b71
-DATA c3e119b71<>+56(SB)/4, $0x3e119b71
-DATA c3e119b71<>+60(SB)/4, $0x3e119b71
-GLOBL c3e119b71<>(SB), RODATA|NOPTR, $64
+DATA c3e119b72<>+0(SB)/4, $0x3e119b72
+DATA c3e119b72<>+4(SB)/4, $0x3e119b72
+DATA c3e119b72<>+8(SB)/4, $0x3e119b72
+DATA c3e119b72<>+12(SB)/4, $0x3e119b72
+DATA c3e119b72<>+16(SB)/4, $0x3e119b72
+DATA c3e119b72<>+20(SB)/4, $0x3e119b72
+DATA c3e119b72<>+24(SB)/4, $0x3e119b72
+DATA c3e119b72<>+28(SB)/4, $0x3e119b72
+DATA c3e119b72<>+32(SB)/4, $0x3e119b72
+DATA c3e119b72<>+36(SB)/4, $0x3e119b72
+DATA c3e119b72<>+40(SB)/4, $0x3e119b72
+DATA c3e119b72<>+44(SB)/4, $0x3e119b72
+DATA c3e119b72<>+48(SB)/4, $0x3e119b72
+DATA c3e119b72<>+52(SB)/4, $0x3e119b72
+DATA c3e119b72<>+56(SB)/4, $0x3e119b72
+DATA c3e119b72<>+60(SB)/4, $0x3e119b72
+GLOBL c3e119b72<>(SB), RODATA|NOPTR, $64
 
-DATA cbe2aae2d<>+0(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+4(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+8(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+12(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+16(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+20(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+24(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+28(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+32(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+36(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+40(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+44(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+48(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+52(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+56(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+60(SB)/4, $0xbe2aae2d
-GLOBL cbe2aae2d<>(SB), RODATA|NOPTR, $64
+DATA cbe2aae2c<>+0(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+4(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+8(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+12(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+16(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+20(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+24(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+28(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+32(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+36(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+40(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+44(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+48(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+52(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+56(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+60(SB)/4, $0xbe2aae2c
+GLOBL cbe2aae2c<>(SB), RODATA|NOPTR, $64
 
 DATA c3e4cd25e<>+0(SB)/4, $0x3e4cd25e
 DATA c3e4cd25e<>+4(SB)/4, $0x3e4cd25e
@@ -3226,16 +3222,17 @@ expAVX512_loop:
 	VMAXPS       Z0, Z1, Z0
 	VMOVUPS      c42b20000<>+0(SB), Z1
 	VMINPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b<>+0(SB), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z0, Z1
+	VSUBPS       c4b400000<>+0(SB), Z1, Z2
+	VPSUBD       c4b400000<>+0(SB), Z1, Z1
 	VFNMADD231PS c3f317218<>+0(SB), Z2, Z0
 	VFNMADD231PS cb102e308<>+0(SB), Z2, Z0
-	VMOVUPS      c3ab511e7<>+0(SB), Z3
-	VFMADD213PS  c3c091d10<>+0(SB), Z0, Z3
-	VFMADD213PS  c3d2aac79<>+0(SB), Z0, Z3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z0, Z3
-	VFMADD213PS  c3efffffe<>+0(SB), Z0, Z3
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z0, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z0, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z0, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z0, Z3
 	VMULPS       Z0, Z0, Z2
 	VFMADD213PS  Z0, Z2, Z3
 	VADDPS       c3f800000<>+0(SB), Z3, Z3
@@ -3243,9 +3240,9 @@ expAVX512_loop:
 	VPSUBD       Z0, Z1, Z1
 	VPADDD       c0000007f<>+0(SB), Z0, Z0
 	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z0, Z3, Z3
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z0, Z3, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, (CX)
 	ADDQ         $0x40, CX
@@ -3264,16 +3261,17 @@ expAVX512_rest:
 	VMAXPS       Z0, Z1, Z0
 	VMOVUPS      c42b20000<>+0(SB), Z1
 	VMINPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b<>+0(SB), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z0, Z1
+	VSUBPS       c4b400000<>+0(SB), Z1, Z2
+	VPSUBD       c4b400000<>+0(SB), Z1, Z1
 	VFNMADD231PS c3f317218<>+0(SB), Z2, Z0
 	VFNMADD231PS cb102e308<>+0(SB), Z2, Z0
-	VMOVUPS      c3ab511e7<>+0(SB), Z3
-	VFMADD213PS  c3c091d10<>+0(SB), Z0, Z3
-	VFMADD213PS  c3d2aac79<>+0(SB), Z0, Z3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z0, Z3
-	VFMADD213PS  c3efffffe<>+0(SB), Z0, Z3
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z0, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z0, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z0, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z0, Z3
 	VMULPS       Z0, Z0, Z2
 	VFMADD213PS  Z0, Z2, Z3
 	VADDPS       c3f800000<>+0(SB), Z3, Z3
@@ -3281,9 +3279,9 @@ expAVX512_rest:
 	VPSUBD       Z0, Z1, Z1
 	VPADDD       c0000007f<>+0(SB), Z0, Z0
 	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z0, Z3, Z3
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z0, Z3, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (CX)
 
@@ -3304,32 +3302,41 @@ TEXT ·expShiftedAVX512(SB), NOSPLIT, $0-28
 
 expShiftedAVX512_loop:
 	VMOVUPS      (DX), Z1
-	VSUBPS       Z0, Z1, Z1
-	VMOVUPS      cc2d00000<>+0(SB), Z2
-	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z2
-	VCVTPS2DQ    Z2, Z2
-	VCVTDQ2PS    Z2, Z3
-	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
-	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z4
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z3
-	VFMADD213PS  Z1, Z3, Z4
+	VSUBPS       Z0, Z1, Z2
+	VSUBPS       Z1, Z2, Z3
+	VSUBPS       Z3, Z2, Z4
+	VSUBPS       Z4, Z1, Z4
+	VADDPS       Z0, Z3, Z3
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VMINPS       Z1, Z4, Z4
+	VMOVUPS      cbf800000<>+0(SB), Z1
+	VMAXPS       Z4, Z1, Z4
+	VMOVUPS      cc2d40000<>+0(SB), Z1
+	VMAXPS       Z2, Z1, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS       c4b400000<>+0(SB), Z1, Z3
+	VPSUBD       c4b400000<>+0(SB), Z1, Z1
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z2
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z4
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z4
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z4
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z4
+	VMULPS       Z2, Z2, Z3
+	VFMADD213PS  Z2, Z3, Z4
 	VADDPS       c3f800000<>+0(SB), Z4, Z4
-	VPSRAD       $0x01, Z2, Z1
-	VPSUBD       Z1, Z2, Z2
-	VPADDD       c0000007f<>+0(SB), Z1, Z1
-	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z4, Z4
+	VPSRAD       $0x01, Z1, Z2
+	VPSUBD       Z2, Z1, Z1
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
 	VMULPS       Z2, Z4, Z4
+	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, (CX)
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
@@ -3343,31 +3350,40 @@ expShiftedAVX512_rest:
 	BZHIQ        AX, BX, BX
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z1
-	VSUBPS       Z0, Z1, Z1
-	VMOVUPS      cc2d00000<>+0(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z0
-	VCVTPS2DQ    Z0, Z0
-	VCVTDQ2PS    Z0, Z2
-	VFNMADD231PS c3f317218<>+0(SB), Z2, Z1
-	VFNMADD231PS cb102e308<>+0(SB), Z2, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z3
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z3
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z3
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z3
-	VMULPS       Z1, Z1, Z2
-	VFMADD213PS  Z1, Z2, Z3
+	VSUBPS       Z0, Z1, Z2
+	VSUBPS       Z1, Z2, Z3
+	VSUBPS       Z3, Z2, Z4
+	VSUBPS       Z4, Z1, Z4
+	VADDPS       Z0, Z3, Z3
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      c3f800000<>+0(SB), Z0
+	VMINPS       Z0, Z4, Z4
+	VMOVUPS      cbf800000<>+0(SB), Z0
+	VMAXPS       Z4, Z0, Z4
+	VMOVUPS      cc2d40000<>+0(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z0
+	VSUBPS       c4b400000<>+0(SB), Z0, Z1
+	VPSUBD       c4b400000<>+0(SB), Z0, Z0
+	VFNMADD231PS c3f317218<>+0(SB), Z1, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z1, Z2
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z2, Z1
+	VFMADD213PS  Z2, Z1, Z3
 	VADDPS       c3f800000<>+0(SB), Z3, Z3
 	VPSRAD       $0x01, Z0, Z1
 	VPSUBD       Z1, Z0, Z0
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z3, Z3
 	VPADDD       c0000007f<>+0(SB), Z0, Z0
 	VPSLLD       $0x17, Z0, Z0
+	VMULPS       Z1, Z3, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (CX)
 
@@ -3389,36 +3405,44 @@ sigmoidAVX512_loop:
 	VORPS        c80000000<>+0(SB), Z0, Z1
 	VMOVUPS      cc2d00000<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z2
-	VCVTPS2DQ    Z2, Z2
-	VCVTDQ2PS    Z2, Z5
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z5
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
 	VFNMADD231PS c3f317218<>+0(SB), Z5, Z1
 	VFNMADD231PS cb102e308<>+0(SB), Z5, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z6
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z6
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z6
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z6
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z6
 	VMULPS       Z1, Z1, Z5
 	VFMADD213PS  Z1, Z5, Z6
-	VADDPS       c3f800000<>+0(SB), Z6, Z6
 	VPSRAD       $0x01, Z2, Z1
 	VPSUBD       Z1, Z2, Z2
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z6, Z6
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VADDPS       Z7, Z6, Z5
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z9
+	VSUBPS       c3f800000<>+0(SB), Z9, Z10
+	VSUBPS       Z10, Z5, Z10
+	VDIVPS       Z9, Z7, Z7
+	VFNMADD231PS Z7, Z9, Z8
+	VFNMADD231PS Z7, Z10, Z8
+	VFMADD213PS  Z7, Z7, Z8
+	VFMADD213PS  Z8, Z8, Z6
+	VMULPS       Z1, Z6, Z6
 	VMULPS       Z2, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z6, Z1
 	VPXORD       Z3, Z3, Z3
 	VCMPPS       $0x11, Z3, Z0, K1
-	VBLENDMPS    Z6, Z2, K1, Z6
-	VDIVPS       Z1, Z6, Z6
-	VMOVUPS      Z6, (CX)
+	VBLENDMPS    Z6, Z8, K1, Z8
+	VMOVUPS      Z8, (CX)
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
 	SUBQ         $0x10, AX
@@ -3434,36 +3458,44 @@ sigmoidAVX512_rest:
 	VORPS        c80000000<>+0(SB), Z0, Z1
 	VMOVUPS      cc2d00000<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z2
-	VCVTPS2DQ    Z2, Z2
-	VCVTDQ2PS    Z2, Z3
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
 	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
 	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z5
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z5
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z5
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z5
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z5
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z5
 	VMULPS       Z1, Z1, Z3
 	VFMADD213PS  Z1, Z3, Z5
-	VADDPS       c3f800000<>+0(SB), Z5, Z5
 	VPSRAD       $0x01, Z2, Z1
 	VPSUBD       Z1, Z2, Z2
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z5, Z5
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VADDPS       Z6, Z5, Z3
+	VMULPS       Z1, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       c3f800000<>+0(SB), Z3, Z8
+	VSUBPS       c3f800000<>+0(SB), Z8, Z9
+	VSUBPS       Z9, Z3, Z9
+	VDIVPS       Z8, Z6, Z6
+	VFNMADD231PS Z6, Z8, Z7
+	VFNMADD231PS Z6, Z9, Z7
+	VFMADD213PS  Z6, Z6, Z7
+	VFMADD213PS  Z7, Z7, Z5
+	VMULPS       Z1, Z5, Z5
 	VMULPS       Z2, Z5, Z5
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z5, Z1
 	VPXORD       Z4, Z4, Z4
 	VCMPPS       $0x11, Z4, Z0, K2
-	VBLENDMPS    Z5, Z2, K2, Z5
-	VDIVPS       Z1, Z5, Z5
-	VMOVUPS      Z5, K1, (CX)
+	VBLENDMPS    Z5, Z7, K2, Z7
+	VMOVUPS      Z7, K1, (CX)
 
 sigmoidAVX512_done:
 	VZEROUPPER
@@ -3480,51 +3512,37 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
 
 tanhAVX512_loop:
 	VMOVUPS      (DX), Z0
-	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMULPS       Z1, Z1, Z2
-	VMOVUPS      cbbbaf0e5<>+0(SB), Z3
-	VFMADD213PS  c3ca9134d<>+0(SB), Z2, Z3
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Z2, Z3
-	VFMADD213PS  c3e088393<>+0(SB), Z2, Z3
-	VFMADD213PS  cbeaaaa99<>+0(SB), Z2, Z3
-	VMULPS       Z1, Z2, Z2
-	VFMADD213PS  Z1, Z2, Z3
-	VADDPS       Z1, Z1, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VFNMADD231PS c3f317218<>+0(SB), Z5, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z5, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z6
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z6
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z6
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z6
-	VADDPS       c3f800000<>+0(SB), Z6, Z6
-	VPSRAD       $0x01, Z4, Z2
-	VPSUBD       Z2, Z4, Z4
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VADDPS       Z1, Z1, Z1
+	VMOVUPS      cc1a00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z4
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z4
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z4
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z4
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z6, Z6
-	VPADDD       c0000007f<>+0(SB), Z4, Z4
-	VPSLLD       $0x17, Z4, Z4
-	VMULPS       Z4, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z6, Z6
-	VMOVUPS      c40000000<>+0(SB), Z4
-	VDIVPS       Z6, Z4, Z6
-	VSUBPS       Z6, Z2, Z6
-	VMOVUPS      c3f200000<>+0(SB), Z2
-	VCMPPS       $0x11, Z2, Z1, K1
-	VBLENDMPS    Z3, Z6, K1, Z3
-	VANDPS       c80000000<>+0(SB), Z0, Z0
-	VORPS        Z0, Z3, Z3
+	VSUBPS       c3f800000<>+0(SB), Z2, Z1
+	VFMADD213PS  Z1, Z2, Z4
+	VADDPS       c40000000<>+0(SB), Z4, Z1
+	VSUBPS       c40000000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z4, Z2
+	VDIVPS       Z1, Z4, Z3
+	VFNMADD231PS Z3, Z1, Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VFMADD231PS  c3f000000<>+0(SB), Z4, Z3
+	VANDPS       c7fffffff<>+0(SB), Z3, Z3
+	VANDPS       c80000000<>+0(SB), Z0, Z4
+	VORPS        Z4, Z3, Z3
 	VMOVUPS      Z3, (CX)
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
@@ -3538,51 +3556,37 @@ tanhAVX512_rest:
 	BZHIQ        AX, BX, BX
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z0
-	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMULPS       Z1, Z1, Z2
-	VMOVUPS      cbbbaf0e5<>+0(SB), Z3
-	VFMADD213PS  c3ca9134d<>+0(SB), Z2, Z3
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Z2, Z3
-	VFMADD213PS  c3e088393<>+0(SB), Z2, Z3
-	VFMADD213PS  cbeaaaa99<>+0(SB), Z2, Z3
-	VMULPS       Z1, Z2, Z2
-	VFMADD213PS  Z1, Z2, Z3
-	VADDPS       Z1, Z1, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VFNMADD231PS c3f317218<>+0(SB), Z5, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z5, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z6
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z6
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z6
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z6
-	VADDPS       c3f800000<>+0(SB), Z6, Z6
-	VPSRAD       $0x01, Z4, Z2
-	VPSUBD       Z2, Z4, Z4
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VADDPS       Z1, Z1, Z1
+	VMOVUPS      cc1a00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z4
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z4
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z4
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z4
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z6, Z6
-	VPADDD       c0000007f<>+0(SB), Z4, Z4
-	VPSLLD       $0x17, Z4, Z4
-	VMULPS       Z4, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z6, Z6
-	VMOVUPS      c40000000<>+0(SB), Z4
-	VDIVPS       Z6, Z4, Z6
-	VSUBPS       Z6, Z2, Z6
-	VMOVUPS      c3f200000<>+0(SB), Z2
-	VCMPPS       $0x11, Z2, Z1, K2
-	VBLENDMPS    Z3, Z6, K2, Z3
-	VANDPS       c80000000<>+0(SB), Z0, Z0
-	VORPS        Z0, Z3, Z3
+	VSUBPS       c3f800000<>+0(SB), Z2, Z1
+	VFMADD213PS  Z1, Z2, Z4
+	VADDPS       c40000000<>+0(SB), Z4, Z1
+	VSUBPS       c40000000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z4, Z2
+	VDIVPS       Z1, Z4, Z3
+	VFNMADD231PS Z3, Z1, Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VFMADD231PS  c3f000000<>+0(SB), Z4, Z3
+	VANDPS       c7fffffff<>+0(SB), Z3, Z3
+	VANDPS       c80000000<>+0(SB), Z0, Z4
+	VORPS        Z4, Z3, Z3
 	VMOVUPS      Z3, K1, (CX)
 
 tanhAVX512_done:
@@ -3601,61 +3605,74 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-24
 geluAVX512_loop:
 	VMOVUPS      (DX), Z0
 	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VFMADD231PS  c3e90d0c3<>+0(SB), Z1, Z2
-	VMOVUPS      c3f800000<>+0(SB), Z3
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      cbcea987b<>+0(SB), Z4
-	VFMADD213PS  c3e457396<>+0(SB), Z2, Z4
-	VFMADD213PS  cbef927f2<>+0(SB), Z2, Z4
-	VFMADD213PS  c3f07fed9<>+0(SB), Z2, Z4
-	VFMADD213PS  cbe8ab70d<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e879ddc<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e0753cf<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e5b894a<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e666a66<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e671edd<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z4, Z4
 	VMOVUPS      c41700000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z2
-	VMOVAPS      Z2, Z7
-	VFMSUB231PS  Z1, Z1, Z7
-	VMULPS       cbf000000<>+0(SB), Z7, Z7
+	VMOVAPS      Z2, Z5
+	VFMSUB231PS  Z1, Z1, Z5
+	VMULPS       cbf000000<>+0(SB), Z5, Z5
 	VMULPS       cbf000000<>+0(SB), Z2, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z1
-	VMINPS       Z2, Z1, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z8
-	VFNMADD231PS c3f317218<>+0(SB), Z8, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z8, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z9
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z9
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z9
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z9
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z9
-	VMULPS       Z2, Z2, Z8
-	VFMADD213PS  Z2, Z8, Z9
-	VADDPS       c3f800000<>+0(SB), Z9, Z9
-	VPSRAD       $0x01, Z1, Z2
-	VPSUBD       Z2, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z2, Z2
-	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z9, Z9
+	VMOVUPS      c4b400000<>+0(SB), Z6
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z6
+	VSUBPS       c4b400000<>+0(SB), Z6, Z7
+	VPSUBD       c4b400000<>+0(SB), Z6, Z6
+	VFNMADD231PS c3f317218<>+0(SB), Z7, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z7, Z2
+	VADDPS       Z5, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z2, Z7
+	VFMADD213PS  Z2, Z7, Z5
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z7, Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VMOVUPS      c3f800000<>+0(SB), Z9
+	VDIVPS       Z2, Z8, Z8
+	VFNMADD231PS Z8, Z2, Z9
+	VFNMADD231PS Z8, Z7, Z9
+	VSUBPS       c3f100000<>+0(SB), Z8, Z2
+	VFMADD231PS  Z9, Z8, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z7
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z7
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z7
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z7
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z7
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z7
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z7
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VMOVUPS      c3e77ad2d<>+0(SB), Z11
+	VFMADD231PS  Z2, Z7, Z10
+	VSUBPS       Z10, Z11, Z11
+	VFMADD231PS  Z2, Z7, Z11
+	VMULPS       Z10, Z8, Z2
+	VMOVAPS      Z2, Z7
+	VFMSUB231PS  Z8, Z10, Z7
+	VFMADD231PS  Z9, Z2, Z7
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z5, Z2, Z7
+	VADDPS       Z7, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VPSRAD       $0x01, Z6, Z1
+	VPSUBD       Z1, Z6, Z6
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z9, Z9
-	VFMADD231PS  Z7, Z9, Z9
-	VMULPS       Z9, Z4, Z4
-	VMULPS       c3f000000<>+0(SB), Z4, Z4
-	VSUBPS       Z4, Z3, Z1
-	VPXORD       Z5, Z5, Z5
-	VCMPPS       $0x11, Z5, Z0, K1
-	VBLENDMPS    Z4, Z1, K1, Z1
-	VMULPS       Z0, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z6, Z6
+	VMULPS       Z1, Z2, Z2
+	VMULPS       Z6, Z2, Z2
+	VMOVUPS      c80000000<>+0(SB), Z1
+	VPXORD       Z3, Z3, Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VBLENDMPS    Z1, Z0, K1, Z1
+	VSUBPS       Z2, Z1, Z1
 	VMOVUPS      Z1, (CX)
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
@@ -3670,61 +3687,74 @@ geluAVX512_rest:
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z0
 	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VFMADD231PS  c3e90d0c3<>+0(SB), Z1, Z2
-	VMOVUPS      c3f800000<>+0(SB), Z3
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      cbcea987b<>+0(SB), Z4
-	VFMADD213PS  c3e457396<>+0(SB), Z2, Z4
-	VFMADD213PS  cbef927f2<>+0(SB), Z2, Z4
-	VFMADD213PS  c3f07fed9<>+0(SB), Z2, Z4
-	VFMADD213PS  cbe8ab70d<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e879ddc<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e0753cf<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e5b894a<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e666a66<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e671edd<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z4, Z4
 	VMOVUPS      c41700000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z2
-	VMOVAPS      Z2, Z5
-	VFMSUB231PS  Z1, Z1, Z5
-	VMULPS       cbf000000<>+0(SB), Z5, Z5
+	VMOVAPS      Z2, Z3
+	VFMSUB231PS  Z1, Z1, Z3
+	VMULPS       cbf000000<>+0(SB), Z3, Z3
 	VMULPS       cbf000000<>+0(SB), Z2, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z1
-	VMINPS       Z2, Z1, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z7
-	VFNMADD231PS c3f317218<>+0(SB), Z7, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z7, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z8
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z8
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z8
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z8
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z8
-	VMULPS       Z2, Z2, Z7
-	VFMADD213PS  Z2, Z7, Z8
-	VADDPS       c3f800000<>+0(SB), Z8, Z8
-	VPSRAD       $0x01, Z1, Z2
-	VPSUBD       Z2, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z2, Z2
-	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z8, Z8
+	VMOVUPS      c4b400000<>+0(SB), Z5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z5
+	VSUBPS       c4b400000<>+0(SB), Z5, Z6
+	VPSUBD       c4b400000<>+0(SB), Z5, Z5
+	VFNMADD231PS c3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z6, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z2, Z6
+	VFMADD213PS  Z2, Z6, Z3
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z6, Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VDIVPS       Z2, Z7, Z7
+	VFNMADD231PS Z7, Z2, Z8
+	VFNMADD231PS Z7, Z6, Z8
+	VSUBPS       c3f100000<>+0(SB), Z7, Z2
+	VFMADD231PS  Z8, Z7, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z6
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z6
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z6
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z6
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z6
+	VMOVUPS      c3e77ad2d<>+0(SB), Z9
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VFMADD231PS  Z2, Z6, Z9
+	VSUBPS       Z9, Z10, Z10
+	VFMADD231PS  Z2, Z6, Z10
+	VMULPS       Z9, Z7, Z2
+	VMOVAPS      Z2, Z6
+	VFMSUB231PS  Z7, Z9, Z6
+	VFMADD231PS  Z8, Z2, Z6
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z3, Z2, Z6
+	VADDPS       Z6, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VPSRAD       $0x01, Z5, Z1
+	VPSUBD       Z1, Z5, Z5
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z8, Z8
-	VFMADD231PS  Z5, Z8, Z8
-	VMULPS       Z8, Z4, Z4
-	VMULPS       c3f000000<>+0(SB), Z4, Z4
-	VSUBPS       Z4, Z3, Z1
-	VPXORD       Z6, Z6, Z6
-	VCMPPS       $0x11, Z6, Z0, K2
-	VBLENDMPS    Z4, Z1, K2, Z1
-	VMULPS       Z0, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z5, Z5
+	VPSLLD       $0x17, Z5, Z5
+	VMULPS       Z1, Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VMOVUPS      c80000000<>+0(SB), Z1
+	VPXORD       Z4, Z4, Z4
+	VCMPPS       $0x11, Z4, Z0, K2
+	VBLENDMPS    Z1, Z0, K2, Z1
+	VSUBPS       Z2, Z1, Z1
 	VMOVUPS      Z1, K1, (CX)
 
 geluAVX512_done:
@@ -3741,101 +3771,99 @@ TEXT ·logAVX512(SB), NOSPLIT, $0-24
 	JLT  logAVX512_rest
 
 logAVX512_loop:
-	VMOVUPS      (DX), Z0
-	VPXORD       Z1, Z1, Z1
-	VMOVUPS      c00800000<>+0(SB), Z4
-	VMULPS       c4b000000<>+0(SB), Z0, Z2
-	VCMPPS       $0x11, Z4, Z0, K1
-	VBLENDMPS    Z2, Z0, K1, Z2
-	VMOVUPS      c41b80000<>+0(SB), Z5
-	VCMPPS       $0x11, Z4, Z0, K1
-	VBLENDMPS    Z5, Z1, K1, Z3
-	VPSUBD       c3f3504f3<>+0(SB), Z2, Z4
-	VPSRAD       $0x17, Z4, Z4
-	VPSLLD       $0x17, Z4, Z5
-	VPSUBD       Z5, Z2, Z5
-	VCVTDQ2PS    Z4, Z4
-	VSUBPS       Z3, Z4, Z4
-	VSUBPS       c3f800000<>+0(SB), Z5, Z5
-	VMOVUPS      c3d8a3188<>+0(SB), Z2
-	VFMADD213PS  cbdef27d0<>+0(SB), Z5, Z2
-	VFMADD213PS  c3df37b04<>+0(SB), Z5, Z2
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Z5, Z2
-	VFMADD213PS  c3e119b71<>+0(SB), Z5, Z2
-	VFMADD213PS  cbe2aae2d<>+0(SB), Z5, Z2
-	VFMADD213PS  c3e4cd25e<>+0(SB), Z5, Z2
-	VFMADD213PS  cbe800003<>+0(SB), Z5, Z2
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Z5, Z2
-	VMULPS       Z5, Z5, Z8
-	VMULPS       Z5, Z2, Z2
-	VMULPS       Z8, Z2, Z2
-	VFMADD231PS  cb102e308<>+0(SB), Z4, Z2
-	VFNMADD231PS c3f000000<>+0(SB), Z8, Z2
-	VADDPS       Z5, Z2, Z2
-	VFMADD231PS  c3f317218<>+0(SB), Z4, Z2
-	VMOVUPS      c7f800000<>+0(SB), Z4
-	VCMPPS       $0x11, Z4, Z0, K1
-	VBLENDMPS    Z2, Z0, K1, Z2
-	VMOVUPS      cff800000<>+0(SB), Z4
-	VCMPPS       $0x04, Z1, Z0, K1
-	VBLENDMPS    Z2, Z4, K1, Z2
-	VMOVUPS      c7fc00000<>+0(SB), Z4
-	VCMPPS       $0x11, Z1, Z0, K1
-	VBLENDMPS    Z4, Z2, K1, Z2
-	VMOVUPS      Z2, (CX)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	SUBQ         $0x10, AX
-	JGE          logAVX512_loop
+	VMOVUPS     (DX), Z0
+	VPXORD      Z1, Z1, Z1
+	VMOVUPS     c00800000<>+0(SB), Z3
+	VMOVUPS     c41b80000<>+0(SB), Z4
+	VMULPS      c4b000000<>+0(SB), Z0, Z2
+	VCMPPS      $0x11, Z3, Z0, K1
+	VBLENDMPS   Z2, Z0, K1, Z2
+	VCMPPS      $0x11, Z3, Z0, K1
+	VBLENDMPS   Z4, Z1, K1, Z4
+	VPSUBD      c3f3504f3<>+0(SB), Z2, Z3
+	VPSRAD      $0x17, Z3, Z3
+	VPSLLD      $0x17, Z3, Z5
+	VPSUBD      Z5, Z2, Z5
+	VSUBPS      c3f800000<>+0(SB), Z5, Z5
+	VCVTDQ2PS   Z3, Z3
+	VSUBPS      Z4, Z3, Z3
+	VMOVUPS     c3d8a312c<>+0(SB), Z2
+	VFMADD213PS cbdef2786<>+0(SB), Z5, Z2
+	VFMADD213PS c3df37b0a<>+0(SB), Z5, Z2
+	VFMADD213PS cbdfe0fc5<>+0(SB), Z5, Z2
+	VFMADD213PS c3e119b72<>+0(SB), Z5, Z2
+	VFMADD213PS cbe2aae2c<>+0(SB), Z5, Z2
+	VFMADD213PS c3e4cd25e<>+0(SB), Z5, Z2
+	VFMADD213PS cbe800003<>+0(SB), Z5, Z2
+	VFMADD213PS c3eaaaaa4<>+0(SB), Z5, Z2
+	VFMADD213PS cbf000000<>+0(SB), Z5, Z2
+	VMULPS      Z5, Z5, Z4
+	VMULPS      Z4, Z2, Z2
+	VFMADD231PS cb102e308<>+0(SB), Z3, Z2
+	VADDPS      Z5, Z2, Z2
+	VFMADD231PS c3f317218<>+0(SB), Z3, Z2
+	VMOVUPS     c7f800000<>+0(SB), Z3
+	VMOVUPS     cff800000<>+0(SB), Z4
+	VMOVUPS     c7fc00000<>+0(SB), Z5
+	VCMPPS      $0x11, Z3, Z0, K1
+	VBLENDMPS   Z2, Z0, K1, Z2
+	VCMPPS      $0x04, Z1, Z0, K1
+	VBLENDMPS   Z2, Z4, K1, Z2
+	VCMPPS      $0x11, Z1, Z0, K1
+	VBLENDMPS   Z5, Z2, K1, Z2
+	VMOVUPS     Z2, (CX)
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, AX
+	JGE         logAVX512_loop
 
 logAVX512_rest:
-	ADDQ         $0x10, AX
-	JZ           logAVX512_done
-	MOVQ         $-1, BX
-	BZHIQ        AX, BX, BX
-	KMOVW        BX, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VPXORD       Z6, Z6, Z6
-	VMOVUPS      c00800000<>+0(SB), Z2
-	VMULPS       c4b000000<>+0(SB), Z0, Z1
-	VCMPPS       $0x11, Z2, Z0, K2
-	VBLENDMPS    Z1, Z0, K2, Z1
-	VMOVUPS      c41b80000<>+0(SB), Z3
-	VCMPPS       $0x11, Z2, Z0, K2
-	VBLENDMPS    Z3, Z6, K2, Z7
-	VPSUBD       c3f3504f3<>+0(SB), Z1, Z2
-	VPSRAD       $0x17, Z2, Z2
-	VPSLLD       $0x17, Z2, Z3
-	VPSUBD       Z3, Z1, Z3
-	VCVTDQ2PS    Z2, Z2
-	VSUBPS       Z7, Z2, Z2
-	VSUBPS       c3f800000<>+0(SB), Z3, Z3
-	VMOVUPS      c3d8a3188<>+0(SB), Z1
-	VFMADD213PS  cbdef27d0<>+0(SB), Z3, Z1
-	VFMADD213PS  c3df37b04<>+0(SB), Z3, Z1
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Z3, Z1
-	VFMADD213PS  c3e119b71<>+0(SB), Z3, Z1
-	VFMADD213PS  cbe2aae2d<>+0(SB), Z3, Z1
-	VFMADD213PS  c3e4cd25e<>+0(SB), Z3, Z1
-	VFMADD213PS  cbe800003<>+0(SB), Z3, Z1
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Z3, Z1
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z4, Z1, Z1
-	VFMADD231PS  cb102e308<>+0(SB), Z2, Z1
-	VFNMADD231PS c3f000000<>+0(SB), Z4, Z1
-	VADDPS       Z3, Z1, Z1
-	VFMADD231PS  c3f317218<>+0(SB), Z2, Z1
-	VMOVUPS      c7f800000<>+0(SB), Z2
-	VCMPPS       $0x11, Z2, Z0, K2
-	VBLENDMPS    Z1, Z0, K2, Z1
-	VMOVUPS      cff800000<>+0(SB), Z2
-	VCMPPS       $0x04, Z6, Z0, K2
-	VBLENDMPS    Z1, Z2, K2, Z1
-	VMOVUPS      c7fc00000<>+0(SB), Z2
-	VCMPPS       $0x11, Z6, Z0, K2
-	VBLENDMPS    Z2, Z1, K2, Z1
-	VMOVUPS      Z1, K1, (CX)
+	ADDQ        $0x10, AX
+	JZ          logAVX512_done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VPXORD      Z6, Z6, Z6
+	VMOVUPS     c00800000<>+0(SB), Z2
+	VMOVUPS     c41b80000<>+0(SB), Z3
+	VMULPS      c4b000000<>+0(SB), Z0, Z1
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z1, Z0, K2, Z1
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z3, Z6, K2, Z3
+	VPSUBD      c3f3504f3<>+0(SB), Z1, Z2
+	VPSRAD      $0x17, Z2, Z2
+	VPSLLD      $0x17, Z2, Z4
+	VPSUBD      Z4, Z1, Z4
+	VSUBPS      c3f800000<>+0(SB), Z4, Z4
+	VCVTDQ2PS   Z2, Z2
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS     c3d8a312c<>+0(SB), Z1
+	VFMADD213PS cbdef2786<>+0(SB), Z4, Z1
+	VFMADD213PS c3df37b0a<>+0(SB), Z4, Z1
+	VFMADD213PS cbdfe0fc5<>+0(SB), Z4, Z1
+	VFMADD213PS c3e119b72<>+0(SB), Z4, Z1
+	VFMADD213PS cbe2aae2c<>+0(SB), Z4, Z1
+	VFMADD213PS c3e4cd25e<>+0(SB), Z4, Z1
+	VFMADD213PS cbe800003<>+0(SB), Z4, Z1
+	VFMADD213PS c3eaaaaa4<>+0(SB), Z4, Z1
+	VFMADD213PS cbf000000<>+0(SB), Z4, Z1
+	VMULPS      Z4, Z4, Z3
+	VMULPS      Z3, Z1, Z1
+	VFMADD231PS cb102e308<>+0(SB), Z2, Z1
+	VADDPS      Z4, Z1, Z1
+	VFMADD231PS c3f317218<>+0(SB), Z2, Z1
+	VMOVUPS     c7f800000<>+0(SB), Z2
+	VMOVUPS     cff800000<>+0(SB), Z3
+	VMOVUPS     c7fc00000<>+0(SB), Z4
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z1, Z0, K2, Z1
+	VCMPPS      $0x04, Z6, Z0, K2
+	VBLENDMPS   Z1, Z3, K2, Z1
+	VCMPPS      $0x11, Z6, Z0, K2
+	VBLENDMPS   Z4, Z1, K2, Z1
+	VMOVUPS     Z1, K1, (CX)
 
 logAVX512_done:
 	VZEROUPPER
