@@ -89,13 +89,12 @@ multiplyAVX2_done:
 	RET
 
 // func scaleAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS s0+24(FP), Y0
 	SUBQ         $0x08, AX
 	JLT          scaleAVX2_rest
 
@@ -197,12 +196,11 @@ maskPositiveAVX2_done:
 	RET
 
 // func decayAVX2(n int, p0 *float32, s0 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·decayAVX2(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
-	MOVSS        s0+16(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS s0+16(FP), Y0
 	SUBQ         $0x08, AX
 	JLT          decayAVX2_rest
 
@@ -231,13 +229,12 @@ decayAVX2_done:
 	RET
 
 // func descendAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·descendAVX2(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS s0+24(FP), Y0
 	SUBQ         $0x08, AX
 	JLT          descendAVX2_rest
 
@@ -269,16 +266,14 @@ descendAVX2_done:
 	RET
 
 // func momentumAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·momentumAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
 	SUBQ         $0x08, AX
 	JLT          momentumAVX2_rest
 
@@ -319,16 +314,14 @@ momentumAVX2_done:
 	RET
 
 // func nesterovAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·nesterovAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
 	SUBQ         $0x08, AX
 	JLT          nesterovAVX2_rest
 
@@ -373,21 +366,17 @@ nesterovAVX2_done:
 	RET
 
 // func adamAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·adamAVX2(SB), NOSPLIT, $0-56
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Y3
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
 	SUBQ         $0x08, AX
 	JLT          adamAVX2_rest
 
@@ -449,7 +438,7 @@ adamAVX2_done:
 	RET
 
 // func amsgradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·amsgradAVX2(SB), NOSPLIT, $0-64
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
@@ -457,14 +446,10 @@ TEXT ·amsgradAVX2(SB), NOSPLIT, $0-64
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
 	MOVQ         p4+40(FP), DI
-	MOVSS        s0+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+52(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+56(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+60(FP), X3
-	VBROADCASTSS X3, Y3
+	VBROADCASTSS s0+48(FP), Y0
+	VBROADCASTSS s1+52(FP), Y1
+	VBROADCASTSS s2+56(FP), Y2
+	VBROADCASTSS s3+60(FP), Y3
 	SUBQ         $0x08, AX
 	JLT          amsgradAVX2_rest
 
@@ -533,27 +518,20 @@ amsgradAVX2_done:
 	RET
 
 // func nadamAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·nadamAVX2(SB), NOSPLIT, $0-68
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Y3
-	MOVSS        s4+56(FP), X4
-	VBROADCASTSS X4, Y4
-	MOVSS        s5+60(FP), X5
-	VBROADCASTSS X5, Y5
-	MOVSS        s6+64(FP), X6
-	VBROADCASTSS X6, Y6
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
+	VBROADCASTSS s4+56(FP), Y4
+	VBROADCASTSS s5+60(FP), Y5
+	VBROADCASTSS s6+64(FP), Y6
 	SUBQ         $0x08, AX
 	JLT          nadamAVX2_rest
 
@@ -623,20 +601,16 @@ nadamAVX2_done:
 	RET
 
 // func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·rmspropAVX2(SB), NOSPLIT, $0-48
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Y3
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
+	VBROADCASTSS s2+40(FP), Y2
+	VBROADCASTSS s3+44(FP), Y3
 	SUBQ         $0x08, AX
 	JLT          rmspropAVX2_rest
 
@@ -687,16 +661,14 @@ rmspropAVX2_done:
 	RET
 
 // func adagradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·adagradAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
 	SUBQ         $0x08, AX
 	JLT          adagradAVX2_rest
 
@@ -743,22 +715,17 @@ adagradAVX2_done:
 	RET
 
 // func lionAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·lionAVX2(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Y3
-	MOVSS        s4+48(FP), X4
-	VBROADCASTSS X4, Y4
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
+	VBROADCASTSS s2+40(FP), Y2
+	VBROADCASTSS s3+44(FP), Y3
+	VBROADCASTSS s4+48(FP), Y4
 	SUBQ         $0x08, AX
 	JLT          lionAVX2_rest
 
@@ -1133,13 +1100,12 @@ DATA c0000007f<>+60(SB)/4, $0x0000007f
 GLOBL c0000007f<>(SB), RODATA|NOPTR, $64
 
 // func expShiftedAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3
 TEXT ·expShiftedAVX2(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS s0+24(FP), Y0
 	SUBQ         $0x08, AX
 	JLT          expShiftedAVX2_rest
 
@@ -2480,13 +2446,12 @@ multiplyAVX512_done:
 	RET
 
 // func scaleAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS s0+24(FP), Z0
 	SUBQ         $0x10, AX
 	JLT          scaleAVX512_rest
 
@@ -2588,12 +2553,11 @@ maskPositiveAVX512_done:
 	RET
 
 // func decayAVX512(n int, p0 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·decayAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
-	MOVSS        s0+16(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS s0+16(FP), Z0
 	SUBQ         $0x10, AX
 	JLT          decayAVX512_rest
 
@@ -2622,13 +2586,12 @@ decayAVX512_done:
 	RET
 
 // func descendAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·descendAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS s0+24(FP), Z0
 	SUBQ         $0x10, AX
 	JLT          descendAVX512_rest
 
@@ -2660,16 +2623,14 @@ descendAVX512_done:
 	RET
 
 // func momentumAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·momentumAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
 	SUBQ         $0x10, AX
 	JLT          momentumAVX512_rest
 
@@ -2710,16 +2671,14 @@ momentumAVX512_done:
 	RET
 
 // func nesterovAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·nesterovAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
 	SUBQ         $0x10, AX
 	JLT          nesterovAVX512_rest
 
@@ -2764,21 +2723,17 @@ nesterovAVX512_done:
 	RET
 
 // func adamAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·adamAVX512(SB), NOSPLIT, $0-56
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Z3
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
 	SUBQ         $0x10, AX
 	JLT          adamAVX512_rest
 
@@ -2840,7 +2795,7 @@ adamAVX512_done:
 	RET
 
 // func amsgradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·amsgradAVX512(SB), NOSPLIT, $0-64
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
@@ -2848,14 +2803,10 @@ TEXT ·amsgradAVX512(SB), NOSPLIT, $0-64
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
 	MOVQ         p4+40(FP), DI
-	MOVSS        s0+48(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+52(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+56(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+60(FP), X3
-	VBROADCASTSS X3, Z3
+	VBROADCASTSS s0+48(FP), Z0
+	VBROADCASTSS s1+52(FP), Z1
+	VBROADCASTSS s2+56(FP), Z2
+	VBROADCASTSS s3+60(FP), Z3
 	SUBQ         $0x10, AX
 	JLT          amsgradAVX512_rest
 
@@ -2924,27 +2875,20 @@ amsgradAVX512_done:
 	RET
 
 // func nadamAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·nadamAVX512(SB), NOSPLIT, $0-68
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Z3
-	MOVSS        s4+56(FP), X4
-	VBROADCASTSS X4, Z4
-	MOVSS        s5+60(FP), X5
-	VBROADCASTSS X5, Z5
-	MOVSS        s6+64(FP), X6
-	VBROADCASTSS X6, Z6
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
+	VBROADCASTSS s4+56(FP), Z4
+	VBROADCASTSS s5+60(FP), Z5
+	VBROADCASTSS s6+64(FP), Z6
 	SUBQ         $0x10, AX
 	JLT          nadamAVX512_rest
 
@@ -3014,20 +2958,16 @@ nadamAVX512_done:
 	RET
 
 // func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·rmspropAVX512(SB), NOSPLIT, $0-48
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Z3
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
+	VBROADCASTSS s2+40(FP), Z2
+	VBROADCASTSS s3+44(FP), Z3
 	SUBQ         $0x10, AX
 	JLT          rmspropAVX512_rest
 
@@ -3078,16 +3018,14 @@ rmspropAVX512_done:
 	RET
 
 // func adagradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·adagradAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
 	SUBQ         $0x10, AX
 	JLT          adagradAVX512_rest
 
@@ -3134,22 +3072,17 @@ adagradAVX512_done:
 	RET
 
 // func lionAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·lionAVX512(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Z3
-	MOVSS        s4+48(FP), X4
-	VBROADCASTSS X4, Z4
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
+	VBROADCASTSS s2+40(FP), Z2
+	VBROADCASTSS s3+44(FP), Z3
+	VBROADCASTSS s4+48(FP), Z4
 	SUBQ         $0x10, AX
 	JLT          lionAVX512_rest
 
@@ -3290,13 +3223,12 @@ expAVX512_done:
 	RET
 
 // func expShiftedAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·expShiftedAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS s0+24(FP), Z0
 	SUBQ         $0x10, AX
 	JLT          expShiftedAVX512_rest
 

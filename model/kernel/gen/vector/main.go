@@ -81,7 +81,7 @@ func each(m machine.Machine, c constants, name string, pointers, scalars int, bo
 	}
 	for i := range scalars {
 		v := m.Vector()
-		VBROADCASTSS(Load(Param(fmt.Sprintf("s%d", i)), XMM()), v)
+		VBROADCASTSS(address(fmt.Sprintf("s%d", i)), v) // not Load: no SSE instructions among those of AVX
 		l.scalars = append(l.scalars, v)
 	}
 	lanes := uint64(m.Lanes())
@@ -103,6 +103,15 @@ func each(m machine.Machine, c constants, name string, pointers, scalars int, bo
 	Label(name + "_done")
 	VZEROUPPER()
 	RET()
+}
+
+// address returns where a parameter is.
+func address(name string) Mem {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
 }
 
 // arithmetic writes the loops of one or two operations.
