@@ -105,7 +105,7 @@ func (s shape) operands(r *rand.Rand) (a, b, c View, e Epilogue) {
 // firstDifference returns the first place where a and b differ, -1 if there is none.
 func firstDifference(a, b []float32) int {
 	for i := range a {
-		if a[i] != b[i] && (a[i] == a[i] || b[i] == b[i]) {
+		if !same(a[i], b[i]) {
 			return i
 		}
 	}

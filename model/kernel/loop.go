@@ -7,8 +7,11 @@ type loops struct {
 	scale                         func(n int, y, x *float32, alpha float32)
 	maskPositive                  func(n int, dx, dy, y *float32)
 	exp, sigmoid, tanh, gelu, log func(n int, y, x *float32)
-	expShifted                    func(n int, y, x *float32, shift float32)
 	finite                        func(n int, x *float32) int
+	sum, squares                  func(n int, x *float32) float64
+	max                           func(n int, x *float32) float32
+	sumColumns                    func(cols, rows int, y, x *float32)
+	softmax                       func(rows, cols int, y, x *float32, sums *float64)
 	decay                         func(n int, x *float32, factor float32)
 	descend                       func(n int, x, g *float32, rate float32)
 	momentum, nesterov            func(n int, x, m, g *float32, rate, momentum float32)

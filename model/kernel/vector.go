@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 // Fill sets all of y to v.
 func Fill(y []float32, v float32) {
 	for i := range y {
@@ -47,50 +45,7 @@ func Multiply(y, x []float32) {
 	}
 }
 
-// Sum returns the sum of x in ascending order, accumulated in float64.
-func Sum(x []float32) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += float64(v)
-	}
-	return sum
-}
-
-// Max returns the largest of x, which must not be empty; NaN if there is one.
-func Max(x []float32) float32 {
-	largest := x[0]
-	for _, v := range x[1:] {
-		largest = max(largest, v)
-	}
-	return largest
-}
-
-// Finite reports whether no number of x is NaN or infinite.
-func Finite(x []float32) bool {
-	if len(x) == 0 {
-		return true
-	}
-	if l := active.loops(); l != nil {
-		return l.finite(len(x), &x[0]) == 0
-	}
-	const exponent, one = 0x7f800000, 0x00800000 // adding one to an exponent of all ones carries into the sign
-	var carry uint32
-	for _, v := range x {
-		carry |= math.Float32bits(v)&exponent + one
-	}
-	return carry>>31 == 0
-}
-
-// SumColumns sets y to the sums of the columns of x, (rows, len(y)), in ascending
-// order of the rows.
-func SumColumns(y, x []float32, rows int) {
-	clear(y)
-	for r := range rows {
-		Add(y, x[r*len(y):][:len(y)])
-	}
-}
-
-// ReLU sets y to max(x, 0). NaN stays NaN.
+// ReLU sets y to x, to 0 where that is negative. NaN and -0 stay.
 func ReLU(y, x []float32) {
 	if l := active.loops(); l != nil {
 		one(l.relu, y, x)
@@ -98,7 +53,10 @@ func ReLU(y, x []float32) {
 	}
 	y = y[:len(x)]
 	for i, v := range x {
-		y[i] = max(v, 0)
+		if v < 0 {
+			v = 0
+		}
+		y[i] = v
 	}
 }
 

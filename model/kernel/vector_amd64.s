@@ -1099,143 +1099,6 @@ DATA c0000007f<>+56(SB)/4, $0x0000007f
 DATA c0000007f<>+60(SB)/4, $0x0000007f
 GLOBL c0000007f<>(SB), RODATA|NOPTR, $64
 
-// func expShiftedAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX2, FMA3
-TEXT ·expShiftedAVX2(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         p0+8(FP), CX
-	MOVQ         p1+16(FP), DX
-	VBROADCASTSS s0+24(FP), Y0
-	SUBQ         $0x08, AX
-	JLT          expShiftedAVX2_rest
-
-expShiftedAVX2_loop:
-	VMOVUPS      (DX), Y1
-	VSUBPS       Y0, Y1, Y2
-	VSUBPS       Y1, Y2, Y3
-	VSUBPS       Y3, Y2, Y4
-	VSUBPS       Y4, Y1, Y4
-	VADDPS       Y0, Y3, Y3
-	VSUBPS       Y3, Y4, Y4
-	VMOVUPS      c3f800000<>+0(SB), Y1
-	VMINPS       Y1, Y4, Y4
-	VMOVUPS      cbf800000<>+0(SB), Y1
-	VMAXPS       Y4, Y1, Y4
-	VMOVUPS      cc2d40000<>+0(SB), Y1
-	VMAXPS       Y2, Y1, Y2
-	VMOVUPS      c4b400000<>+0(SB), Y1
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y1
-	VSUBPS       c4b400000<>+0(SB), Y1, Y3
-	VPSUBD       c4b400000<>+0(SB), Y1, Y1
-	VFNMADD231PS c3f317218<>+0(SB), Y3, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y3, Y2
-	VADDPS       Y4, Y2, Y2
-	VMOVUPS      c3ab5b693<>+0(SB), Y4
-	VFMADD213PS  c3c091893<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD213PS  Y2, Y3, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VPSRAD       $0x01, Y1, Y2
-	VPSUBD       Y2, Y1, Y1
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       c0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VMOVUPS      Y4, (CX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	SUBQ         $0x08, AX
-	JGE          expShiftedAVX2_loop
-
-expShiftedAVX2_rest:
-	ADDQ         $0x08, AX
-	JZ           expShiftedAVX2_done
-	LEAQ         tail<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y1
-	VMASKMOVPS   (DX), Y1, Y2
-	VSUBPS       Y0, Y2, Y3
-	VSUBPS       Y2, Y3, Y4
-	VSUBPS       Y4, Y3, Y5
-	VSUBPS       Y5, Y2, Y5
-	VADDPS       Y0, Y4, Y4
-	VSUBPS       Y4, Y5, Y5
-	VMOVUPS      c3f800000<>+0(SB), Y0
-	VMINPS       Y0, Y5, Y5
-	VMOVUPS      cbf800000<>+0(SB), Y0
-	VMAXPS       Y5, Y0, Y5
-	VMOVUPS      cc2d40000<>+0(SB), Y0
-	VMAXPS       Y3, Y0, Y3
-	VMOVUPS      c4b400000<>+0(SB), Y0
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y0
-	VSUBPS       c4b400000<>+0(SB), Y0, Y2
-	VPSUBD       c4b400000<>+0(SB), Y0, Y0
-	VFNMADD231PS c3f317218<>+0(SB), Y2, Y3
-	VFNMADD231PS cb102e308<>+0(SB), Y2, Y3
-	VADDPS       Y5, Y3, Y3
-	VMOVUPS      c3ab5b693<>+0(SB), Y4
-	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
-	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y2
-	VFMADD213PS  Y3, Y2, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VPSRAD       $0x01, Y0, Y2
-	VPSUBD       Y2, Y0, Y0
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       c0000007f<>+0(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VMASKMOVPS   Y4, Y1, (CX)
-
-expShiftedAVX2_done:
-	VZEROUPPER
-	RET
-
-DATA cbf800000<>+0(SB)/4, $0xbf800000
-DATA cbf800000<>+4(SB)/4, $0xbf800000
-DATA cbf800000<>+8(SB)/4, $0xbf800000
-DATA cbf800000<>+12(SB)/4, $0xbf800000
-DATA cbf800000<>+16(SB)/4, $0xbf800000
-DATA cbf800000<>+20(SB)/4, $0xbf800000
-DATA cbf800000<>+24(SB)/4, $0xbf800000
-DATA cbf800000<>+28(SB)/4, $0xbf800000
-DATA cbf800000<>+32(SB)/4, $0xbf800000
-DATA cbf800000<>+36(SB)/4, $0xbf800000
-DATA cbf800000<>+40(SB)/4, $0xbf800000
-DATA cbf800000<>+44(SB)/4, $0xbf800000
-DATA cbf800000<>+48(SB)/4, $0xbf800000
-DATA cbf800000<>+52(SB)/4, $0xbf800000
-DATA cbf800000<>+56(SB)/4, $0xbf800000
-DATA cbf800000<>+60(SB)/4, $0xbf800000
-GLOBL cbf800000<>(SB), RODATA|NOPTR, $64
-
-DATA cc2d40000<>+0(SB)/4, $0xc2d40000
-DATA cc2d40000<>+4(SB)/4, $0xc2d40000
-DATA cc2d40000<>+8(SB)/4, $0xc2d40000
-DATA cc2d40000<>+12(SB)/4, $0xc2d40000
-DATA cc2d40000<>+16(SB)/4, $0xc2d40000
-DATA cc2d40000<>+20(SB)/4, $0xc2d40000
-DATA cc2d40000<>+24(SB)/4, $0xc2d40000
-DATA cc2d40000<>+28(SB)/4, $0xc2d40000
-DATA cc2d40000<>+32(SB)/4, $0xc2d40000
-DATA cc2d40000<>+36(SB)/4, $0xc2d40000
-DATA cc2d40000<>+40(SB)/4, $0xc2d40000
-DATA cc2d40000<>+44(SB)/4, $0xc2d40000
-DATA cc2d40000<>+48(SB)/4, $0xc2d40000
-DATA cc2d40000<>+52(SB)/4, $0xc2d40000
-DATA cc2d40000<>+56(SB)/4, $0xc2d40000
-DATA cc2d40000<>+60(SB)/4, $0xc2d40000
-GLOBL cc2d40000<>(SB), RODATA|NOPTR, $64
-
 // func sigmoidAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
@@ -2377,6 +2240,555 @@ finiteAVX2_done:
 	VZEROUPPER
 	RET
 
+// func sumAVX2(n int, x *float32) float64
+// Requires: AVX, SSE2
+TEXT ·sumAVX2(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x10, AX
+	JLT    sumAVX2_rest
+
+sumAVX2_loop:
+	VCVTPS2PD (CX), Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(CX), Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(CX), Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x40, CX
+	SUBQ      $0x10, AX
+	JGE       sumAVX2_loop
+
+sumAVX2_rest:
+	ADDQ         $0x10, AX
+	JZ           sumAVX2_fold
+	CMPQ         AX, $0x08
+	JLE          sumAVX2_short
+	VCVTPS2PD    (CX), Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    16(CX), Y4
+	VADDPD       Y4, Y1, Y1
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x00000008, AX
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y3, Y3
+	JMP          sumAVX2_fold
+
+sumAVX2_short:
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y1, Y1
+
+sumAVX2_fold:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func squaresAVX2(n int, x *float32) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x10, AX
+	JLT    squaresAVX2_rest
+
+squaresAVX2_loop:
+	VCVTPS2PD   (CX), Y4
+	VFMADD231PD Y4, Y4, Y0
+	VCVTPS2PD   16(CX), Y4
+	VFMADD231PD Y4, Y4, Y1
+	VCVTPS2PD   32(CX), Y4
+	VFMADD231PD Y4, Y4, Y2
+	VCVTPS2PD   48(CX), Y4
+	VFMADD231PD Y4, Y4, Y3
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, AX
+	JGE         squaresAVX2_loop
+
+squaresAVX2_rest:
+	ADDQ         $0x10, AX
+	JZ           squaresAVX2_fold
+	CMPQ         AX, $0x08
+	JLE          squaresAVX2_short
+	VCVTPS2PD    (CX), Y4
+	VFMADD231PD  Y4, Y4, Y0
+	VCVTPS2PD    16(CX), Y4
+	VFMADD231PD  Y4, Y4, Y1
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x00000008, AX
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y2
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y3
+	JMP          squaresAVX2_fold
+
+squaresAVX2_short:
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y0
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y1
+
+squaresAVX2_fold:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func maxAVX2(n int, x *float32) float32
+// Requires: AVX, SSE
+TEXT ·maxAVX2(SB), NOSPLIT, $0-20
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	VMOVUPS cff800000<>+0(SB), Y0
+	VMOVAPS Y0, Y1
+	SUBQ    $0x08, AX
+	JLT     maxAVX2_rest
+
+maxAVX2_loop:
+	VMOVUPS   (CX), Y2
+	VMAXPS    Y2, Y1, Y2
+	VCMPPS    $0x03, Y1, Y1, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+	ADDQ      $0x20, CX
+	SUBQ      $0x08, AX
+	JGE       maxAVX2_loop
+
+maxAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         maxAVX2_done
+	LEAQ       tail<>+0(SB), DX
+	NEGQ       AX
+	VMOVUPS    32(DX)(AX*4), Y2
+	VMASKMOVPS (CX), Y2, Y3
+	VBLENDVPS  Y2, Y3, Y0, Y3
+	VMAXPS     Y3, Y1, Y3
+	VCMPPS     $0x03, Y1, Y1, Y0
+	VBLENDVPS  Y0, Y1, Y3, Y1
+
+maxAVX2_done:
+	VMOVAPS      Y1, Y0
+	VCMPPS       $0x03, Y0, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	VXORPS       X0, X0, X0
+	VADDSS       X0, X1, X1
+	TESTQ        AX, AX
+	JZ           maxAVX2_number
+	VMOVSS       c7fc00000<>+0(SB), X1
+
+maxAVX2_number:
+	MOVSS X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumColumnsAVX2(cols int, rows int, y *float32, x *float32)
+// Requires: AVX
+TEXT ·sumColumnsAVX2(SB), NOSPLIT, $0-32
+	MOVQ cols+0(FP), AX
+	MOVQ rows+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ AX, SI
+	SHLQ $0x02, SI
+	SUBQ $0x00000020, AX
+	JLT  sumColumnsAVX2_wide_rest
+
+sumColumnsAVX2_wide:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX2_wide_rows:
+	VADDPS  (DI), Y0, Y0
+	VADDPS  32(DI), Y1, Y1
+	VADDPS  64(DI), Y2, Y2
+	VADDPS  96(DI), Y3, Y3
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX2_wide_rows
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, AX
+	JGE     sumColumnsAVX2_wide
+
+sumColumnsAVX2_wide_rest:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  sumColumnsAVX2_narrow_rest
+
+sumColumnsAVX2_narrow:
+	VXORPS Y0, Y0, Y0
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX2_narrow_rows:
+	VADDPS  (DI), Y0, Y0
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX2_narrow_rows
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000008, AX
+	JGE     sumColumnsAVX2_narrow
+
+sumColumnsAVX2_narrow_rest:
+	ADDQ    $0x00000008, AX
+	JZ      sumColumnsAVX2_done
+	LEAQ    tail<>+0(SB), DI
+	NEGQ    AX
+	VMOVUPS 32(DI)(AX*4), Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    BX, DI
+	MOVQ    CX, R8
+
+sumColumnsAVX2_tail_rows:
+	VMASKMOVPS (DI), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	ADDQ       SI, DI
+	DECQ       R8
+	JNZ        sumColumnsAVX2_tail_rows
+	VMASKMOVPS Y1, Y0, (DX)
+
+sumColumnsAVX2_done:
+	VZEROUPPER
+	RET
+
+// func softmaxAVX2(rows int, cols int, y *float32, x *float32, sums *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxAVX2(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), AX
+	MOVQ cols+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ sums+32(FP), SI
+
+softmaxAVX2_row:
+	MOVQ    CX, DI
+	MOVQ    BX, R8
+	VMOVUPS cff800000<>+0(SB), Y0
+	VMOVAPS Y0, Y1
+	SUBQ    $0x08, DI
+	JLT     softmaxAVX2_max_rest
+
+softmaxAVX2_max_loop:
+	VMOVUPS (R8), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    $0x20, R8
+	SUBQ    $0x08, DI
+	JGE     softmaxAVX2_max_loop
+
+softmaxAVX2_max_rest:
+	ADDQ       $0x08, DI
+	JZ         softmaxAVX2_max_done
+	LEAQ       tail<>+0(SB), R9
+	NEGQ       DI
+	VMOVUPS    32(R9)(DI*4), Y2
+	VMASKMOVPS (R8), Y2, Y3
+	VBLENDVPS  Y2, Y3, Y0, Y3
+	VMAXPS     Y3, Y1, Y1
+
+softmaxAVX2_max_done:
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	VBROADCASTSS X1, Y0
+	MOVQ         CX, DI
+	MOVQ         BX, R8
+	MOVQ         DX, R9
+	SUBQ         $0x08, DI
+	JLT          softmaxAVX2_exp_rest
+
+softmaxAVX2_exp_loop:
+	VMOVUPS      (R8), Y1
+	VSUBPS       Y0, Y1, Y2
+	VSUBPS       Y1, Y2, Y3
+	VSUBPS       Y3, Y2, Y4
+	VSUBPS       Y4, Y1, Y4
+	VADDPS       Y0, Y3, Y3
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y1
+	VMINPS       Y1, Y4, Y4
+	VMOVUPS      cbf800000<>+0(SB), Y1
+	VMAXPS       Y4, Y1, Y4
+	VMOVUPS      cc2d40000<>+0(SB), Y1
+	VMAXPS       Y2, Y1, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y1
+	VSUBPS       c4b400000<>+0(SB), Y1, Y3
+	VPSUBD       c4b400000<>+0(SB), Y1, Y1
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y2
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y3
+	VFMADD213PS  Y2, Y3, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y1, Y2
+	VPSUBD       Y2, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (R9)
+	ADDQ         $0x20, R9
+	ADDQ         $0x20, R8
+	SUBQ         $0x08, DI
+	JGE          softmaxAVX2_exp_loop
+
+softmaxAVX2_exp_rest:
+	ADDQ         $0x08, DI
+	JZ           softmaxAVX2_exp_done
+	LEAQ         tail<>+0(SB), R10
+	NEGQ         DI
+	VMOVUPS      32(R10)(DI*4), Y1
+	VMASKMOVPS   (R8), Y1, Y2
+	VSUBPS       Y0, Y2, Y3
+	VSUBPS       Y2, Y3, Y4
+	VSUBPS       Y4, Y3, Y5
+	VSUBPS       Y5, Y2, Y5
+	VADDPS       Y0, Y4, Y4
+	VSUBPS       Y4, Y5, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y5, Y5
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y5, Y0, Y5
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y2
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y2, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y2, Y3
+	VADDPS       Y5, Y3, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y2
+	VFMADD213PS  Y3, Y2, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y0, Y2
+	VPSUBD       Y2, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMASKMOVPS   Y4, Y1, (R9)
+
+softmaxAVX2_exp_done:
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x10, DI
+	JLT    softmaxAVX2_sum_rest
+
+softmaxAVX2_sum_loop:
+	VCVTPS2PD (R8), Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(R8), Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(R8), Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(R8), Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x40, R8
+	SUBQ      $0x10, DI
+	JGE       softmaxAVX2_sum_loop
+
+softmaxAVX2_sum_rest:
+	ADDQ         $0x10, DI
+	JZ           softmaxAVX2_sum_fold
+	CMPQ         DI, $0x08
+	JLE          softmaxAVX2_sum_short
+	VCVTPS2PD    (R8), Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    16(R8), Y4
+	VADDPD       Y4, Y1, Y1
+	ADDQ         $0x00000020, R8
+	SUBQ         $0x00000008, DI
+	LEAQ         tail<>+0(SB), R9
+	NEGQ         DI
+	VMOVUPS      32(R9)(DI*4), Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y3, Y3
+	JMP          softmaxAVX2_sum_fold
+
+softmaxAVX2_sum_short:
+	LEAQ         tail<>+0(SB), R9
+	NEGQ         DI
+	VMOVUPS      32(R9)(DI*4), Y4
+	VMASKMOVPS   (R8), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y1, Y1
+
+softmaxAVX2_sum_fold:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	TESTQ        SI, SI
+	JZ           softmaxAVX2_scale
+	VMOVSD       X0, (SI)
+	ADDQ         $0x08, SI
+
+softmaxAVX2_scale:
+	VMOVSS       c3f800000<>+0(SB), X1
+	VCVTSS2SD    X1, X1, X1
+	VDIVSD       X0, X1, X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         CX, DI
+	MOVQ         DX, R9
+	SUBQ         $0x08, DI
+	JLT          softmaxAVX2_quotient_rest
+
+softmaxAVX2_quotient_loop:
+	VMOVUPS (R9), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (R9)
+	ADDQ    $0x20, R9
+	SUBQ    $0x08, DI
+	JGE     softmaxAVX2_quotient_loop
+
+softmaxAVX2_quotient_rest:
+	ADDQ       $0x08, DI
+	JZ         softmaxAVX2_quotient_done
+	LEAQ       tail<>+0(SB), R8
+	NEGQ       DI
+	VMOVUPS    32(R8)(DI*4), Y1
+	VMASKMOVPS (R9), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (R9)
+
+softmaxAVX2_quotient_done:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DX)(CX*4), DX
+	DECQ AX
+	JNZ  softmaxAVX2_row
+	VZEROUPPER
+	RET
+
+DATA cbf800000<>+0(SB)/4, $0xbf800000
+DATA cbf800000<>+4(SB)/4, $0xbf800000
+DATA cbf800000<>+8(SB)/4, $0xbf800000
+DATA cbf800000<>+12(SB)/4, $0xbf800000
+DATA cbf800000<>+16(SB)/4, $0xbf800000
+DATA cbf800000<>+20(SB)/4, $0xbf800000
+DATA cbf800000<>+24(SB)/4, $0xbf800000
+DATA cbf800000<>+28(SB)/4, $0xbf800000
+DATA cbf800000<>+32(SB)/4, $0xbf800000
+DATA cbf800000<>+36(SB)/4, $0xbf800000
+DATA cbf800000<>+40(SB)/4, $0xbf800000
+DATA cbf800000<>+44(SB)/4, $0xbf800000
+DATA cbf800000<>+48(SB)/4, $0xbf800000
+DATA cbf800000<>+52(SB)/4, $0xbf800000
+DATA cbf800000<>+56(SB)/4, $0xbf800000
+DATA cbf800000<>+60(SB)/4, $0xbf800000
+GLOBL cbf800000<>(SB), RODATA|NOPTR, $64
+
+DATA cc2d40000<>+0(SB)/4, $0xc2d40000
+DATA cc2d40000<>+4(SB)/4, $0xc2d40000
+DATA cc2d40000<>+8(SB)/4, $0xc2d40000
+DATA cc2d40000<>+12(SB)/4, $0xc2d40000
+DATA cc2d40000<>+16(SB)/4, $0xc2d40000
+DATA cc2d40000<>+20(SB)/4, $0xc2d40000
+DATA cc2d40000<>+24(SB)/4, $0xc2d40000
+DATA cc2d40000<>+28(SB)/4, $0xc2d40000
+DATA cc2d40000<>+32(SB)/4, $0xc2d40000
+DATA cc2d40000<>+36(SB)/4, $0xc2d40000
+DATA cc2d40000<>+40(SB)/4, $0xc2d40000
+DATA cc2d40000<>+44(SB)/4, $0xc2d40000
+DATA cc2d40000<>+48(SB)/4, $0xc2d40000
+DATA cc2d40000<>+52(SB)/4, $0xc2d40000
+DATA cc2d40000<>+56(SB)/4, $0xc2d40000
+DATA cc2d40000<>+60(SB)/4, $0xc2d40000
+GLOBL cc2d40000<>(SB), RODATA|NOPTR, $64
+
 // func addAVX512(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·addAVX512(SB), NOSPLIT, $0-24
@@ -3222,107 +3634,6 @@ expAVX512_done:
 	VZEROUPPER
 	RET
 
-// func expShiftedAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·expShiftedAVX512(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         p0+8(FP), CX
-	MOVQ         p1+16(FP), DX
-	VBROADCASTSS s0+24(FP), Z0
-	SUBQ         $0x10, AX
-	JLT          expShiftedAVX512_rest
-
-expShiftedAVX512_loop:
-	VMOVUPS      (DX), Z1
-	VSUBPS       Z0, Z1, Z2
-	VSUBPS       Z1, Z2, Z3
-	VSUBPS       Z3, Z2, Z4
-	VSUBPS       Z4, Z1, Z4
-	VADDPS       Z0, Z3, Z3
-	VSUBPS       Z3, Z4, Z4
-	VMOVUPS      c3f800000<>+0(SB), Z1
-	VMINPS       Z1, Z4, Z4
-	VMOVUPS      cbf800000<>+0(SB), Z1
-	VMAXPS       Z4, Z1, Z4
-	VMOVUPS      cc2d40000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z2
-	VMOVUPS      c4b400000<>+0(SB), Z1
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z1
-	VSUBPS       c4b400000<>+0(SB), Z1, Z3
-	VPSUBD       c4b400000<>+0(SB), Z1, Z1
-	VFNMADD231PS c3f317218<>+0(SB), Z3, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z3, Z2
-	VADDPS       Z4, Z2, Z2
-	VMOVUPS      c3ab5b693<>+0(SB), Z4
-	VFMADD213PS  c3c091893<>+0(SB), Z2, Z4
-	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z4
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z2, Z3
-	VFMADD213PS  Z2, Z3, Z4
-	VADDPS       c3f800000<>+0(SB), Z4, Z4
-	VPSRAD       $0x01, Z1, Z2
-	VPSUBD       Z2, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z2, Z2
-	VPSLLD       $0x17, Z2, Z2
-	VPADDD       c0000007f<>+0(SB), Z1, Z1
-	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z2, Z4, Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS      Z4, (CX)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	SUBQ         $0x10, AX
-	JGE          expShiftedAVX512_loop
-
-expShiftedAVX512_rest:
-	ADDQ         $0x10, AX
-	JZ           expShiftedAVX512_done
-	MOVQ         $-1, BX
-	BZHIQ        AX, BX, BX
-	KMOVW        BX, K1
-	VMOVUPS.Z    (DX), K1, Z1
-	VSUBPS       Z0, Z1, Z2
-	VSUBPS       Z1, Z2, Z3
-	VSUBPS       Z3, Z2, Z4
-	VSUBPS       Z4, Z1, Z4
-	VADDPS       Z0, Z3, Z3
-	VSUBPS       Z3, Z4, Z4
-	VMOVUPS      c3f800000<>+0(SB), Z0
-	VMINPS       Z0, Z4, Z4
-	VMOVUPS      cbf800000<>+0(SB), Z0
-	VMAXPS       Z4, Z0, Z4
-	VMOVUPS      cc2d40000<>+0(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMOVUPS      c4b400000<>+0(SB), Z0
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z0
-	VSUBPS       c4b400000<>+0(SB), Z0, Z1
-	VPSUBD       c4b400000<>+0(SB), Z0, Z0
-	VFNMADD231PS c3f317218<>+0(SB), Z1, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z1, Z2
-	VADDPS       Z4, Z2, Z2
-	VMOVUPS      c3ab5b693<>+0(SB), Z3
-	VFMADD213PS  c3c091893<>+0(SB), Z2, Z3
-	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z3
-	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z3
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
-	VMULPS       Z2, Z2, Z1
-	VFMADD213PS  Z2, Z1, Z3
-	VADDPS       c3f800000<>+0(SB), Z3, Z3
-	VPSRAD       $0x01, Z0, Z1
-	VPSUBD       Z1, Z0, Z0
-	VPADDD       c0000007f<>+0(SB), Z1, Z1
-	VPSLLD       $0x17, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z0, Z0
-	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z1, Z3, Z3
-	VMULPS       Z0, Z3, Z3
-	VMOVUPS      Z3, K1, (CX)
-
-expShiftedAVX512_done:
-	VZEROUPPER
-	RET
-
 // func sigmoidAVX512(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-24
@@ -3849,5 +4160,444 @@ finiteAVX512_done:
 	VCMPPS $0x03, Z2, Z2, K1
 	KMOVW  K1, AX
 	MOVQ   AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumAVX512(n int, x *float32) float64
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·sumAVX512(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	SUBQ   $0x10, AX
+	JLT    sumAVX512_rest
+
+sumAVX512_loop:
+	VCVTPS2PD (CX), Z2
+	VADDPD    Z2, Z0, Z0
+	VCVTPS2PD 32(CX), Z2
+	VADDPD    Z2, Z1, Z1
+	ADDQ      $0x40, CX
+	SUBQ      $0x10, AX
+	JGE       sumAVX512_loop
+
+sumAVX512_rest:
+	ADDQ          $0x10, AX
+	JZ            sumAVX512_fold
+	MOVQ          $-1, DX
+	BZHIQ         AX, DX, DX
+	KMOVW         DX, K1
+	VMOVUPS.Z     (CX), K1, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z0, Z0
+	VCVTPS2PD     Y3, Z2
+	VADDPD        Z2, Z1, Z1
+
+sumAVX512_fold:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func squaresAVX512(n int, x *float32) float64
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	SUBQ   $0x10, AX
+	JLT    squaresAVX512_rest
+
+squaresAVX512_loop:
+	VCVTPS2PD   (CX), Z2
+	VFMADD231PD Z2, Z2, Z0
+	VCVTPS2PD   32(CX), Z2
+	VFMADD231PD Z2, Z2, Z1
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, AX
+	JGE         squaresAVX512_loop
+
+squaresAVX512_rest:
+	ADDQ          $0x10, AX
+	JZ            squaresAVX512_fold
+	MOVQ          $-1, DX
+	BZHIQ         AX, DX, DX
+	KMOVW         DX, K1
+	VMOVUPS.Z     (CX), K1, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z0
+	VCVTPS2PD     Y3, Z2
+	VFMADD231PD   Z2, Z2, Z1
+
+squaresAVX512_fold:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func maxAVX512(n int, x *float32) float32
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·maxAVX512(SB), NOSPLIT, $0-20
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	VMOVUPS cff800000<>+0(SB), Z0
+	VMOVAPS Z0, Z1
+	SUBQ    $0x10, AX
+	JLT     maxAVX512_rest
+
+maxAVX512_loop:
+	VMOVUPS   (CX), Z2
+	VMAXPS    Z2, Z1, Z2
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z1, Z2, K1, Z1
+	ADDQ      $0x40, CX
+	SUBQ      $0x10, AX
+	JGE       maxAVX512_loop
+
+maxAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        maxAVX512_done
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (CX), K1, Z2
+	VBLENDMPS Z2, Z0, K1, Z2
+	VMAXPS    Z2, Z1, Z2
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z1, Z2, K1, Z1
+
+maxAVX512_done:
+	VMOVAPS       Z1, Z0
+	VCMPPS        $0x03, Z0, Z0, K1
+	KMOVW         K1, AX
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	TESTQ         AX, AX
+	JZ            maxAVX512_number
+	VMOVSS        c7fc00000<>+0(SB), X1
+
+maxAVX512_number:
+	MOVSS X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumColumnsAVX512(cols int, rows int, y *float32, x *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sumColumnsAVX512(SB), NOSPLIT, $0-32
+	MOVQ cols+0(FP), AX
+	MOVQ rows+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ AX, SI
+	SHLQ $0x02, SI
+	SUBQ $0x00000040, AX
+	JLT  sumColumnsAVX512_wide_rest
+
+sumColumnsAVX512_wide:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX512_wide_rows:
+	VADDPS  (DI), Z0, Z0
+	VADDPS  64(DI), Z1, Z1
+	VADDPS  128(DI), Z2, Z2
+	VADDPS  192(DI), Z3, Z3
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX512_wide_rows
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z2, 128(DX)
+	VMOVUPS Z3, 192(DX)
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000040, AX
+	JGE     sumColumnsAVX512_wide
+
+sumColumnsAVX512_wide_rest:
+	ADDQ $0x00000040, AX
+	SUBQ $0x00000010, AX
+	JLT  sumColumnsAVX512_narrow_rest
+
+sumColumnsAVX512_narrow:
+	VPXORD Z4, Z4, Z4
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX512_narrow_rows:
+	VADDPS  (DI), Z4, Z4
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX512_narrow_rows
+	VMOVUPS Z4, (DX)
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000010, AX
+	JGE     sumColumnsAVX512_narrow
+
+sumColumnsAVX512_narrow_rest:
+	ADDQ   $0x00000010, AX
+	JZ     sumColumnsAVX512_done
+	MOVQ   $-1, DI
+	BZHIQ  AX, DI, DI
+	KMOVW  DI, K1
+	VPXORD Z5, Z5, Z5
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX512_tail_rows:
+	VMOVUPS.Z (DI), K1, Z0
+	VADDPS    Z0, Z5, Z5
+	ADDQ      SI, DI
+	DECQ      R8
+	JNZ       sumColumnsAVX512_tail_rows
+	VMOVUPS   Z5, K1, (DX)
+
+sumColumnsAVX512_done:
+	VZEROUPPER
+	RET
+
+// func softmaxAVX512(rows int, cols int, y *float32, x *float32, sums *float64)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·softmaxAVX512(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), AX
+	MOVQ cols+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ sums+32(FP), SI
+
+softmaxAVX512_row:
+	MOVQ    CX, DI
+	MOVQ    BX, R8
+	VMOVUPS cff800000<>+0(SB), Z0
+	VMOVAPS Z0, Z1
+	SUBQ    $0x10, DI
+	JLT     softmaxAVX512_max_rest
+
+softmaxAVX512_max_loop:
+	VMOVUPS (R8), Z2
+	VMAXPS  Z2, Z1, Z1
+	ADDQ    $0x40, R8
+	SUBQ    $0x10, DI
+	JGE     softmaxAVX512_max_loop
+
+softmaxAVX512_max_rest:
+	ADDQ      $0x10, DI
+	JZ        softmaxAVX512_max_done
+	MOVQ      $-1, R9
+	BZHIQ     DI, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (R8), K1, Z2
+	VBLENDMPS Z2, Z0, K1, Z2
+	VMAXPS    Z2, Z1, Z1
+
+softmaxAVX512_max_done:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VBROADCASTSS  X1, Z0
+	MOVQ          CX, DI
+	MOVQ          BX, R8
+	MOVQ          DX, R9
+	SUBQ          $0x10, DI
+	JLT           softmaxAVX512_exp_rest
+
+softmaxAVX512_exp_loop:
+	VMOVUPS      (R8), Z1
+	VSUBPS       Z0, Z1, Z2
+	VSUBPS       Z1, Z2, Z5
+	VSUBPS       Z5, Z2, Z6
+	VSUBPS       Z6, Z1, Z6
+	VADDPS       Z0, Z5, Z5
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VMINPS       Z1, Z6, Z6
+	VMOVUPS      cbf800000<>+0(SB), Z1
+	VMAXPS       Z6, Z1, Z6
+	VMOVUPS      cc2d40000<>+0(SB), Z1
+	VMAXPS       Z2, Z1, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS       c4b400000<>+0(SB), Z1, Z5
+	VPSUBD       c4b400000<>+0(SB), Z1, Z1
+	VFNMADD231PS c3f317218<>+0(SB), Z5, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z5, Z2
+	VADDPS       Z6, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z6
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z6
+	VADDPS       c3f800000<>+0(SB), Z6, Z6
+	VPSRAD       $0x01, Z1, Z2
+	VPSUBD       Z2, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z2, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VMOVUPS      Z6, (R9)
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, R8
+	SUBQ         $0x10, DI
+	JGE          softmaxAVX512_exp_loop
+
+softmaxAVX512_exp_rest:
+	ADDQ         $0x10, DI
+	JZ           softmaxAVX512_exp_done
+	MOVQ         $-1, R10
+	BZHIQ        DI, R10, R10
+	KMOVW        R10, K1
+	VMOVUPS.Z    (R8), K1, Z1
+	VSUBPS       Z0, Z1, Z2
+	VSUBPS       Z1, Z2, Z5
+	VSUBPS       Z5, Z2, Z6
+	VSUBPS       Z6, Z1, Z6
+	VADDPS       Z0, Z5, Z5
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      c3f800000<>+0(SB), Z0
+	VMINPS       Z0, Z6, Z6
+	VMOVUPS      cbf800000<>+0(SB), Z0
+	VMAXPS       Z6, Z0, Z6
+	VMOVUPS      cc2d40000<>+0(SB), Z0
+	VMAXPS       Z2, Z0, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z0
+	VSUBPS       c4b400000<>+0(SB), Z0, Z1
+	VPSUBD       c4b400000<>+0(SB), Z0, Z0
+	VFNMADD231PS c3f317218<>+0(SB), Z1, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z1, Z2
+	VADDPS       Z6, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z2, Z1
+	VFMADD213PS  Z2, Z1, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z5
+	VPSRAD       $0x01, Z0, Z1
+	VPSUBD       Z1, Z0, Z0
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z0, Z0
+	VPSLLD       $0x17, Z0, Z0
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R9)
+
+softmaxAVX512_exp_done:
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	SUBQ   $0x10, DI
+	JLT    softmaxAVX512_sum_rest
+
+softmaxAVX512_sum_loop:
+	VCVTPS2PD (R8), Z0
+	VADDPD    Z0, Z3, Z3
+	VCVTPS2PD 32(R8), Z0
+	VADDPD    Z0, Z4, Z4
+	ADDQ      $0x40, R8
+	SUBQ      $0x10, DI
+	JGE       softmaxAVX512_sum_loop
+
+softmaxAVX512_sum_rest:
+	ADDQ          $0x10, DI
+	JZ            softmaxAVX512_sum_fold
+	MOVQ          $-1, R9
+	BZHIQ         DI, R9, R9
+	KMOVW         R9, K1
+	VMOVUPS.Z     (R8), K1, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z0, Z3, Z3
+	VCVTPS2PD     Y1, Z0
+	VADDPD        Z0, Z4, Z4
+
+softmaxAVX512_sum_fold:
+	VADDPD        Z4, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VPERMILPD     $0x01, X3, X0
+	VADDSD        X0, X3, X3
+	TESTQ         SI, SI
+	JZ            softmaxAVX512_scale
+	VMOVSD        X3, (SI)
+	ADDQ          $0x08, SI
+
+softmaxAVX512_scale:
+	VMOVSS       c3f800000<>+0(SB), X0
+	VCVTSS2SD    X0, X0, X0
+	VDIVSD       X3, X0, X3
+	VCVTSD2SS    X3, X3, X3
+	VBROADCASTSS X3, Z0
+	MOVQ         CX, DI
+	MOVQ         DX, R9
+	SUBQ         $0x10, DI
+	JLT          softmaxAVX512_quotient_rest
+
+softmaxAVX512_quotient_loop:
+	VMOVUPS (R9), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (R9)
+	ADDQ    $0x40, R9
+	SUBQ    $0x10, DI
+	JGE     softmaxAVX512_quotient_loop
+
+softmaxAVX512_quotient_rest:
+	ADDQ      $0x10, DI
+	JZ        softmaxAVX512_quotient_done
+	MOVQ      $-1, R8
+	BZHIQ     DI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (R9), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (R9)
+
+softmaxAVX512_quotient_done:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DX)(CX*4), DX
+	DECQ AX
+	JNZ  softmaxAVX512_row
 	VZEROUPPER
 	RET

@@ -34,8 +34,6 @@ func lionAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float
 
 func expAVX2(n int, p0 *float32, p1 *float32)
 
-func expShiftedAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-
 func sigmoidAVX2(n int, p0 *float32, p1 *float32)
 
 func tanhAVX2(n int, p0 *float32, p1 *float32)
@@ -45,6 +43,16 @@ func geluAVX2(n int, p0 *float32, p1 *float32)
 func logAVX2(n int, p0 *float32, p1 *float32)
 
 func finiteAVX2(n int, x *float32) int
+
+func sumAVX2(n int, x *float32) float64
+
+func squaresAVX2(n int, x *float32) float64
+
+func maxAVX2(n int, x *float32) float32
+
+func sumColumnsAVX2(cols int, rows int, y *float32, x *float32)
+
+func softmaxAVX2(rows int, cols int, y *float32, x *float32, sums *float64)
 
 func addAVX512(n int, p0 *float32, p1 *float32)
 
@@ -78,8 +86,6 @@ func lionAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 flo
 
 func expAVX512(n int, p0 *float32, p1 *float32)
 
-func expShiftedAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-
 func sigmoidAVX512(n int, p0 *float32, p1 *float32)
 
 func tanhAVX512(n int, p0 *float32, p1 *float32)
@@ -89,3 +95,13 @@ func geluAVX512(n int, p0 *float32, p1 *float32)
 func logAVX512(n int, p0 *float32, p1 *float32)
 
 func finiteAVX512(n int, x *float32) int
+
+func sumAVX512(n int, x *float32) float64
+
+func squaresAVX512(n int, x *float32) float64
+
+func maxAVX512(n int, x *float32) float32
+
+func sumColumnsAVX512(cols int, rows int, y *float32, x *float32)
+
+func softmaxAVX512(rows int, cols int, y *float32, x *float32, sums *float64)

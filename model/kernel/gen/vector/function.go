@@ -45,7 +45,6 @@ const (
 // functions writes the transcendental functions.
 func functions(m machine.Machine, c constants) {
 	each(m, c, "exp", 2, 0, func(l *loop) { l.store(l.exp(l.load(1)), 0) })
-	each(m, c, "expShifted", 2, 1, func(l *loop) { l.store(l.difference(l.load(1), l.scalars[0]), 0) })
 	each(m, c, "sigmoid", 2, 0, func(l *loop) { l.store(l.sigmoid(l.load(1)), 0) })
 	each(m, c, "tanh", 2, 0, func(l *loop) { l.store(l.tanh(l.load(1)), 0) })
 	each(m, c, "gelu", 2, 0, func(l *loop) { l.store(l.gelu(l.load(1)), 0) })

@@ -23,6 +23,7 @@ func main() {
 		steps(m, table)
 		functions(m, table)
 		finite(m)
+		reductions(m, table)
 	}
 	Generate()
 }
@@ -84,25 +85,32 @@ func each(m machine.Machine, c constants, name string, pointers, scalars int, bo
 		VBROADCASTSS(address(fmt.Sprintf("s%d", i)), v) // not Load: no SSE instructions among those of AVX
 		l.scalars = append(l.scalars, v)
 	}
-	lanes := uint64(m.Lanes())
+	l.over(name, n, func() { body(l) })
+	VZEROUPPER()
+	RET()
+}
+
+// over runs body on vectors of the n numbers from the pointers on, moves the pointers,
+// and destroys n.
+func (l *loop) over(label string, n reg.GPVirtual, body func()) {
+	lanes := uint64(l.Lanes())
 	SUBQ(Imm(lanes), n)
-	JLT(LabelRef(name + "_rest"))
-	Label(name + "_loop")
-	body(l)
+	JLT(LabelRef(label + "_rest"))
+	Label(label + "_loop")
+	l.masked = false
+	body()
 	for _, p := range l.pointers {
 		ADDQ(Imm(4*lanes), p)
 	}
 	SUBQ(Imm(lanes), n)
-	JGE(LabelRef(name + "_loop"))
-	Label(name + "_rest")
+	JGE(LabelRef(label + "_loop"))
+	Label(label + "_rest")
 	ADDQ(Imm(lanes), n)
-	JZ(LabelRef(name + "_done"))
-	m.Tail(n)
+	JZ(LabelRef(label + "_done"))
+	l.Tail(n)
 	l.masked = true
-	body(l)
-	Label(name + "_done")
-	VZEROUPPER()
-	RET()
+	body()
+	Label(label + "_done")
 }
 
 // address returns where a parameter is.
