@@ -33,17 +33,21 @@ var (
 	}
 	loopsAVX2 = loops{
 		add: addAVX2, multiply: multiplyAVX2, scale: scaleAVX2, relu: reluAVX2,
-		maskPositive: maskPositiveAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
+		clamp: clampAVX2, maskPositive: maskPositiveAVX2, sigmoidSlope: sigmoidSlopeAVX2, tanhSlope: tanhSlopeAVX2,
+		geluSlope: geluSlopeAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
 		nesterov: nesterovAVX2, adam: adamAVX2, amsgrad: amsgradAVX2, nadam: nadamAVX2,
-		rmsprop: rmspropAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
+		rmsprop: rmspropAVX2, rmspropMomentum: rmspropMomentumAVX2, rmspropCentered: rmspropCenteredAVX2,
+		rmspropMomentumCentered: rmspropMomentumCenteredAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
 		sigmoid: sigmoidAVX2, tanh: tanhAVX2, gelu: geluAVX2, log: logAVX2, finite: finiteAVX2,
 		sum: sumAVX2, squares: squaresAVX2, max: maxAVX2, sumColumns: sumColumnsAVX2, softmax: softmaxAVX2,
 	}
 	loopsAVX512 = loops{
 		add: addAVX512, multiply: multiplyAVX512, scale: scaleAVX512, relu: reluAVX512,
-		maskPositive: maskPositiveAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
+		clamp: clampAVX512, maskPositive: maskPositiveAVX512, sigmoidSlope: sigmoidSlopeAVX512, tanhSlope: tanhSlopeAVX512,
+		geluSlope: geluSlopeAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
 		nesterov: nesterovAVX512, adam: adamAVX512, amsgrad: amsgradAVX512, nadam: nadamAVX512,
-		rmsprop: rmspropAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
+		rmsprop: rmspropAVX512, rmspropMomentum: rmspropMomentumAVX512, rmspropCentered: rmspropCenteredAVX512,
+		rmspropMomentumCentered: rmspropMomentumCenteredAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
 		sigmoid: sigmoidAVX512, tanh: tanhAVX512, gelu: geluAVX512, log: logAVX512, finite: finiteAVX512,
 		sum: sumAVX512, squares: squaresAVX512, max: maxAVX512, sumColumns: sumColumnsAVX512, softmax: softmaxAVX512,
 	}

@@ -5,7 +5,9 @@ package kernel
 type loops struct {
 	add, multiply, relu           func(n int, y, x *float32)
 	scale                         func(n int, y, x *float32, alpha float32)
-	maskPositive                  func(n int, dx, dy, y *float32)
+	clamp                         func(n int, x *float32, bound float32)
+	maskPositive, sigmoidSlope    func(n int, dx, dy, y *float32)
+	tanhSlope, geluSlope          func(n int, dx, dy, y *float32)
 	exp, sigmoid, tanh, gelu, log func(n int, y, x *float32)
 	finite                        func(n int, x *float32) int
 	sum, squares                  func(n int, x *float32) float64
@@ -18,7 +20,10 @@ type loops struct {
 	adam                          func(n int, x, m, v, g *float32, c1, c2, rate, epsilon float32)
 	amsgrad                       func(n int, x, m, v, g, top *float32, c1, c2, rate, epsilon float32)
 	nadam                         func(n int, x, m, v, g *float32, c1, c2, a, b, c, rate, epsilon float32)
-	rmsprop                       func(n int, x, v, g *float32, rho, c, rate, epsilon float32)
+	rmsprop                       func(n int, x, v, g *float32, rho, c, rate, epsilon, momentum float32)
+	rmspropMomentum               func(n int, x, v, g, m *float32, rho, c, rate, epsilon, momentum float32)
+	rmspropCentered               func(n int, x, v, g, mean *float32, rho, c, rate, epsilon, momentum float32)
+	rmspropMomentumCentered       func(n int, x, v, g, m, mean *float32, rho, c, rate, epsilon, momentum float32)
 	adagrad                       func(n int, x, sum, g *float32, rate, epsilon float32)
 	lion                          func(n int, x, m, g *float32, rate, b1, c1, b2, c2 float32)
 }

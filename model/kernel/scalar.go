@@ -56,7 +56,7 @@ func reduce(x, low float32) (k int32, m float32) {
 // scale returns v·2ᵏ in two steps, so that it may overflow and underflow gradually.
 func scale(v float32, k int32) float32 {
 	half := k >> 1
-	return v * power(half) * power(k-half)
+	return float32(v * power(half) * power(k-half))
 }
 
 // power returns 2ᵏ for k from -126 to 127.
@@ -138,6 +138,19 @@ func gelu(x float32) float32 {
 	return x - w
 }
 
+// geluSlope is Φ(x) + x·φ(x), from Φ(-t) and t·φ(t).
+func geluSlope(x float32) float32 {
+	const peak = 0.39894228040143267794 // 1/√2π
+	t := clamp(magnitude(x), 0, 15)
+	square := t * t
+	k, m := reduce(square*-0.5, fma(t, t, -square)*-0.5)
+	tail, density := scale(mills(t, m), k), float32(scale(m+1, k)*peak*t)
+	if x < 0 {
+		return tail - density
+	}
+	return (1 - tail) + density
+}
+
 // mills returns (1+m)·s·P(s - centre) with s = 1/(1 + slope·t).
 func mills(t, m float32) float32 {
 	const slope, centre = 19.0 / 64, 36.0 / 64
@@ -157,7 +170,7 @@ func mills(t, m float32) float32 {
 	q = fma(q, u, 0.37436100840568542)
 	const first = 0.24187155067920685
 	p := fma(q, u, first)
-	product := s * p
+	product := float32(s * p)
 	low := fma(s, p, -product)
 	low = fma(product, e, low)
 	low = fma(s, fma(q, u, first-p), low)

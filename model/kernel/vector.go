@@ -60,21 +60,15 @@ func ReLU(y, x []float32) {
 	}
 }
 
-// MaskPositive sets dx to dy where y is positive, else to zero: the derivative of
-// ReLU, from its results.
-func MaskPositive(dx, dy, y []float32) {
-	dx, y = dx[:len(dy)], y[:len(dy)]
+// Clamp keeps every x within ±bound, which is not negative. NaN stays.
+func Clamp(x []float32, bound float32) {
 	if l := active.loops(); l != nil {
-		if len(dy) > 0 {
-			l.maskPositive(len(dy), &dx[0], &dy[0], &y[0])
+		if len(x) > 0 {
+			l.clamp(len(x), &x[0], bound)
 		}
 		return
 	}
-	for i, v := range dy {
-		if y[i] > 0 {
-			dx[i] = v
-		} else {
-			dx[i] = 0
-		}
+	for i, v := range x {
+		x[i] = clamp(v, -bound, bound)
 	}
 }

@@ -121,6 +121,59 @@ scaleAVX2_done:
 	VZEROUPPER
 	RET
 
+// func clampAVX2(n int, p0 *float32, s0 float32)
+// Requires: AVX
+TEXT ·clampAVX2(SB), NOSPLIT, $0-20
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	VBROADCASTSS s0+16(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          clampAVX2_rest
+
+clampAVX2_loop:
+	VMOVUPS (CX), Y1
+	VORPS   c80000000<>+0(SB), Y0, Y2
+	VMINPS  Y1, Y0, Y1
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, AX
+	JGE     clampAVX2_loop
+
+clampAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         clampAVX2_done
+	LEAQ       tail<>+0(SB), DX
+	NEGQ       AX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS (CX), Y1, Y2
+	VORPS      c80000000<>+0(SB), Y0, Y3
+	VMINPS     Y2, Y0, Y2
+	VMAXPS     Y2, Y3, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+clampAVX2_done:
+	VZEROUPPER
+	RET
+
+DATA c80000000<>+0(SB)/4, $0x80000000
+DATA c80000000<>+4(SB)/4, $0x80000000
+DATA c80000000<>+8(SB)/4, $0x80000000
+DATA c80000000<>+12(SB)/4, $0x80000000
+DATA c80000000<>+16(SB)/4, $0x80000000
+DATA c80000000<>+20(SB)/4, $0x80000000
+DATA c80000000<>+24(SB)/4, $0x80000000
+DATA c80000000<>+28(SB)/4, $0x80000000
+DATA c80000000<>+32(SB)/4, $0x80000000
+DATA c80000000<>+36(SB)/4, $0x80000000
+DATA c80000000<>+40(SB)/4, $0x80000000
+DATA c80000000<>+44(SB)/4, $0x80000000
+DATA c80000000<>+48(SB)/4, $0x80000000
+DATA c80000000<>+52(SB)/4, $0x80000000
+DATA c80000000<>+56(SB)/4, $0x80000000
+DATA c80000000<>+60(SB)/4, $0x80000000
+GLOBL c80000000<>(SB), RODATA|NOPTR, $64
+
 // func reluAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX
 TEXT ·reluAVX2(SB), NOSPLIT, $0-24
@@ -152,46 +205,6 @@ reluAVX2_rest:
 	VMASKMOVPS Y1, Y0, (CX)
 
 reluAVX2_done:
-	VZEROUPPER
-	RET
-
-// func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
-// Requires: AVX
-TEXT ·maskPositiveAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ p0+8(FP), CX
-	MOVQ p1+16(FP), DX
-	MOVQ p2+24(FP), BX
-	SUBQ $0x08, AX
-	JLT  maskPositiveAVX2_rest
-
-maskPositiveAVX2_loop:
-	VMOVUPS   (DX), Y0
-	VMOVUPS   (BX), Y1
-	VXORPS    Y2, Y2, Y2
-	VCMPPS    $0x1e, Y2, Y1, Y1
-	VBLENDVPS Y1, Y0, Y2, Y0
-	VMOVUPS   Y0, (CX)
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, BX
-	SUBQ      $0x08, AX
-	JGE       maskPositiveAVX2_loop
-
-maskPositiveAVX2_rest:
-	ADDQ       $0x08, AX
-	JZ         maskPositiveAVX2_done
-	LEAQ       tail<>+0(SB), SI
-	NEGQ       AX
-	VMOVUPS    32(SI)(AX*4), Y0
-	VMASKMOVPS (DX), Y0, Y1
-	VMASKMOVPS (BX), Y0, Y2
-	VXORPS     Y3, Y3, Y3
-	VCMPPS     $0x1e, Y3, Y2, Y2
-	VBLENDVPS  Y2, Y1, Y3, Y1
-	VMASKMOVPS Y1, Y0, (CX)
-
-maskPositiveAVX2_done:
 	VZEROUPPER
 	RET
 
@@ -600,9 +613,9 @@ nadamAVX2_done:
 	VZEROUPPER
 	RET
 
-// func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
+// func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
 // Requires: AVX
-TEXT ·rmspropAVX2(SB), NOSPLIT, $0-48
+TEXT ·rmspropAVX2(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
@@ -611,23 +624,24 @@ TEXT ·rmspropAVX2(SB), NOSPLIT, $0-48
 	VBROADCASTSS s1+36(FP), Y1
 	VBROADCASTSS s2+40(FP), Y2
 	VBROADCASTSS s3+44(FP), Y3
+	VBROADCASTSS s4+48(FP), Y4
 	SUBQ         $0x08, AX
 	JLT          rmspropAVX2_rest
 
 rmspropAVX2_loop:
+	VMOVUPS (DX), Y4
+	VMOVUPS (BX), Y5
+	VMULPS  Y0, Y4, Y4
+	VMULPS  Y1, Y5, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y4, (DX)
+	VADDPS  Y3, Y4, Y4
+	VSQRTPS Y4, Y4
+	VMULPS  Y2, Y5, Y5
+	VDIVPS  Y4, Y5, Y5
 	VMOVUPS (CX), Y4
-	VMOVUPS (DX), Y5
-	VMOVUPS (BX), Y6
-	VMULPS  Y0, Y5, Y5
-	VMULPS  Y1, Y6, Y7
-	VMULPS  Y6, Y7, Y7
-	VADDPS  Y7, Y5, Y5
-	VMOVUPS Y5, (DX)
-	VADDPS  Y3, Y5, Y5
-	VSQRTPS Y5, Y5
-	VMULPS  Y2, Y6, Y6
-	VDIVPS  Y5, Y6, Y6
-	VSUBPS  Y6, Y4, Y4
+	VSUBPS  Y5, Y4, Y4
 	VMOVUPS Y4, (CX)
 	ADDQ    $0x20, CX
 	ADDQ    $0x20, DX
@@ -641,22 +655,265 @@ rmspropAVX2_rest:
 	LEAQ       tail<>+0(SB), SI
 	NEGQ       AX
 	VMOVUPS    32(SI)(AX*4), Y4
-	VMASKMOVPS (CX), Y4, Y5
-	VMASKMOVPS (DX), Y4, Y6
-	VMASKMOVPS (BX), Y4, Y7
+	VMASKMOVPS (DX), Y4, Y5
+	VMASKMOVPS (BX), Y4, Y6
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y1, Y6, Y0
+	VMULPS     Y6, Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMASKMOVPS Y5, Y4, (DX)
+	VADDPS     Y3, Y5, Y5
+	VSQRTPS    Y5, Y5
+	VMULPS     Y2, Y6, Y6
+	VDIVPS     Y5, Y6, Y6
+	VMASKMOVPS (CX), Y4, Y0
+	VSUBPS     Y6, Y0, Y0
+	VMASKMOVPS Y0, Y4, (CX)
+
+rmspropAVX2_done:
+	VZEROUPPER
+	RET
+
+// func rmspropMomentumAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX
+TEXT ·rmspropMomentumAVX2(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
+	VBROADCASTSS s4+56(FP), Y4
+	SUBQ         $0x08, AX
+	JLT          rmspropMomentumAVX2_rest
+
+rmspropMomentumAVX2_loop:
+	VMOVUPS (DX), Y5
+	VMOVUPS (BX), Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y1, Y6, Y7
+	VMULPS  Y6, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS Y5, (DX)
+	VADDPS  Y3, Y5, Y5
+	VSQRTPS Y5, Y5
+	VMULPS  Y2, Y6, Y6
+	VDIVPS  Y5, Y6, Y6
+	VMOVUPS (SI), Y5
+	VMULPS  Y4, Y5, Y5
+	VADDPS  Y6, Y5, Y5
+	VMOVUPS Y5, (SI)
+	VMOVUPS (CX), Y6
+	VSUBPS  Y5, Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, AX
+	JGE     rmspropMomentumAVX2_loop
+
+rmspropMomentumAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         rmspropMomentumAVX2_done
+	LEAQ       tail<>+0(SB), DI
+	NEGQ       AX
+	VMOVUPS    32(DI)(AX*4), Y5
+	VMASKMOVPS (DX), Y5, Y6
+	VMASKMOVPS (BX), Y5, Y7
 	VMULPS     Y0, Y6, Y6
 	VMULPS     Y1, Y7, Y0
 	VMULPS     Y7, Y0, Y0
 	VADDPS     Y0, Y6, Y6
-	VMASKMOVPS Y6, Y4, (DX)
-	VADDPS     Y3, Y6, Y0
-	VSQRTPS    Y0, Y0
+	VMASKMOVPS Y6, Y5, (DX)
+	VADDPS     Y3, Y6, Y6
+	VSQRTPS    Y6, Y6
 	VMULPS     Y2, Y7, Y7
-	VDIVPS     Y0, Y7, Y7
-	VSUBPS     Y7, Y5, Y5
-	VMASKMOVPS Y5, Y4, (CX)
+	VDIVPS     Y6, Y7, Y7
+	VMASKMOVPS (SI), Y5, Y0
+	VMULPS     Y4, Y0, Y0
+	VADDPS     Y7, Y0, Y0
+	VMASKMOVPS Y0, Y5, (SI)
+	VMASKMOVPS (CX), Y5, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y5, (CX)
 
-rmspropAVX2_done:
+rmspropMomentumAVX2_done:
+	VZEROUPPER
+	RET
+
+// func rmspropCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX
+TEXT ·rmspropCenteredAVX2(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
+	VBROADCASTSS s4+56(FP), Y4
+	SUBQ         $0x08, AX
+	JLT          rmspropCenteredAVX2_rest
+
+rmspropCenteredAVX2_loop:
+	VMOVUPS (DX), Y4
+	VMOVUPS (BX), Y5
+	VMULPS  Y0, Y4, Y4
+	VMULPS  Y1, Y5, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y4, (DX)
+	VMOVUPS (SI), Y6
+	VSUBPS  Y6, Y5, Y7
+	VMULPS  Y1, Y7, Y7
+	VADDPS  Y7, Y6, Y6
+	VMOVUPS Y6, (SI)
+	VMULPS  Y6, Y6, Y7
+	VSUBPS  Y7, Y4, Y4
+	VXORPS  Y6, Y6, Y6
+	VMAXPS  Y4, Y6, Y4
+	VADDPS  Y3, Y4, Y4
+	VSQRTPS Y4, Y4
+	VMULPS  Y2, Y5, Y5
+	VDIVPS  Y4, Y5, Y5
+	VMOVUPS (CX), Y4
+	VSUBPS  Y5, Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, AX
+	JGE     rmspropCenteredAVX2_loop
+
+rmspropCenteredAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         rmspropCenteredAVX2_done
+	LEAQ       tail<>+0(SB), DI
+	NEGQ       AX
+	VMOVUPS    32(DI)(AX*4), Y4
+	VMASKMOVPS (DX), Y4, Y5
+	VMASKMOVPS (BX), Y4, Y6
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y1, Y6, Y0
+	VMULPS     Y6, Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMASKMOVPS Y5, Y4, (DX)
+	VMASKMOVPS (SI), Y4, Y0
+	VSUBPS     Y0, Y6, Y7
+	VMULPS     Y1, Y7, Y7
+	VADDPS     Y7, Y0, Y0
+	VMASKMOVPS Y0, Y4, (SI)
+	VMULPS     Y0, Y0, Y7
+	VSUBPS     Y7, Y5, Y5
+	VXORPS     Y0, Y0, Y0
+	VMAXPS     Y5, Y0, Y5
+	VADDPS     Y3, Y5, Y5
+	VSQRTPS    Y5, Y5
+	VMULPS     Y2, Y6, Y6
+	VDIVPS     Y5, Y6, Y6
+	VMASKMOVPS (CX), Y4, Y0
+	VSUBPS     Y6, Y0, Y0
+	VMASKMOVPS Y0, Y4, (CX)
+
+rmspropCenteredAVX2_done:
+	VZEROUPPER
+	RET
+
+// func rmspropMomentumCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX
+TEXT ·rmspropMomentumCenteredAVX2(SB), NOSPLIT, $0-68
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	MOVQ         p4+40(FP), DI
+	VBROADCASTSS s0+48(FP), Y0
+	VBROADCASTSS s1+52(FP), Y1
+	VBROADCASTSS s2+56(FP), Y2
+	VBROADCASTSS s3+60(FP), Y3
+	VBROADCASTSS s4+64(FP), Y4
+	SUBQ         $0x08, AX
+	JLT          rmspropMomentumCenteredAVX2_rest
+
+rmspropMomentumCenteredAVX2_loop:
+	VMOVUPS (DX), Y5
+	VMOVUPS (BX), Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y1, Y6, Y7
+	VMULPS  Y6, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS Y5, (DX)
+	VMOVUPS (DI), Y7
+	VSUBPS  Y7, Y6, Y8
+	VMULPS  Y1, Y8, Y8
+	VADDPS  Y8, Y7, Y7
+	VMOVUPS Y7, (DI)
+	VMULPS  Y7, Y7, Y8
+	VSUBPS  Y8, Y5, Y5
+	VXORPS  Y7, Y7, Y7
+	VMAXPS  Y5, Y7, Y5
+	VADDPS  Y3, Y5, Y5
+	VSQRTPS Y5, Y5
+	VMULPS  Y2, Y6, Y6
+	VDIVPS  Y5, Y6, Y6
+	VMOVUPS (SI), Y5
+	VMULPS  Y4, Y5, Y5
+	VADDPS  Y6, Y5, Y5
+	VMOVUPS Y5, (SI)
+	VMOVUPS (CX), Y6
+	VSUBPS  Y5, Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, AX
+	JGE     rmspropMomentumCenteredAVX2_loop
+
+rmspropMomentumCenteredAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         rmspropMomentumCenteredAVX2_done
+	LEAQ       tail<>+0(SB), R8
+	NEGQ       AX
+	VMOVUPS    32(R8)(AX*4), Y5
+	VMASKMOVPS (DX), Y5, Y6
+	VMASKMOVPS (BX), Y5, Y7
+	VMULPS     Y0, Y6, Y6
+	VMULPS     Y1, Y7, Y0
+	VMULPS     Y7, Y0, Y0
+	VADDPS     Y0, Y6, Y6
+	VMASKMOVPS Y6, Y5, (DX)
+	VMASKMOVPS (DI), Y5, Y0
+	VSUBPS     Y0, Y7, Y8
+	VMULPS     Y1, Y8, Y8
+	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS Y0, Y5, (DI)
+	VMULPS     Y0, Y0, Y8
+	VSUBPS     Y8, Y6, Y6
+	VXORPS     Y0, Y0, Y0
+	VMAXPS     Y6, Y0, Y6
+	VADDPS     Y3, Y6, Y6
+	VSQRTPS    Y6, Y6
+	VMULPS     Y2, Y7, Y7
+	VDIVPS     Y6, Y7, Y7
+	VMASKMOVPS (SI), Y5, Y0
+	VMULPS     Y4, Y0, Y0
+	VADDPS     Y7, Y0, Y0
+	VMASKMOVPS Y0, Y5, (SI)
+	VMASKMOVPS (CX), Y5, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y5, (CX)
+
+rmspropMomentumCenteredAVX2_done:
 	VZEROUPPER
 	RET
 
@@ -1208,24 +1465,6 @@ sigmoidAVX2_rest:
 sigmoidAVX2_done:
 	VZEROUPPER
 	RET
-
-DATA c80000000<>+0(SB)/4, $0x80000000
-DATA c80000000<>+4(SB)/4, $0x80000000
-DATA c80000000<>+8(SB)/4, $0x80000000
-DATA c80000000<>+12(SB)/4, $0x80000000
-DATA c80000000<>+16(SB)/4, $0x80000000
-DATA c80000000<>+20(SB)/4, $0x80000000
-DATA c80000000<>+24(SB)/4, $0x80000000
-DATA c80000000<>+28(SB)/4, $0x80000000
-DATA c80000000<>+32(SB)/4, $0x80000000
-DATA c80000000<>+36(SB)/4, $0x80000000
-DATA c80000000<>+40(SB)/4, $0x80000000
-DATA c80000000<>+44(SB)/4, $0x80000000
-DATA c80000000<>+48(SB)/4, $0x80000000
-DATA c80000000<>+52(SB)/4, $0x80000000
-DATA c80000000<>+56(SB)/4, $0x80000000
-DATA c80000000<>+60(SB)/4, $0x80000000
-GLOBL c80000000<>(SB), RODATA|NOPTR, $64
 
 // func tanhAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
@@ -2189,6 +2428,332 @@ DATA c7fc00000<>+56(SB)/4, $0x7fc00000
 DATA c7fc00000<>+60(SB)/4, $0x7fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $64
 
+// func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX
+TEXT ·maskPositiveAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  maskPositiveAVX2_rest
+
+maskPositiveAVX2_loop:
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VXORPS    Y2, Y2, Y2
+	VCMPPS    $0x1e, Y2, Y1, Y1
+	VBLENDVPS Y1, Y0, Y2, Y0
+	VMOVUPS   Y0, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, BX
+	SUBQ      $0x08, AX
+	JGE       maskPositiveAVX2_loop
+
+maskPositiveAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         maskPositiveAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x1e, Y3, Y2, Y2
+	VBLENDVPS  Y2, Y1, Y3, Y1
+	VMASKMOVPS Y1, Y0, (CX)
+
+maskPositiveAVX2_done:
+	VZEROUPPER
+	RET
+
+// func sigmoidSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX
+TEXT ·sigmoidSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  sigmoidSlopeAVX2_rest
+
+sigmoidSlopeAVX2_loop:
+	VMOVUPS (BX), Y0
+	VMOVUPS c3f800000<>+0(SB), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (DX), Y0
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	SUBQ    $0x08, AX
+	JGE     sigmoidSlopeAVX2_loop
+
+sigmoidSlopeAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         sigmoidSlopeAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (BX), Y0, Y1
+	VMOVUPS    c3f800000<>+0(SB), Y2
+	VSUBPS     Y1, Y2, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (DX), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (CX)
+
+sigmoidSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func tanhSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, FMA3
+TEXT ·tanhSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  tanhSlopeAVX2_rest
+
+tanhSlopeAVX2_loop:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      c3f800000<>+0(SB), Y1
+	VFNMADD231PS Y0, Y0, Y1
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JGE          tanhSlopeAVX2_loop
+
+tanhSlopeAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           tanhSlopeAVX2_done
+	LEAQ         tail<>+0(SB), SI
+	NEGQ         AX
+	VMOVUPS      32(SI)(AX*4), Y0
+	VMASKMOVPS   (BX), Y0, Y1
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VFNMADD231PS Y1, Y1, Y2
+	VMASKMOVPS   (DX), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)
+
+tanhSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func geluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  geluSlopeAVX2_rest
+
+geluSlopeAVX2_loop:
+	VMOVUPS      (BX), Y0
+	VANDPS       c7fffffff<>+0(SB), Y0, Y1
+	VMOVUPS      c41700000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVAPS      Y2, Y3
+	VFMSUB231PS  Y1, Y1, Y3
+	VMULPS       cbf000000<>+0(SB), Y3, Y3
+	VMULPS       cbf000000<>+0(SB), Y2, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VPSUBD       c4b400000<>+0(SB), Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y3
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y3
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y5, Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VDIVPS       Y2, Y6, Y6
+	VFNMADD231PS Y6, Y2, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VSUBPS       c3f100000<>+0(SB), Y6, Y2
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      cbca76bfe<>+0(SB), Y5
+	VFMADD213PS  c3c397a7b<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2979d7<>+0(SB), Y2, Y5
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y2, Y5
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y2, Y5
+	VFMADD213PS  c3c633314<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e73ebad<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ec9870c<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y2, Y5
+	VMOVUPS      c3e77ad2d<>+0(SB), Y8
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VFMADD231PS  Y2, Y5, Y8
+	VSUBPS       Y8, Y9, Y9
+	VFMADD231PS  Y2, Y5, Y9
+	VMULPS       Y8, Y6, Y2
+	VMOVAPS      Y2, Y5
+	VFMSUB231PS  Y6, Y8, Y5
+	VFMADD231PS  Y7, Y2, Y5
+	VFMADD231PS  Y9, Y6, Y5
+	VFMADD231PS  Y3, Y2, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       c3ecc422a<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y4
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VSUBPS       Y3, Y2, Y2
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VBLENDVPS    Y0, Y2, Y4, Y4
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JGE          geluSlopeAVX2_loop
+
+geluSlopeAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           geluSlopeAVX2_done
+	LEAQ         tail<>+0(SB), SI
+	NEGQ         AX
+	VMOVUPS      32(SI)(AX*4), Y0
+	VMASKMOVPS   (BX), Y0, Y1
+	VANDPS       c7fffffff<>+0(SB), Y1, Y2
+	VMOVUPS      c41700000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVAPS      Y3, Y4
+	VFMSUB231PS  Y2, Y2, Y4
+	VMULPS       cbf000000<>+0(SB), Y4, Y4
+	VMULPS       cbf000000<>+0(SB), Y3, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VPSUBD       c4b400000<>+0(SB), Y5, Y5
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y6, Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMOVUPS      c3f800000<>+0(SB), Y8
+	VDIVPS       Y3, Y7, Y7
+	VFNMADD231PS Y7, Y3, Y8
+	VFNMADD231PS Y7, Y6, Y8
+	VSUBPS       c3f100000<>+0(SB), Y7, Y3
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      cbca76bfe<>+0(SB), Y6
+	VFMADD213PS  c3c397a7b<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2979d7<>+0(SB), Y3, Y6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y3, Y6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y3, Y6
+	VFMADD213PS  c3c633314<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e73ebad<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ec9870c<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y3, Y6
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VMOVUPS      c3e77ad2d<>+0(SB), Y10
+	VFMADD231PS  Y3, Y6, Y9
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y3, Y6, Y10
+	VMULPS       Y9, Y7, Y3
+	VMOVAPS      Y3, Y6
+	VFMSUB231PS  Y7, Y9, Y6
+	VFMADD231PS  Y8, Y3, Y6
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y4, Y3, Y6
+	VADDPS       Y6, Y3, Y3
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMULPS       c3ecc422a<>+0(SB), Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y3, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	VSUBPS       Y4, Y3, Y3
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VBLENDVPS    Y1, Y3, Y5, Y5
+	VMASKMOVPS   (DX), Y0, Y1
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (CX)
+
+geluSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+DATA c3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+28(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+32(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+36(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+40(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+44(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+48(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+52(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+56(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+60(SB)/4, $0x3ecc422a
+GLOBL c3ecc422a<>(SB), RODATA|NOPTR, $64
+
 // func finiteAVX2(n int, x *float32) int
 // Requires: AVX, FMA3
 TEXT ·finiteAVX2(SB), NOSPLIT, $0-24
@@ -2890,6 +3455,41 @@ scaleAVX512_done:
 	VZEROUPPER
 	RET
 
+// func clampAVX512(n int, p0 *float32, s0 float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·clampAVX512(SB), NOSPLIT, $0-20
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	VBROADCASTSS s0+16(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          clampAVX512_rest
+
+clampAVX512_loop:
+	VMOVUPS (CX), Z1
+	VORPS   c80000000<>+0(SB), Z0, Z2
+	VMINPS  Z1, Z0, Z1
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, AX
+	JGE     clampAVX512_loop
+
+clampAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        clampAVX512_done
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (CX), K1, Z1
+	VORPS     c80000000<>+0(SB), Z0, Z2
+	VMINPS    Z1, Z0, Z1
+	VMAXPS    Z1, Z2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+clampAVX512_done:
+	VZEROUPPER
+	RET
+
 // func reluAVX512(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·reluAVX512(SB), NOSPLIT, $0-24
@@ -2921,46 +3521,6 @@ reluAVX512_rest:
 	VMOVUPS   Z0, K1, (CX)
 
 reluAVX512_done:
-	VZEROUPPER
-	RET
-
-// func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·maskPositiveAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ p0+8(FP), CX
-	MOVQ p1+16(FP), DX
-	MOVQ p2+24(FP), BX
-	SUBQ $0x10, AX
-	JLT  maskPositiveAVX512_rest
-
-maskPositiveAVX512_loop:
-	VMOVUPS   (DX), Z0
-	VMOVUPS   (BX), Z1
-	VPXORD    Z2, Z2, Z2
-	VCMPPS    $0x1e, Z2, Z1, K1
-	VBLENDMPS Z0, Z2, K1, Z0
-	VMOVUPS   Z0, (CX)
-	ADDQ      $0x40, CX
-	ADDQ      $0x40, DX
-	ADDQ      $0x40, BX
-	SUBQ      $0x10, AX
-	JGE       maskPositiveAVX512_loop
-
-maskPositiveAVX512_rest:
-	ADDQ      $0x10, AX
-	JZ        maskPositiveAVX512_done
-	MOVQ      $-1, SI
-	BZHIQ     AX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (BX), K1, Z1
-	VPXORD    Z3, Z3, Z3
-	VCMPPS    $0x1e, Z3, Z1, K2
-	VBLENDMPS Z0, Z3, K2, Z0
-	VMOVUPS   Z0, K1, (CX)
-
-maskPositiveAVX512_done:
 	VZEROUPPER
 	RET
 
@@ -3369,9 +3929,9 @@ nadamAVX512_done:
 	VZEROUPPER
 	RET
 
-// func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
+// func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·rmspropAVX512(SB), NOSPLIT, $0-48
+TEXT ·rmspropAVX512(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
@@ -3380,23 +3940,24 @@ TEXT ·rmspropAVX512(SB), NOSPLIT, $0-48
 	VBROADCASTSS s1+36(FP), Z1
 	VBROADCASTSS s2+40(FP), Z2
 	VBROADCASTSS s3+44(FP), Z3
+	VBROADCASTSS s4+48(FP), Z4
 	SUBQ         $0x10, AX
 	JLT          rmspropAVX512_rest
 
 rmspropAVX512_loop:
+	VMOVUPS (DX), Z4
+	VMOVUPS (BX), Z5
+	VMULPS  Z0, Z4, Z4
+	VMULPS  Z1, Z5, Z6
+	VMULPS  Z5, Z6, Z6
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  Z3, Z4, Z4
+	VSQRTPS Z4, Z4
+	VMULPS  Z2, Z5, Z5
+	VDIVPS  Z4, Z5, Z5
 	VMOVUPS (CX), Z4
-	VMOVUPS (DX), Z5
-	VMOVUPS (BX), Z6
-	VMULPS  Z0, Z5, Z5
-	VMULPS  Z1, Z6, Z7
-	VMULPS  Z6, Z7, Z7
-	VADDPS  Z7, Z5, Z5
-	VMOVUPS Z5, (DX)
-	VADDPS  Z3, Z5, Z5
-	VSQRTPS Z5, Z5
-	VMULPS  Z2, Z6, Z6
-	VDIVPS  Z5, Z6, Z6
-	VSUBPS  Z6, Z4, Z4
+	VSUBPS  Z5, Z4, Z4
 	VMOVUPS Z4, (CX)
 	ADDQ    $0x40, CX
 	ADDQ    $0x40, DX
@@ -3410,7 +3971,73 @@ rmspropAVX512_rest:
 	MOVQ      $-1, SI
 	BZHIQ     AX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (CX), K1, Z4
+	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (BX), K1, Z5
+	VMULPS    Z0, Z4, Z4
+	VMULPS    Z1, Z5, Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)
+	VADDPS    Z3, Z4, Z4
+	VSQRTPS   Z4, Z4
+	VMULPS    Z2, Z5, Z5
+	VDIVPS    Z4, Z5, Z5
+	VMOVUPS.Z (CX), K1, Z0
+	VSUBPS    Z5, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+rmspropAVX512_done:
+	VZEROUPPER
+	RET
+
+// func rmspropMomentumAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmspropMomentumAVX512(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
+	VBROADCASTSS s4+56(FP), Z4
+	SUBQ         $0x10, AX
+	JLT          rmspropMomentumAVX512_rest
+
+rmspropMomentumAVX512_loop:
+	VMOVUPS (DX), Z5
+	VMOVUPS (BX), Z6
+	VMULPS  Z0, Z5, Z5
+	VMULPS  Z1, Z6, Z7
+	VMULPS  Z6, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS Z5, (DX)
+	VADDPS  Z3, Z5, Z5
+	VSQRTPS Z5, Z5
+	VMULPS  Z2, Z6, Z6
+	VDIVPS  Z5, Z6, Z6
+	VMOVUPS (SI), Z5
+	VMULPS  Z4, Z5, Z5
+	VADDPS  Z6, Z5, Z5
+	VMOVUPS Z5, (SI)
+	VMOVUPS (CX), Z6
+	VSUBPS  Z5, Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, AX
+	JGE     rmspropMomentumAVX512_loop
+
+rmspropMomentumAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        rmspropMomentumAVX512_done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
 	VMOVUPS.Z (DX), K1, Z5
 	VMOVUPS.Z (BX), K1, Z6
 	VMULPS    Z0, Z5, Z5
@@ -3418,14 +4045,191 @@ rmspropAVX512_rest:
 	VMULPS    Z6, Z0, Z0
 	VADDPS    Z0, Z5, Z5
 	VMOVUPS   Z5, K1, (DX)
-	VADDPS    Z3, Z5, Z0
-	VSQRTPS   Z0, Z0
+	VADDPS    Z3, Z5, Z5
+	VSQRTPS   Z5, Z5
 	VMULPS    Z2, Z6, Z6
-	VDIVPS    Z0, Z6, Z6
-	VSUBPS    Z6, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
+	VDIVPS    Z5, Z6, Z6
+	VMOVUPS.Z (SI), K1, Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (CX), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
 
-rmspropAVX512_done:
+rmspropMomentumAVX512_done:
+	VZEROUPPER
+	RET
+
+// func rmspropCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmspropCenteredAVX512(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
+	VBROADCASTSS s4+56(FP), Z4
+	SUBQ         $0x10, AX
+	JLT          rmspropCenteredAVX512_rest
+
+rmspropCenteredAVX512_loop:
+	VMOVUPS (DX), Z4
+	VMOVUPS (BX), Z7
+	VMULPS  Z0, Z4, Z4
+	VMULPS  Z1, Z7, Z8
+	VMULPS  Z7, Z8, Z8
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS Z4, (DX)
+	VMOVUPS (SI), Z8
+	VSUBPS  Z8, Z7, Z9
+	VMULPS  Z1, Z9, Z9
+	VADDPS  Z9, Z8, Z8
+	VMOVUPS Z8, (SI)
+	VMULPS  Z8, Z8, Z9
+	VSUBPS  Z9, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VMAXPS  Z4, Z5, Z4
+	VADDPS  Z3, Z4, Z4
+	VSQRTPS Z4, Z4
+	VMULPS  Z2, Z7, Z7
+	VDIVPS  Z4, Z7, Z7
+	VMOVUPS (CX), Z4
+	VSUBPS  Z7, Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, AX
+	JGE     rmspropCenteredAVX512_loop
+
+rmspropCenteredAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        rmspropCenteredAVX512_done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (BX), K1, Z5
+	VMULPS    Z0, Z4, Z4
+	VMULPS    Z1, Z5, Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)
+	VMOVUPS.Z (SI), K1, Z0
+	VSUBPS    Z0, Z5, Z7
+	VMULPS    Z1, Z7, Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMULPS    Z0, Z0, Z7
+	VSUBPS    Z7, Z4, Z4
+	VPXORD    Z6, Z6, Z6
+	VMAXPS    Z4, Z6, Z4
+	VADDPS    Z3, Z4, Z4
+	VSQRTPS   Z4, Z4
+	VMULPS    Z2, Z5, Z5
+	VDIVPS    Z4, Z5, Z5
+	VMOVUPS.Z (CX), K1, Z0
+	VSUBPS    Z5, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+rmspropCenteredAVX512_done:
+	VZEROUPPER
+	RET
+
+// func rmspropMomentumCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmspropMomentumCenteredAVX512(SB), NOSPLIT, $0-68
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	MOVQ         p4+40(FP), DI
+	VBROADCASTSS s0+48(FP), Z0
+	VBROADCASTSS s1+52(FP), Z1
+	VBROADCASTSS s2+56(FP), Z2
+	VBROADCASTSS s3+60(FP), Z3
+	VBROADCASTSS s4+64(FP), Z4
+	SUBQ         $0x10, AX
+	JLT          rmspropMomentumCenteredAVX512_rest
+
+rmspropMomentumCenteredAVX512_loop:
+	VMOVUPS (DX), Z5
+	VMOVUPS (BX), Z6
+	VMULPS  Z0, Z5, Z5
+	VMULPS  Z1, Z6, Z7
+	VMULPS  Z6, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS Z5, (DX)
+	VMOVUPS (DI), Z7
+	VSUBPS  Z7, Z6, Z10
+	VMULPS  Z1, Z10, Z10
+	VADDPS  Z10, Z7, Z7
+	VMOVUPS Z7, (DI)
+	VMULPS  Z7, Z7, Z10
+	VSUBPS  Z10, Z5, Z5
+	VPXORD  Z8, Z8, Z8
+	VMAXPS  Z5, Z8, Z5
+	VADDPS  Z3, Z5, Z5
+	VSQRTPS Z5, Z5
+	VMULPS  Z2, Z6, Z6
+	VDIVPS  Z5, Z6, Z6
+	VMOVUPS (SI), Z5
+	VMULPS  Z4, Z5, Z5
+	VADDPS  Z6, Z5, Z5
+	VMOVUPS Z5, (SI)
+	VMOVUPS (CX), Z6
+	VSUBPS  Z5, Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, AX
+	JGE     rmspropMomentumCenteredAVX512_loop
+
+rmspropMomentumCenteredAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        rmspropMomentumCenteredAVX512_done
+	MOVQ      $-1, R8
+	BZHIQ     AX, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DX), K1, Z5
+	VMOVUPS.Z (BX), K1, Z6
+	VMULPS    Z0, Z5, Z5
+	VMULPS    Z1, Z6, Z0
+	VMULPS    Z6, Z0, Z0
+	VADDPS    Z0, Z5, Z5
+	VMOVUPS   Z5, K1, (DX)
+	VMOVUPS.Z (DI), K1, Z0
+	VSUBPS    Z0, Z6, Z7
+	VMULPS    Z1, Z7, Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+	VMULPS    Z0, Z0, Z7
+	VSUBPS    Z7, Z5, Z5
+	VPXORD    Z9, Z9, Z9
+	VMAXPS    Z5, Z9, Z5
+	VADDPS    Z3, Z5, Z5
+	VSQRTPS   Z5, Z5
+	VMULPS    Z2, Z6, Z6
+	VDIVPS    Z5, Z6, Z6
+	VMOVUPS.Z (SI), K1, Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (CX), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+rmspropMomentumCenteredAVX512_done:
 	VZEROUPPER
 	RET
 
@@ -4109,6 +4913,314 @@ logAVX512_rest:
 	VMOVUPS     Z1, K1, (CX)
 
 logAVX512_done:
+	VZEROUPPER
+	RET
+
+// func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maskPositiveAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  maskPositiveAVX512_rest
+
+maskPositiveAVX512_loop:
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VPXORD    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z1, K1
+	VBLENDMPS Z0, Z2, K1, Z0
+	VMOVUPS   Z0, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	SUBQ      $0x10, AX
+	JGE       maskPositiveAVX512_loop
+
+maskPositiveAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        maskPositiveAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VPXORD    Z3, Z3, Z3
+	VCMPPS    $0x1e, Z3, Z1, K2
+	VBLENDMPS Z0, Z3, K2, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+maskPositiveAVX512_done:
+	VZEROUPPER
+	RET
+
+// func sigmoidSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  sigmoidSlopeAVX512_rest
+
+sigmoidSlopeAVX512_loop:
+	VMOVUPS (BX), Z0
+	VMOVUPS c3f800000<>+0(SB), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (DX), Z0
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, AX
+	JGE     sigmoidSlopeAVX512_loop
+
+sigmoidSlopeAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        sigmoidSlopeAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX), K1, Z0
+	VMOVUPS   c3f800000<>+0(SB), Z1
+	VSUBPS    Z0, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (DX), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+sigmoidSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func tanhSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·tanhSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  tanhSlopeAVX512_rest
+
+tanhSlopeAVX512_loop:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VFNMADD231PS Z0, Z0, Z1
+	VMOVUPS      (DX), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, AX
+	JGE          tanhSlopeAVX512_loop
+
+tanhSlopeAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           tanhSlopeAVX512_done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VFNMADD231PS Z0, Z0, Z1
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)
+
+tanhSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func geluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  geluSlopeAVX512_rest
+
+geluSlopeAVX512_loop:
+	VMOVUPS      (BX), Z0
+	VANDPS       c7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      c41700000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       Z1, Z1, Z2
+	VMOVAPS      Z2, Z5
+	VFMSUB231PS  Z1, Z1, Z5
+	VMULPS       cbf000000<>+0(SB), Z5, Z5
+	VMULPS       cbf000000<>+0(SB), Z2, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z6
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z6
+	VSUBPS       c4b400000<>+0(SB), Z6, Z7
+	VPSUBD       c4b400000<>+0(SB), Z6, Z6
+	VFNMADD231PS c3f317218<>+0(SB), Z7, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z7, Z2
+	VADDPS       Z5, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z2, Z7
+	VFMADD213PS  Z2, Z7, Z5
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z7, Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VMOVUPS      c3f800000<>+0(SB), Z9
+	VDIVPS       Z2, Z8, Z8
+	VFNMADD231PS Z8, Z2, Z9
+	VFNMADD231PS Z8, Z7, Z9
+	VSUBPS       c3f100000<>+0(SB), Z8, Z2
+	VFMADD231PS  Z9, Z8, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z7
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z7
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z7
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z7
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z7
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z7
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z7
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VMOVUPS      c3e77ad2d<>+0(SB), Z11
+	VFMADD231PS  Z2, Z7, Z10
+	VSUBPS       Z10, Z11, Z11
+	VFMADD231PS  Z2, Z7, Z11
+	VMULPS       Z10, Z8, Z2
+	VMOVAPS      Z2, Z7
+	VFMSUB231PS  Z8, Z10, Z7
+	VFMADD231PS  Z9, Z2, Z7
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z5, Z2, Z7
+	VADDPS       Z7, Z2, Z2
+	VPSRAD       $0x01, Z6, Z7
+	VPSUBD       Z7, Z6, Z6
+	VPADDD       c0000007f<>+0(SB), Z7, Z7
+	VPSLLD       $0x17, Z7, Z7
+	VPADDD       c0000007f<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z6, Z6
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z6, Z2, Z2
+	VADDPS       c3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMULPS       c3ecc422a<>+0(SB), Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VPXORD       Z3, Z3, Z3
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z5, Z1, Z1
+	VSUBPS       Z5, Z2, Z2
+	VCMPPS       $0x11, Z3, Z0, K1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      (DX), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, AX
+	JGE          geluSlopeAVX512_loop
+
+geluSlopeAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           geluSlopeAVX512_done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (BX), K1, Z0
+	VANDPS       c7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      c41700000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       Z1, Z1, Z2
+	VMOVAPS      Z2, Z3
+	VFMSUB231PS  Z1, Z1, Z3
+	VMULPS       cbf000000<>+0(SB), Z3, Z3
+	VMULPS       cbf000000<>+0(SB), Z2, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z5
+	VSUBPS       c4b400000<>+0(SB), Z5, Z6
+	VPSUBD       c4b400000<>+0(SB), Z5, Z5
+	VFNMADD231PS c3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z6, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z2, Z6
+	VFMADD213PS  Z2, Z6, Z3
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z6, Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VDIVPS       Z2, Z7, Z7
+	VFNMADD231PS Z7, Z2, Z8
+	VFNMADD231PS Z7, Z6, Z8
+	VSUBPS       c3f100000<>+0(SB), Z7, Z2
+	VFMADD231PS  Z8, Z7, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z6
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z6
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z6
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z6
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z6
+	VMOVUPS      c3e77ad2d<>+0(SB), Z9
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VFMADD231PS  Z2, Z6, Z9
+	VSUBPS       Z9, Z10, Z10
+	VFMADD231PS  Z2, Z6, Z10
+	VMULPS       Z9, Z7, Z2
+	VMOVAPS      Z2, Z6
+	VFMSUB231PS  Z7, Z9, Z6
+	VFMADD231PS  Z8, Z2, Z6
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z3, Z2, Z6
+	VADDPS       Z6, Z2, Z2
+	VPSRAD       $0x01, Z5, Z6
+	VPSUBD       Z6, Z5, Z5
+	VPADDD       c0000007f<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       c0000007f<>+0(SB), Z5, Z5
+	VPSLLD       $0x17, Z5, Z5
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VADDPS       c3f800000<>+0(SB), Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z5, Z3, Z3
+	VMULPS       c3ecc422a<>+0(SB), Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VPXORD       Z4, Z4, Z4
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z3, Z1, Z1
+	VSUBPS       Z3, Z2, Z2
+	VCMPPS       $0x11, Z4, Z0, K2
+	VBLENDMPS    Z2, Z1, K2, Z1
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)
+
+geluSlopeAVX512_done:
 	VZEROUPPER
 	RET
 

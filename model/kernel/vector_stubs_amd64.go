@@ -8,9 +8,9 @@ func multiplyAVX2(n int, p0 *float32, p1 *float32)
 
 func scaleAVX2(n int, p0 *float32, p1 *float32, s0 float32)
 
-func reluAVX2(n int, p0 *float32, p1 *float32)
+func clampAVX2(n int, p0 *float32, s0 float32)
 
-func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+func reluAVX2(n int, p0 *float32, p1 *float32)
 
 func decayAVX2(n int, p0 *float32, s0 float32)
 
@@ -26,7 +26,13 @@ func amsgradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *
 
 func nadamAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
 
-func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
+func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
 
 func adagradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
 
@@ -41,6 +47,14 @@ func tanhAVX2(n int, p0 *float32, p1 *float32)
 func geluAVX2(n int, p0 *float32, p1 *float32)
 
 func logAVX2(n int, p0 *float32, p1 *float32)
+
+func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func sigmoidSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func tanhSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func geluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
 
 func finiteAVX2(n int, x *float32) int
 
@@ -60,9 +74,9 @@ func multiplyAVX512(n int, p0 *float32, p1 *float32)
 
 func scaleAVX512(n int, p0 *float32, p1 *float32, s0 float32)
 
-func reluAVX512(n int, p0 *float32, p1 *float32)
+func clampAVX512(n int, p0 *float32, s0 float32)
 
-func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+func reluAVX512(n int, p0 *float32, p1 *float32)
 
 func decayAVX512(n int, p0 *float32, s0 float32)
 
@@ -78,7 +92,13 @@ func amsgradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4
 
 func nadamAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
 
-func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
+func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
 
 func adagradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
 
@@ -93,6 +113,14 @@ func tanhAVX512(n int, p0 *float32, p1 *float32)
 func geluAVX512(n int, p0 *float32, p1 *float32)
 
 func logAVX512(n int, p0 *float32, p1 *float32)
+
+func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func sigmoidSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func tanhSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func geluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
 
 func finiteAVX512(n int, x *float32) int
 

@@ -89,6 +89,12 @@ func (a activation) differentiate(dx, dy, x, y []float32, width int) {
 		}
 	case "linear":
 		copy(dx, dy)
+	case "sigmoid":
+		kernel.SigmoidSlope(dx, dy, y)
+	case "tanh":
+		kernel.TanhSlope(dx, dy, y)
+	case "gelu":
+		kernel.GELUSlope(dx, dy, x)
 	default:
 		for i, d := range dy {
 			dx[i] = d * a.slope(x[i], y[i])
@@ -98,24 +104,16 @@ func (a activation) differentiate(dx, dy, x, y []float32, width int) {
 
 // slope returns the derivative at x, where the value is y.
 func (a activation) slope(x, y float32) float32 {
-	switch a.kind {
-	case "sigmoid":
-		return y * (1 - y)
-	case "tanh":
-		return 1 - y*y
-	case "gelu":
-		v := float64(x)
-		return float32(normalCDF(v) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
-	case "softplus":
+	switch {
+	case a.kind == "softplus":
 		return float32(sigmoid(float64(x)))
-	}
-	if x > 0 {
+	case x > 0:
 		return 1
-	}
-	if a.kind == "elu" {
+	case a.kind == "elu":
 		return y + a.alpha
+	default:
+		return a.alpha
 	}
-	return a.alpha
 }
 
 // differentiateSoftmax sets dx to y·(dy - Σ dy·y).
@@ -128,9 +126,6 @@ func differentiateSoftmax(dx, dy, y []float32) {
 		dx[i] = v * float32(float64(dy[i])-dot)
 	}
 }
-
-// normalCDF is the standard normal distribution function.
-func normalCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 
 // softplus is ln(1+eˣ), without overflow.
 func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }

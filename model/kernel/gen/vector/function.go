@@ -40,6 +40,8 @@ const (
 
 	millsSlope  = 19.0 / 64
 	millsCentre = 36.0 / 64
+
+	normalPeak = 0.39894228040143267794 // 1/√2π
 )
 
 // functions writes the transcendental functions.

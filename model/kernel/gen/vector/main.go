@@ -22,6 +22,7 @@ func main() {
 		arithmetic(m, table)
 		steps(m, table)
 		functions(m, table)
+		slopes(m, table)
 		finite(m)
 		reductions(m, table)
 	}
@@ -122,7 +123,7 @@ func address(name string) Mem {
 	return p.Addr
 }
 
-// arithmetic writes the loops of one or two operations.
+// arithmetic writes the loops of a few operations.
 func arithmetic(m machine.Machine, c constants) {
 	each(m, c, "add", 2, 0, func(l *loop) {
 		y, x := l.load(0), l.load(1)
@@ -139,17 +140,17 @@ func arithmetic(m machine.Machine, c constants) {
 		VMULPS(l.scalars[0], x, x)
 		l.store(x, 0)
 	})
+	each(m, c, "clamp", 1, 1, func(l *loop) {
+		x, least := l.load(0), l.negative(l.scalars[0])
+		VMINPS(x, l.scalars[0], x)
+		VMAXPS(x, least, x)
+		l.store(x, 0)
+	})
 	each(m, c, "relu", 2, 0, func(l *loop) {
 		x, zero := l.load(1), l.Vector()
 		l.Zero(zero)
 		VMAXPS(x, zero, x) // of a NaN and a number it gives the second source, x
 		l.store(x, 0)
-	})
-	each(m, c, "maskPositive", 3, 0, func(l *loop) {
-		dy, y, zero := l.load(1), l.load(2), l.Vector()
-		l.Zero(zero)
-		l.Select(machine.Greater, y, zero, dy, zero, dy)
-		l.store(dy, 0)
 	})
 }
 
