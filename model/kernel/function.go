@@ -1,6 +1,6 @@
 package kernel
 
-// Exp sets y to eˣ, within 1 ulp. It overflows to infinity above 88.72 and is zero below
+// Exp sets y to eˣ, within 1.1 ulp. It overflows to infinity above 88.72 and is zero below
 // -103.98.
 func Exp(y, x []float32) {
 	if l := active.loops(); l != nil {
