@@ -77,8 +77,10 @@ func Adam(x, m, v, g, top []float32, c1, c2, rate, epsilon float32) {
 		v[i] += float32((float32(g[i]*g[i]) - v[i]) * c2)
 		second := v[i]
 		if top != nil {
-			top[i] = max(top[i], second)
-			second = top[i]
+			if top[i] > second {
+				second = top[i]
+			}
+			top[i] = second
 		}
 		x[i] -= rate * m[i] / (sqrt(second) + epsilon)
 	}
