@@ -39,7 +39,7 @@ var (
 		rmsprop: rmspropAVX2, rmspropMomentum: rmspropMomentumAVX2, rmspropCentered: rmspropCenteredAVX2,
 		rmspropMomentumCentered: rmspropMomentumCenteredAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
 		sigmoid: sigmoidAVX2, tanh: tanhAVX2, gelu: geluAVX2, log: logAVX2, finite: finiteAVX2,
-		sum: sumAVX2, squares: squaresAVX2, max: maxAVX2, sumColumns: sumColumnsAVX2, softmax: softmaxAVX2,
+		sum: sumAVX2, squares: squaresAVX2, max: maxAVX2, sumColumns: sumColumnsAVX2, softmax: softmaxAVX2, logSumExp: logSumExpAVX2,
 	}
 	loopsAVX512 = loops{
 		add: addAVX512, multiply: multiplyAVX512, scale: scaleAVX512, relu: reluAVX512,
@@ -49,7 +49,7 @@ var (
 		rmsprop: rmspropAVX512, rmspropMomentum: rmspropMomentumAVX512, rmspropCentered: rmspropCenteredAVX512,
 		rmspropMomentumCentered: rmspropMomentumCenteredAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
 		sigmoid: sigmoidAVX512, tanh: tanhAVX512, gelu: geluAVX512, log: logAVX512, finite: finiteAVX512,
-		sum: sumAVX512, squares: squaresAVX512, max: maxAVX512, sumColumns: sumColumnsAVX512, softmax: softmaxAVX512,
+		sum: sumAVX512, squares: squaresAVX512, max: maxAVX512, sumColumns: sumColumnsAVX512, softmax: softmaxAVX512, logSumExp: logSumExpAVX512,
 	}
 )
 

@@ -13,7 +13,8 @@ type loops struct {
 	sum, squares                  func(n int, x *float32) float64
 	max                           func(n int, x *float32) float32
 	sumColumns                    func(cols, rows int, y, x *float32)
-	softmax                       func(rows, cols int, y, x *float32, sums *float64)
+	logSumExp                     func(n int, x *float32) (largest float32, sum float64)
+	softmax                       func(rows, cols int, y, x *float32) (largest float32, sum float64)
 	decay                         func(n int, x *float32, factor float32)
 	descend                       func(n int, x, g *float32, rate float32)
 	momentum, nesterov            func(n int, x, m, g *float32, rate, momentum float32)

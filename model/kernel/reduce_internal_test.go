@@ -105,20 +105,28 @@ func TestSoftmaxIsWithinItsBound(t *testing.T) {
 		for i := range x {
 			x[i] = x[i]*float32(cols) + float32(i/cols)*1e5
 		}
-		want, wantSums := make([]float32, len(x)), make([]float64, rows)
-		run(portable, func() { SoftmaxRows(want, x, cols, wantSums) })
+		want, sums := make([]float32, len(x)), make([]float64, rows)
+		run(portable, func() { SoftmaxRows(want, x, cols) })
 		for row := range rows {
-			worst = max(worst, softmaxError(x[row*cols:][:cols], want[row*cols:][:cols]))
+			part := x[row*cols:][:cols]
+			worst = max(worst, softmaxError(part, want[row*cols:][:cols]))
+			run(portable, func() { sums[row] = LogSumExp(part) })
+			if exact := exactLogSumExp(part); math.Abs(sums[row]-exact) > 3e-7 {
+				t.Errorf("LogSumExp of %d = %v, want %v", cols, sums[row], exact)
+			}
 		}
 		for set := range everySet() {
-			got, sums := make([]float32, len(x)), make([]float64, rows)
-			SoftmaxRows(got, x, cols, sums)
+			got := make([]float32, len(x))
+			SoftmaxRows(got, x, cols)
 			alone := append([]float32{}, x...)
 			for row := range rows {
-				if sums[row] != wantSums[row] {
-					t.Errorf("%s: sum of %d = %v, want %v", set, cols, sums[row], wantSums[row])
+				part := alone[row*cols:][:cols]
+				if got := LogSumExp(part); got != sums[row] {
+					t.Errorf("%s: LogSumExp of %d = %v, want %v", set, cols, got, sums[row])
 				}
-				Softmax(alone[row*cols:][:cols], alone[row*cols:][:cols])
+				if got := Softmax(part, part); got != sums[row] {
+					t.Errorf("%s: Softmax of %d returns %v, want %v", set, cols, got, sums[row])
+				}
 			}
 			if i := firstDifference(got, want); i >= 0 {
 				t.Fatalf("%s: of %d: number %d is %v, want %v", set, cols, i, got[i], want[i])
@@ -135,15 +143,20 @@ func TestSoftmaxIsWithinItsBound(t *testing.T) {
 
 // softmaxError returns the greatest error of y in units of the last place.
 func softmaxError(x, y []float32) float64 {
-	largest, sum, worst := float64(Max(x)), 0.0, 0.0
-	for _, v := range x {
-		sum += math.Exp(float64(v) - largest)
-	}
+	sum, worst := exactLogSumExp(x), 0.0
 	for i, v := range x {
-		want := math.Exp(float64(v)-largest) / sum
+		want := math.Exp(float64(v) - sum)
 		worst = max(worst, math.Abs(float64(y[i])-want)/ulp(want))
 	}
 	return worst
+}
+
+func exactLogSumExp(x []float32) float64 {
+	largest, sum := float64(Max(x)), 0.0
+	for _, v := range x {
+		sum += math.Exp(float64(v) - largest)
+	}
+	return largest + math.Log(sum)
 }
 
 func TestSoftmaxAtItsEdges(t *testing.T) {

@@ -32,8 +32,13 @@ func TestFMAIsRoundedOnce(t *testing.T) {
 func TestFMAOfInfinities(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	tests := []struct{ x, y, z, want float32 }{
-		{inf, 1, 1, inf}, {inf, 0, 1, nan}, {1, 1, -inf, -inf}, {inf, 1, -inf, nan}, {1, nan, 1, nan},
-		{math.MaxFloat32, 2, 0, inf}, {math.MaxFloat32, 2, -math.MaxFloat32, math.MaxFloat32},
+		{inf, 1, 1, inf},
+		{inf, 0, 1, nan},
+		{1, 1, -inf, -inf},
+		{inf, 1, -inf, nan},
+		{1, nan, 1, nan},
+		{math.MaxFloat32, 2, 0, inf},
+		{math.MaxFloat32, 2, -math.MaxFloat32, math.MaxFloat32},
 	}
 	for _, tt := range tests {
 		if got := fma(tt.x, tt.y, tt.z); !same(got, tt.want) {

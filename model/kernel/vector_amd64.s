@@ -2818,29 +2818,36 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-24
 	JLT    sumAVX2_rest
 
 sumAVX2_loop:
-	VCVTPS2PD (CX), Y4
-	VADDPD    Y4, Y0, Y0
-	VCVTPS2PD 16(CX), Y4
-	VADDPD    Y4, Y1, Y1
-	VCVTPS2PD 32(CX), Y4
-	VADDPD    Y4, Y2, Y2
-	VCVTPS2PD 48(CX), Y4
-	VADDPD    Y4, Y3, Y3
-	ADDQ      $0x40, CX
-	SUBQ      $0x10, AX
-	JGE       sumAVX2_loop
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y1, Y1
+	ADDQ         $0x20, CX
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y3, Y3
+	ADDQ         $0x20, CX
+	SUBQ         $0x10, AX
+	JGE          sumAVX2_loop
 
 sumAVX2_rest:
 	ADDQ         $0x10, AX
 	JZ           sumAVX2_fold
 	CMPQ         AX, $0x08
 	JLE          sumAVX2_short
-	VCVTPS2PD    (CX), Y4
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
 	VADDPD       Y4, Y0, Y0
-	VCVTPS2PD    16(CX), Y4
+	VCVTPS2PD    X5, Y4
 	VADDPD       Y4, Y1, Y1
-	ADDQ         $0x00000020, CX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, AX
 	LEAQ         tail<>+0(SB), DX
 	NEGQ         AX
 	VMOVUPS      32(DX)(AX*4), Y4
@@ -2888,29 +2895,36 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-24
 	JLT    squaresAVX2_rest
 
 squaresAVX2_loop:
-	VCVTPS2PD   (CX), Y4
-	VFMADD231PD Y4, Y4, Y0
-	VCVTPS2PD   16(CX), Y4
-	VFMADD231PD Y4, Y4, Y1
-	VCVTPS2PD   32(CX), Y4
-	VFMADD231PD Y4, Y4, Y2
-	VCVTPS2PD   48(CX), Y4
-	VFMADD231PD Y4, Y4, Y3
-	ADDQ        $0x40, CX
-	SUBQ        $0x10, AX
-	JGE         squaresAVX2_loop
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y0
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y1
+	ADDQ         $0x20, CX
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y2
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y3
+	ADDQ         $0x20, CX
+	SUBQ         $0x10, AX
+	JGE          squaresAVX2_loop
 
 squaresAVX2_rest:
 	ADDQ         $0x10, AX
 	JZ           squaresAVX2_fold
 	CMPQ         AX, $0x08
 	JLE          squaresAVX2_short
-	VCVTPS2PD    (CX), Y4
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
 	VFMADD231PD  Y4, Y4, Y0
-	VCVTPS2PD    16(CX), Y4
+	VCVTPS2PD    X5, Y4
 	VFMADD231PD  Y4, Y4, Y1
-	ADDQ         $0x00000020, CX
-	SUBQ         $0x00000008, AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, AX
 	LEAQ         tail<>+0(SB), DX
 	NEGQ         AX
 	VMOVUPS      32(DX)(AX*4), Y4
@@ -3077,41 +3091,36 @@ sumColumnsAVX2_done:
 	VZEROUPPER
 	RET
 
-// func softmaxAVX2(rows int, cols int, y *float32, x *float32, sums *float64)
-// Requires: AVX, AVX2, FMA3
-TEXT ·softmaxAVX2(SB), NOSPLIT, $0-40
-	MOVQ rows+0(FP), AX
-	MOVQ cols+8(FP), CX
-	MOVQ y+16(FP), DX
-	MOVQ x+24(FP), BX
-	MOVQ sums+32(FP), SI
-
-softmaxAVX2_row:
-	MOVQ    CX, DI
-	MOVQ    BX, R8
+// func logSumExpAVX2(n int, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX2, FMA3, SSE, SSE2
+TEXT ·logSumExpAVX2(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    AX, DX
+	MOVQ    CX, BX
 	VMOVUPS cff800000<>+0(SB), Y0
 	VMOVAPS Y0, Y1
-	SUBQ    $0x08, DI
-	JLT     softmaxAVX2_max_rest
+	SUBQ    $0x08, DX
+	JLT     logSumExpAVX2_max_rest
 
-softmaxAVX2_max_loop:
-	VMOVUPS (R8), Y2
+logSumExpAVX2_max_loop:
+	VMOVUPS (BX), Y2
 	VMAXPS  Y2, Y1, Y1
-	ADDQ    $0x20, R8
-	SUBQ    $0x08, DI
-	JGE     softmaxAVX2_max_loop
+	ADDQ    $0x20, BX
+	SUBQ    $0x08, DX
+	JGE     logSumExpAVX2_max_loop
 
-softmaxAVX2_max_rest:
-	ADDQ       $0x08, DI
-	JZ         softmaxAVX2_max_done
-	LEAQ       tail<>+0(SB), R9
-	NEGQ       DI
-	VMOVUPS    32(R9)(DI*4), Y2
-	VMASKMOVPS (R8), Y2, Y3
+logSumExpAVX2_max_rest:
+	ADDQ       $0x08, DX
+	JZ         logSumExpAVX2_max_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       DX
+	VMOVUPS    32(SI)(DX*4), Y2
+	VMASKMOVPS (BX), Y2, Y3
 	VBLENDVPS  Y2, Y3, Y0, Y3
 	VMAXPS     Y3, Y1, Y1
 
-softmaxAVX2_max_done:
+logSumExpAVX2_max_done:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPS       X0, X1, X1
 	VPERMILPS    $0x4e, X1, X0
@@ -3119,202 +3128,258 @@ softmaxAVX2_max_done:
 	VPERMILPS    $0xb1, X1, X0
 	VMAXPS       X0, X1, X1
 	VBROADCASTSS X1, Y0
-	MOVQ         CX, DI
-	MOVQ         BX, R8
-	MOVQ         DX, R9
-	SUBQ         $0x08, DI
-	JLT          softmaxAVX2_exp_rest
+	VXORPS       Y2, Y2, Y2
+	MOVQ         AX, DX
+	MOVQ         CX, BX
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	SUBQ         $0x10, DX
+	JLT          logSumExpAVX2_exp_rest
 
-softmaxAVX2_exp_loop:
-	VMOVUPS      (R8), Y1
-	VSUBPS       Y0, Y1, Y2
-	VSUBPS       Y1, Y2, Y3
-	VSUBPS       Y3, Y2, Y4
-	VSUBPS       Y4, Y1, Y4
-	VADDPS       Y0, Y3, Y3
-	VSUBPS       Y3, Y4, Y4
-	VMOVUPS      c3f800000<>+0(SB), Y1
-	VMINPS       Y1, Y4, Y4
-	VMOVUPS      cbf800000<>+0(SB), Y1
-	VMAXPS       Y4, Y1, Y4
-	VMOVUPS      cc2d40000<>+0(SB), Y1
-	VMAXPS       Y2, Y1, Y2
-	VMOVUPS      c4b400000<>+0(SB), Y1
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y1
-	VSUBPS       c4b400000<>+0(SB), Y1, Y3
-	VPSUBD       c4b400000<>+0(SB), Y1, Y1
-	VFNMADD231PS c3f317218<>+0(SB), Y3, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y3, Y2
-	VADDPS       Y4, Y2, Y2
-	VMOVUPS      c3ab5b693<>+0(SB), Y4
-	VFMADD213PS  c3c091893<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD213PS  Y2, Y3, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VPSRAD       $0x01, Y1, Y2
-	VPSUBD       Y2, Y1, Y1
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VPADDD       c0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y1, Y4, Y4
-	VMOVUPS      Y4, (R9)
-	ADDQ         $0x20, R9
-	ADDQ         $0x20, R8
-	SUBQ         $0x08, DI
-	JGE          softmaxAVX2_exp_loop
+logSumExpAVX2_exp_loop:
+	VMOVUPS      (BX), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, BX
+	VMOVUPS      (BX), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y5, Y5
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	ADDQ         $0x20, BX
+	SUBQ         $0x10, DX
+	JGE          logSumExpAVX2_exp_loop
 
-softmaxAVX2_exp_rest:
-	ADDQ         $0x08, DI
-	JZ           softmaxAVX2_exp_done
-	LEAQ         tail<>+0(SB), R10
-	NEGQ         DI
-	VMOVUPS      32(R10)(DI*4), Y1
-	VMASKMOVPS   (R8), Y1, Y2
-	VSUBPS       Y0, Y2, Y3
-	VSUBPS       Y2, Y3, Y4
-	VSUBPS       Y4, Y3, Y5
-	VSUBPS       Y5, Y2, Y5
-	VADDPS       Y0, Y4, Y4
-	VSUBPS       Y4, Y5, Y5
+logSumExpAVX2_exp_rest:
+	ADDQ         $0x10, DX
+	JZ           logSumExpAVX2_exp_fold
+	CMPQ         DX, $0x08
+	JLE          logSumExpAVX2_exp_short
+	VMOVUPS      (BX), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, DX
+	LEAQ         tail<>+0(SB), AX
+	MOVQ         DX, CX
+	NEGQ         CX
+	VMOVUPS      32(AX)(CX*4), Y7
+	VMASKMOVPS   (BX), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
 	VMOVUPS      c3f800000<>+0(SB), Y0
-	VMINPS       Y0, Y5, Y5
+	VMINPS       Y0, Y11, Y11
 	VMOVUPS      cbf800000<>+0(SB), Y0
-	VMAXPS       Y5, Y0, Y5
+	VMAXPS       Y11, Y0, Y11
 	VMOVUPS      cc2d40000<>+0(SB), Y0
-	VMAXPS       Y3, Y0, Y3
+	VMAXPS       Y9, Y0, Y9
 	VMOVUPS      c4b400000<>+0(SB), Y0
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y0
-	VSUBPS       c4b400000<>+0(SB), Y0, Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
 	VPSUBD       c4b400000<>+0(SB), Y0, Y0
-	VFNMADD231PS c3f317218<>+0(SB), Y2, Y3
-	VFNMADD231PS cb102e308<>+0(SB), Y2, Y3
-	VADDPS       Y5, Y3, Y3
-	VMOVUPS      c3ab5b693<>+0(SB), Y4
-	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
-	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
-	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
-	VMULPS       Y3, Y3, Y2
-	VFMADD213PS  Y3, Y2, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VPSRAD       $0x01, Y0, Y2
-	VPSUBD       Y2, Y0, Y0
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
 	VPADDD       c0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y2, Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VMASKMOVPS   Y4, Y1, (R9)
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y5, Y5
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y6, Y6
+	JMP          logSumExpAVX2_exp_fold
 
-softmaxAVX2_exp_done:
-	MOVQ   CX, DI
-	MOVQ   DX, R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	SUBQ   $0x10, DI
-	JLT    softmaxAVX2_sum_rest
+logSumExpAVX2_exp_short:
+	LEAQ         tail<>+0(SB), AX
+	MOVQ         DX, CX
+	NEGQ         CX
+	VMOVUPS      32(AX)(CX*4), Y7
+	VMASKMOVPS   (BX), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y11, Y11
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y11, Y0, Y11
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y3, Y3
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y4, Y4
 
-softmaxAVX2_sum_loop:
-	VCVTPS2PD (R8), Y4
-	VADDPD    Y4, Y0, Y0
-	VCVTPS2PD 16(R8), Y4
-	VADDPD    Y4, Y1, Y1
-	VCVTPS2PD 32(R8), Y4
-	VADDPD    Y4, Y2, Y2
-	VCVTPS2PD 48(R8), Y4
-	VADDPD    Y4, Y3, Y3
-	ADDQ      $0x40, R8
-	SUBQ      $0x10, DI
-	JGE       softmaxAVX2_sum_loop
-
-softmaxAVX2_sum_rest:
-	ADDQ         $0x10, DI
-	JZ           softmaxAVX2_sum_fold
-	CMPQ         DI, $0x08
-	JLE          softmaxAVX2_sum_short
-	VCVTPS2PD    (R8), Y4
-	VADDPD       Y4, Y0, Y0
-	VCVTPS2PD    16(R8), Y4
-	VADDPD       Y4, Y1, Y1
-	ADDQ         $0x00000020, R8
-	SUBQ         $0x00000008, DI
-	LEAQ         tail<>+0(SB), R9
-	NEGQ         DI
-	VMOVUPS      32(R9)(DI*4), Y4
-	VMASKMOVPS   (R8), Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y4, Y2, Y2
-	VCVTPS2PD    X5, Y4
+logSumExpAVX2_exp_fold:
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y4, Y4
 	VADDPD       Y4, Y3, Y3
-	JMP          softmaxAVX2_sum_fold
-
-softmaxAVX2_sum_short:
-	LEAQ         tail<>+0(SB), R9
-	NEGQ         DI
-	VMOVUPS      32(R9)(DI*4), Y4
-	VMASKMOVPS   (R8), Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X5
-	VCVTPS2PD    X4, Y4
-	VADDPD       Y4, Y0, Y0
-	VCVTPS2PD    X5, Y4
-	VADDPD       Y4, Y1, Y1
-
-softmaxAVX2_sum_fold:
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VPERMILPD    $0x01, X0, X1
-	VADDSD       X1, X0, X0
-	TESTQ        SI, SI
-	JZ           softmaxAVX2_scale
-	VMOVSD       X0, (SI)
-	ADDQ         $0x08, SI
-
-softmaxAVX2_scale:
-	VMOVSS       c3f800000<>+0(SB), X1
-	VCVTSS2SD    X1, X1, X1
-	VDIVSD       X0, X1, X0
-	VCVTSD2SS    X0, X0, X0
-	VBROADCASTSS X0, Y0
-	MOVQ         CX, DI
-	MOVQ         DX, R9
-	SUBQ         $0x08, DI
-	JLT          softmaxAVX2_quotient_rest
-
-softmaxAVX2_quotient_loop:
-	VMOVUPS (R9), Y1
-	VMULPS  Y0, Y1, Y1
-	VMOVUPS Y1, (R9)
-	ADDQ    $0x20, R9
-	SUBQ    $0x08, DI
-	JGE     softmaxAVX2_quotient_loop
-
-softmaxAVX2_quotient_rest:
-	ADDQ       $0x08, DI
-	JZ         softmaxAVX2_quotient_done
-	LEAQ       tail<>+0(SB), R8
-	NEGQ       DI
-	VMOVUPS    32(R8)(DI*4), Y1
-	VMASKMOVPS (R9), Y1, Y2
-	VMULPS     Y0, Y2, Y2
-	VMASKMOVPS Y2, Y1, (R9)
-
-softmaxAVX2_quotient_done:
-	LEAQ (BX)(CX*4), BX
-	LEAQ (DX)(CX*4), DX
-	DECQ AX
-	JNZ  softmaxAVX2_row
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VPERMILPD    $0x01, X3, X0
+	VADDSD       X0, X3, X3
+	MOVSS        X1, largest+16(FP)
+	MOVSD        X3, sum+24(FP)
 	VZEROUPPER
 	RET
 
@@ -3353,6 +3418,342 @@ DATA cc2d40000<>+52(SB)/4, $0xc2d40000
 DATA cc2d40000<>+56(SB)/4, $0xc2d40000
 DATA cc2d40000<>+60(SB)/4, $0xc2d40000
 GLOBL cc2d40000<>(SB), RODATA|NOPTR, $64
+
+// func softmaxAVX2(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX2, FMA3, SSE, SSE2
+TEXT ·softmaxAVX2(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ cols+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+
+softmaxAVX2_row:
+	MOVQ    CX, SI
+	MOVQ    BX, DI
+	VMOVUPS cff800000<>+0(SB), Y0
+	VMOVAPS Y0, Y1
+	SUBQ    $0x08, SI
+	JLT     softmaxAVX2_max_rest
+
+softmaxAVX2_max_loop:
+	VMOVUPS (DI), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, SI
+	JGE     softmaxAVX2_max_loop
+
+softmaxAVX2_max_rest:
+	ADDQ       $0x08, SI
+	JZ         softmaxAVX2_max_done
+	LEAQ       tail<>+0(SB), R8
+	NEGQ       SI
+	VMOVUPS    32(R8)(SI*4), Y2
+	VMASKMOVPS (DI), Y2, Y3
+	VBLENDVPS  Y2, Y3, Y0, Y3
+	VMAXPS     Y3, Y1, Y1
+
+softmaxAVX2_max_done:
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	VBROADCASTSS X1, Y0
+	VXORPS       Y2, Y2, Y2
+	MOVQ         CX, SI
+	MOVQ         BX, DI
+	MOVQ         DX, R8
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	SUBQ         $0x10, SI
+	JLT          softmaxAVX2_exp_rest
+
+softmaxAVX2_exp_loop:
+	VMOVUPS      (DI), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VMOVUPS      Y10, (R8)
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	VMOVUPS      (DI), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VMOVUPS      Y10, (R8)
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y5, Y5
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	SUBQ         $0x10, SI
+	JGE          softmaxAVX2_exp_loop
+
+softmaxAVX2_exp_rest:
+	ADDQ         $0x10, SI
+	JZ           softmaxAVX2_exp_fold
+	CMPQ         SI, $0x08
+	JLE          softmaxAVX2_exp_short
+	VMOVUPS      (DI), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VMOVUPS      Y10, (R8)
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	SUBQ         $0x08, SI
+	LEAQ         tail<>+0(SB), R9
+	NEGQ         SI
+	VMOVUPS      32(R9)(SI*4), Y7
+	VMASKMOVPS   (DI), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y11, Y11
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y11, Y0, Y11
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VMASKMOVPS   Y10, Y7, (R8)
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y5, Y5
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y6, Y6
+	JMP          softmaxAVX2_exp_fold
+
+softmaxAVX2_exp_short:
+	LEAQ         tail<>+0(SB), R9
+	NEGQ         SI
+	VMOVUPS      32(R9)(SI*4), Y7
+	VMASKMOVPS   (DI), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y11, Y11
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y11, Y0, Y11
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VMASKMOVPS   Y10, Y7, (R8)
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y3, Y3
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y4, Y4
+
+softmaxAVX2_exp_fold:
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VPERMILPD    $0x01, X3, X0
+	VADDSD       X0, X3, X3
+	MOVSS        X1, largest+32(FP)
+	MOVSD        X3, sum+40(FP)
+	VMOVSS       c3f800000<>+0(SB), X0
+	VCVTSS2SD    X0, X0, X0
+	VDIVSD       X3, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         CX, SI
+	MOVQ         DX, DI
+	SUBQ         $0x08, SI
+	JLT          softmaxAVX2_quotient_rest
+
+softmaxAVX2_quotient_loop:
+	VMOVUPS (DI), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, SI
+	JGE     softmaxAVX2_quotient_loop
+
+softmaxAVX2_quotient_rest:
+	ADDQ       $0x08, SI
+	JZ         softmaxAVX2_quotient_done
+	LEAQ       tail<>+0(SB), R8
+	NEGQ       SI
+	VMOVUPS    32(R8)(SI*4), Y1
+	VMASKMOVPS (DI), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (DI)
+
+softmaxAVX2_quotient_done:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DX)(CX*4), DX
+	DECQ AX
+	JNZ  softmaxAVX2_row
+	VZEROUPPER
+	RET
 
 // func addAVX512(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX512F, BMI2
@@ -5286,13 +5687,15 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-24
 	JLT    sumAVX512_rest
 
 sumAVX512_loop:
-	VCVTPS2PD (CX), Z2
-	VADDPD    Z2, Z0, Z0
-	VCVTPS2PD 32(CX), Z2
-	VADDPD    Z2, Z1, Z1
-	ADDQ      $0x40, CX
-	SUBQ      $0x10, AX
-	JGE       sumAVX512_loop
+	VMOVUPS       (CX), Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z0, Z0
+	VCVTPS2PD     Y3, Z2
+	VADDPD        Z2, Z1, Z1
+	ADDQ          $0x40, CX
+	SUBQ          $0x10, AX
+	JGE           sumAVX512_loop
 
 sumAVX512_rest:
 	ADDQ          $0x10, AX
@@ -5330,13 +5733,15 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-24
 	JLT    squaresAVX512_rest
 
 squaresAVX512_loop:
-	VCVTPS2PD   (CX), Z2
-	VFMADD231PD Z2, Z2, Z0
-	VCVTPS2PD   32(CX), Z2
-	VFMADD231PD Z2, Z2, Z1
-	ADDQ        $0x40, CX
-	SUBQ        $0x10, AX
-	JGE         squaresAVX512_loop
+	VMOVUPS       (CX), Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z0
+	VCVTPS2PD     Y3, Z2
+	VFMADD231PD   Z2, Z2, Z1
+	ADDQ          $0x40, CX
+	SUBQ          $0x10, AX
+	JGE           squaresAVX512_loop
 
 squaresAVX512_rest:
 	ADDQ          $0x10, AX
@@ -5497,37 +5902,191 @@ sumColumnsAVX512_done:
 	VZEROUPPER
 	RET
 
-// func softmaxAVX512(rows int, cols int, y *float32, x *float32, sums *float64)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·softmaxAVX512(SB), NOSPLIT, $0-40
+// func logSumExpAVX512(n int, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX512F, BMI2, SSE, SSE2
+TEXT ·logSumExpAVX512(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    AX, DX
+	MOVQ    CX, BX
+	VMOVUPS cff800000<>+0(SB), Z0
+	VMOVAPS Z0, Z1
+	SUBQ    $0x10, DX
+	JLT     logSumExpAVX512_max_rest
+
+logSumExpAVX512_max_loop:
+	VMOVUPS (BX), Z2
+	VMAXPS  Z2, Z1, Z1
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, DX
+	JGE     logSumExpAVX512_max_loop
+
+logSumExpAVX512_max_rest:
+	ADDQ      $0x10, DX
+	JZ        logSumExpAVX512_max_done
+	MOVQ      $-1, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX), K1, Z2
+	VBLENDMPS Z2, Z0, K1, Z2
+	VMAXPS    Z2, Z1, Z1
+
+logSumExpAVX512_max_done:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VBROADCASTSS  X1, Z0
+	VPXORD        Z3, Z3, Z3
+	MOVQ          AX, DX
+	MOVQ          CX, BX
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	SUBQ          $0x10, DX
+	JLT           logSumExpAVX512_exp_rest
+
+logSumExpAVX512_exp_loop:
+	VMOVUPS       (BX), Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z2
+	VMINPS        Z2, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z2
+	VMAXPS        Z8, Z2, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z2
+	VMAXPS        Z6, Z2, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z2
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z2
+	VSUBPS        c4b400000<>+0(SB), Z2, Z7
+	VPSUBD        c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS  c3f317218<>+0(SB), Z7, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z7, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z8
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z8
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z8
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z8
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z8
+	VMULPS        Z6, Z6, Z7
+	VFMADD213PS   Z6, Z7, Z8
+	VADDPS        c3f800000<>+0(SB), Z8, Z8
+	VPSRAD        $0x01, Z2, Z6
+	VPSUBD        Z6, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z6, Z6
+	VPSLLD        $0x17, Z6, Z6
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VMULPS        Z6, Z8, Z8
+	VMULPS        Z2, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VCVTPS2PD     Y8, Z6
+	VADDPD        Z6, Z4, Z4
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z5, Z5
+	ADDQ          $0x40, BX
+	SUBQ          $0x10, DX
+	JGE           logSumExpAVX512_exp_loop
+
+logSumExpAVX512_exp_rest:
+	ADDQ          $0x10, DX
+	JZ            logSumExpAVX512_exp_fold
+	MOVQ          $-1, AX
+	BZHIQ         DX, AX, AX
+	KMOVW         AX, K1
+	VMOVUPS.Z     (BX), K1, Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z0
+	VMINPS        Z0, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z0
+	VMAXPS        Z8, Z0, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z0
+	VMAXPS        Z6, Z0, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z0
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z0
+	VSUBPS        c4b400000<>+0(SB), Z0, Z2
+	VPSUBD        c4b400000<>+0(SB), Z0, Z0
+	VFNMADD231PS  c3f317218<>+0(SB), Z2, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z2, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z7
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z7
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z7
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z7
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z7
+	VMULPS        Z6, Z6, Z2
+	VFMADD213PS   Z6, Z2, Z7
+	VADDPS        c3f800000<>+0(SB), Z7, Z7
+	VPSRAD        $0x01, Z0, Z2
+	VPSUBD        Z2, Z0, Z0
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z0, Z0
+	VPSLLD        $0x17, Z0, Z0
+	VMULPS        Z2, Z7, Z7
+	VMULPS        Z0, Z7, Z7
+	VBLENDMPS     Z7, Z3, K1, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VCVTPS2PD     Y7, Z2
+	VADDPD        Z2, Z4, Z4
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z0, Z5, Z5
+
+logSumExpAVX512_exp_fold:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VPERMILPD     $0x01, X4, X0
+	VADDSD        X0, X4, X4
+	MOVSS         X1, largest+16(FP)
+	MOVSD         X4, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func softmaxAVX512(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX512F, BMI2, SSE, SSE2
+TEXT ·softmaxAVX512(SB), NOSPLIT, $0-48
 	MOVQ rows+0(FP), AX
 	MOVQ cols+8(FP), CX
 	MOVQ y+16(FP), DX
 	MOVQ x+24(FP), BX
-	MOVQ sums+32(FP), SI
 
 softmaxAVX512_row:
-	MOVQ    CX, DI
-	MOVQ    BX, R8
+	MOVQ    CX, SI
+	MOVQ    BX, DI
 	VMOVUPS cff800000<>+0(SB), Z0
 	VMOVAPS Z0, Z1
-	SUBQ    $0x10, DI
+	SUBQ    $0x10, SI
 	JLT     softmaxAVX512_max_rest
 
 softmaxAVX512_max_loop:
-	VMOVUPS (R8), Z2
+	VMOVUPS (DI), Z2
 	VMAXPS  Z2, Z1, Z1
-	ADDQ    $0x40, R8
-	SUBQ    $0x10, DI
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, SI
 	JGE     softmaxAVX512_max_loop
 
 softmaxAVX512_max_rest:
-	ADDQ      $0x10, DI
+	ADDQ      $0x10, SI
 	JZ        softmaxAVX512_max_done
-	MOVQ      $-1, R9
-	BZHIQ     DI, R9, R9
-	KMOVW     R9, K1
-	VMOVUPS.Z (R8), K1, Z2
+	MOVQ      $-1, R8
+	BZHIQ     SI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DI), K1, Z2
 	VBLENDMPS Z2, Z0, K1, Z2
 	VMAXPS    Z2, Z1, Z1
 
@@ -5541,170 +6100,150 @@ softmaxAVX512_max_done:
 	VPERMILPS     $0xb1, X1, X0
 	VMAXPS        X0, X1, X1
 	VBROADCASTSS  X1, Z0
-	MOVQ          CX, DI
-	MOVQ          BX, R8
-	MOVQ          DX, R9
-	SUBQ          $0x10, DI
+	VPXORD        Z3, Z3, Z3
+	MOVQ          CX, SI
+	MOVQ          BX, DI
+	MOVQ          DX, R8
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	SUBQ          $0x10, SI
 	JLT           softmaxAVX512_exp_rest
 
 softmaxAVX512_exp_loop:
-	VMOVUPS      (R8), Z1
-	VSUBPS       Z0, Z1, Z2
-	VSUBPS       Z1, Z2, Z5
-	VSUBPS       Z5, Z2, Z6
-	VSUBPS       Z6, Z1, Z6
-	VADDPS       Z0, Z5, Z5
-	VSUBPS       Z5, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z1
-	VMINPS       Z1, Z6, Z6
-	VMOVUPS      cbf800000<>+0(SB), Z1
-	VMAXPS       Z6, Z1, Z6
-	VMOVUPS      cc2d40000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z2
-	VMOVUPS      c4b400000<>+0(SB), Z1
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z1
-	VSUBPS       c4b400000<>+0(SB), Z1, Z5
-	VPSUBD       c4b400000<>+0(SB), Z1, Z1
-	VFNMADD231PS c3f317218<>+0(SB), Z5, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z5, Z2
-	VADDPS       Z6, Z2, Z2
-	VMOVUPS      c3ab5b693<>+0(SB), Z6
-	VFMADD213PS  c3c091893<>+0(SB), Z2, Z6
-	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z6
-	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z6
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z6
-	VADDPS       c3f800000<>+0(SB), Z6, Z6
-	VPSRAD       $0x01, Z1, Z2
-	VPSUBD       Z2, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z2, Z2
-	VPSLLD       $0x17, Z2, Z2
-	VPADDD       c0000007f<>+0(SB), Z1, Z1
-	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z2, Z6, Z6
-	VMULPS       Z1, Z6, Z6
-	VMOVUPS      Z6, (R9)
-	ADDQ         $0x40, R9
-	ADDQ         $0x40, R8
-	SUBQ         $0x10, DI
-	JGE          softmaxAVX512_exp_loop
+	VMOVUPS       (DI), Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z2
+	VMINPS        Z2, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z2
+	VMAXPS        Z8, Z2, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z2
+	VMAXPS        Z6, Z2, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z2
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z2
+	VSUBPS        c4b400000<>+0(SB), Z2, Z7
+	VPSUBD        c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS  c3f317218<>+0(SB), Z7, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z7, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z8
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z8
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z8
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z8
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z8
+	VMULPS        Z6, Z6, Z7
+	VFMADD213PS   Z6, Z7, Z8
+	VADDPS        c3f800000<>+0(SB), Z8, Z8
+	VPSRAD        $0x01, Z2, Z6
+	VPSUBD        Z6, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z6, Z6
+	VPSLLD        $0x17, Z6, Z6
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VMULPS        Z6, Z8, Z8
+	VMULPS        Z2, Z8, Z8
+	VMOVUPS       Z8, (R8)
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VCVTPS2PD     Y8, Z6
+	VADDPD        Z6, Z4, Z4
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z5, Z5
+	ADDQ          $0x40, DI
+	ADDQ          $0x40, R8
+	SUBQ          $0x10, SI
+	JGE           softmaxAVX512_exp_loop
 
 softmaxAVX512_exp_rest:
-	ADDQ         $0x10, DI
-	JZ           softmaxAVX512_exp_done
-	MOVQ         $-1, R10
-	BZHIQ        DI, R10, R10
-	KMOVW        R10, K1
-	VMOVUPS.Z    (R8), K1, Z1
-	VSUBPS       Z0, Z1, Z2
-	VSUBPS       Z1, Z2, Z5
-	VSUBPS       Z5, Z2, Z6
-	VSUBPS       Z6, Z1, Z6
-	VADDPS       Z0, Z5, Z5
-	VSUBPS       Z5, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z0
-	VMINPS       Z0, Z6, Z6
-	VMOVUPS      cbf800000<>+0(SB), Z0
-	VMAXPS       Z6, Z0, Z6
-	VMOVUPS      cc2d40000<>+0(SB), Z0
-	VMAXPS       Z2, Z0, Z2
-	VMOVUPS      c4b400000<>+0(SB), Z0
-	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z0
-	VSUBPS       c4b400000<>+0(SB), Z0, Z1
-	VPSUBD       c4b400000<>+0(SB), Z0, Z0
-	VFNMADD231PS c3f317218<>+0(SB), Z1, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z1, Z2
-	VADDPS       Z6, Z2, Z2
-	VMOVUPS      c3ab5b693<>+0(SB), Z5
-	VFMADD213PS  c3c091893<>+0(SB), Z2, Z5
-	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z5
-	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z5
-	VFMADD213PS  c3f000000<>+0(SB), Z2, Z5
-	VMULPS       Z2, Z2, Z1
-	VFMADD213PS  Z2, Z1, Z5
-	VADDPS       c3f800000<>+0(SB), Z5, Z5
-	VPSRAD       $0x01, Z0, Z1
-	VPSUBD       Z1, Z0, Z0
-	VPADDD       c0000007f<>+0(SB), Z1, Z1
-	VPSLLD       $0x17, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z0, Z0
-	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z1, Z5, Z5
-	VMULPS       Z0, Z5, Z5
-	VMOVUPS      Z5, K1, (R9)
-
-softmaxAVX512_exp_done:
-	MOVQ   CX, DI
-	MOVQ   DX, R8
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	SUBQ   $0x10, DI
-	JLT    softmaxAVX512_sum_rest
-
-softmaxAVX512_sum_loop:
-	VCVTPS2PD (R8), Z0
-	VADDPD    Z0, Z3, Z3
-	VCVTPS2PD 32(R8), Z0
-	VADDPD    Z0, Z4, Z4
-	ADDQ      $0x40, R8
-	SUBQ      $0x10, DI
-	JGE       softmaxAVX512_sum_loop
-
-softmaxAVX512_sum_rest:
-	ADDQ          $0x10, DI
-	JZ            softmaxAVX512_sum_fold
+	ADDQ          $0x10, SI
+	JZ            softmaxAVX512_exp_fold
 	MOVQ          $-1, R9
-	BZHIQ         DI, R9, R9
+	BZHIQ         SI, R9, R9
 	KMOVW         R9, K1
-	VMOVUPS.Z     (R8), K1, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMOVUPS.Z     (DI), K1, Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z0
+	VMINPS        Z0, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z0
+	VMAXPS        Z8, Z0, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z0
+	VMAXPS        Z6, Z0, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z0
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z0
+	VSUBPS        c4b400000<>+0(SB), Z0, Z2
+	VPSUBD        c4b400000<>+0(SB), Z0, Z0
+	VFNMADD231PS  c3f317218<>+0(SB), Z2, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z2, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z7
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z7
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z7
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z7
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z7
+	VMULPS        Z6, Z6, Z2
+	VFMADD213PS   Z6, Z2, Z7
+	VADDPS        c3f800000<>+0(SB), Z7, Z7
+	VPSRAD        $0x01, Z0, Z2
+	VPSUBD        Z2, Z0, Z0
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z0, Z0
+	VPSLLD        $0x17, Z0, Z0
+	VMULPS        Z2, Z7, Z7
+	VMULPS        Z0, Z7, Z7
+	VMOVUPS       Z7, K1, (R8)
+	VBLENDMPS     Z7, Z3, K1, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VCVTPS2PD     Y7, Z2
+	VADDPD        Z2, Z4, Z4
 	VCVTPS2PD     Y0, Z0
-	VADDPD        Z0, Z3, Z3
-	VCVTPS2PD     Y1, Z0
-	VADDPD        Z0, Z4, Z4
+	VADDPD        Z0, Z5, Z5
 
-softmaxAVX512_sum_fold:
-	VADDPD        Z4, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z3, Y0
-	VADDPD        Y0, Y3, Y3
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VPERMILPD     $0x01, X3, X0
-	VADDSD        X0, X3, X3
-	TESTQ         SI, SI
-	JZ            softmaxAVX512_scale
-	VMOVSD        X3, (SI)
-	ADDQ          $0x08, SI
-
-softmaxAVX512_scale:
-	VMOVSS       c3f800000<>+0(SB), X0
-	VCVTSS2SD    X0, X0, X0
-	VDIVSD       X3, X0, X3
-	VCVTSD2SS    X3, X3, X3
-	VBROADCASTSS X3, Z0
-	MOVQ         CX, DI
-	MOVQ         DX, R9
-	SUBQ         $0x10, DI
-	JLT          softmaxAVX512_quotient_rest
+softmaxAVX512_exp_fold:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VPERMILPD     $0x01, X4, X0
+	VADDSD        X0, X4, X4
+	MOVSS         X1, largest+32(FP)
+	MOVSD         X4, sum+40(FP)
+	VMOVSS        c3f800000<>+0(SB), X0
+	VCVTSS2SD     X0, X0, X0
+	VDIVSD        X4, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	VBROADCASTSS  X0, Z0
+	MOVQ          CX, SI
+	MOVQ          DX, DI
+	SUBQ          $0x10, SI
+	JLT           softmaxAVX512_quotient_rest
 
 softmaxAVX512_quotient_loop:
-	VMOVUPS (R9), Z1
+	VMOVUPS (DI), Z1
 	VMULPS  Z0, Z1, Z1
-	VMOVUPS Z1, (R9)
-	ADDQ    $0x40, R9
-	SUBQ    $0x10, DI
+	VMOVUPS Z1, (DI)
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, SI
 	JGE     softmaxAVX512_quotient_loop
 
 softmaxAVX512_quotient_rest:
-	ADDQ      $0x10, DI
+	ADDQ      $0x10, SI
 	JZ        softmaxAVX512_quotient_done
 	MOVQ      $-1, R8
-	BZHIQ     DI, R8, R8
+	BZHIQ     SI, R8, R8
 	KMOVW     R8, K1
-	VMOVUPS.Z (R9), K1, Z1
+	VMOVUPS.Z (DI), K1, Z1
 	VMULPS    Z0, Z1, Z1
-	VMOVUPS   Z1, K1, (R9)
+	VMOVUPS   Z1, K1, (DI)
 
 softmaxAVX512_quotient_done:
 	LEAQ (BX)(CX*4), BX

@@ -74,7 +74,7 @@ func elementwise() map[string]func(v [5][]float32) {
 	for _, f := range approximations() {
 		all[f.name] = func(v [5][]float32) { f.apply(v[0], v[1]) }
 	}
-	all["softmax"] = func(v [5][]float32) { Softmax(v[0], v[1]) }
+	all["softmax"] = func(v [5][]float32) { SoftmaxRows(v[0], v[1], max(len(v[0]), 1)) }
 	all["sumColumns"] = func(v [5][]float32) {
 		cols := len(v[0]) / 3
 		SumColumns(v[0][:cols], v[1], 3)
@@ -82,6 +82,7 @@ func elementwise() map[string]func(v [5][]float32) {
 	all["reductions"] = func(v [5][]float32) {
 		if len(v[0]) > 3 {
 			v[0][0], v[0][1], v[0][2] = float32(Sum(v[1])), float32(SumSquares(v[1])), Max(v[1])
+			v[0][3] = float32(LogSumExp(v[1]))
 		}
 	}
 	return all

@@ -66,7 +66,9 @@ func maxAVX2(n int, x *float32) float32
 
 func sumColumnsAVX2(cols int, rows int, y *float32, x *float32)
 
-func softmaxAVX2(rows int, cols int, y *float32, x *float32, sums *float64)
+func logSumExpAVX2(n int, x *float32) (largest float32, sum float64)
+
+func softmaxAVX2(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
 
 func addAVX512(n int, p0 *float32, p1 *float32)
 
@@ -132,4 +134,6 @@ func maxAVX512(n int, x *float32) float32
 
 func sumColumnsAVX512(cols int, rows int, y *float32, x *float32)
 
-func softmaxAVX512(rows int, cols int, y *float32, x *float32, sums *float64)
+func logSumExpAVX512(n int, x *float32) (largest float32, sum float64)
+
+func softmaxAVX512(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)

@@ -14,6 +14,7 @@ func reductions(m machine.Machine, c constants) {
 	sum(m, c, "squares", true)
 	maximum(m, c)
 	sumColumns(m, c)
+	logSumExp(m, c)
 	softmax(m, c)
 }
 
@@ -27,69 +28,81 @@ func parameter(name string) reg.GPVirtual { return Load(Param(name), GP64()).(re
 
 func sum(m machine.Machine, c constants, name string, square bool) {
 	l, name := function(m, c, name, "func(n int, x *float32) float64")
-	n, x := parameter("n"), parameter("x")
-	s := l.sumOf(name, n, x, square)
+	n := parameter("n")
+	l.pointers = []reg.Register{parameter("x")}
+	s := l.sumOf(name, n, func(d, acc reg.VecVirtual) {
+		if square {
+			VFMADD231PD(d, d, acc)
+		} else {
+			VADDPD(d, acc, acc)
+		}
+	}, func() reg.VecVirtual { return l.load(0) })
 	Store(s, ReturnIndex(0))
 	VZEROUPPER()
 	RET()
 }
 
-// sumOf returns the sum of the n numbers, or their squares, from x on as 16 float64 sums
-// of every 16th number, of which then those of the second half are added to those of the
-// first, and so on. It destroys n and x.
-func (l *loop) sumOf(label string, n, x reg.GPVirtual, square bool) reg.Register {
+func add(d, acc reg.VecVirtual) { VADDPD(d, acc, acc) }
+
+// sumOf adds up n numbers, which value returns vector by vector, as 16 float64 sums of
+// every 16th number, of which then those of the second half are added to those of the
+// first, and so on. Lanes past the tail must be 0. It moves the pointers and destroys n.
+func (l *loop) sumOf(label string, n reg.GPVirtual, add func(d, acc reg.VecVirtual), value func() reg.VecVirtual) reg.Register {
 	const sums = 16
-	vectors, half := sums/l.Lanes(), l.Lanes()/2
+	lanes, vectors := uint64(l.Lanes()), sums/l.Lanes()
 	acc := make([]reg.VecVirtual, 2*vectors)
 	for i := range acc {
 		acc[i] = l.Vector()
 		l.Zero(acc[i])
 	}
-	add := func(i int, from Op) {
-		d := l.Vector()
-		VCVTPS2PD(from, d)
-		if square {
-			VFMADD231PD(d, d, acc[i])
-		} else {
-			VADDPD(d, acc[i], acc[i])
+	take := func(v int) {
+		low, high := halves(value())
+		for i, half := range []reg.Register{low, high} {
+			d := l.Vector()
+			VCVTPS2PD(half, d)
+			add(d, acc[2*v+i])
 		}
 	}
-	whole := func(v int, p Mem) {
-		add(2*v, p)
-		add(2*v+1, p.Offset(4*half))
+	next := func(v int) {
+		take(v)
+		for _, p := range l.pointers {
+			ADDQ(Imm(4*lanes), p)
+		}
 	}
+	part := func(v int) {
+		l.Tail(n)
+		l.masked = true
+		take(v)
+		l.masked = false
+	}
+	l.masked = false
 	SUBQ(Imm(sums), n)
 	JLT(LabelRef(label + "_rest"))
 	Label(label + "_loop")
 	for v := range vectors {
-		whole(v, Mem{Base: x, Disp: 4 * l.Lanes() * v})
+		next(v)
 	}
-	ADDQ(Imm(4*sums), x)
 	SUBQ(Imm(sums), n)
 	JGE(LabelRef(label + "_loop"))
 	Label(label + "_rest")
 	ADDQ(Imm(sums), n)
 	JZ(LabelRef(label + "_fold"))
-	part := func(v int) {
-		l.Tail(n)
-		t := l.Vector()
-		l.Load(Mem{Base: x}, t, true)
-		low, high := halves(t)
-		add(2*v, low)
-		add(2*v+1, high)
-	}
 	if vectors == 2 {
-		CMPQ(n, Imm(uint64(l.Lanes())))
+		CMPQ(n, Imm(lanes))
 		JLE(LabelRef(label + "_short"))
-		whole(0, Mem{Base: x})
-		ADDQ(U32(4*l.Lanes()), x)
-		SUBQ(U32(l.Lanes()), n)
+		next(0)
+		SUBQ(Imm(lanes), n)
 		part(1)
 		JMP(LabelRef(label + "_fold"))
 		Label(label + "_short")
 	}
 	part(0)
 	Label(label + "_fold")
+	return l.total(acc)
+}
+
+// total adds the lanes of acc.
+func (l *loop) total(acc []reg.VecVirtual) reg.Register {
 	for len(acc) > 1 {
 		low, high := acc[:len(acc)/2], acc[len(acc)/2:]
 		for i := range low {
@@ -227,49 +240,72 @@ func sumColumns(m machine.Machine, c constants) {
 	RET()
 }
 
-// softmax writes a loop over rows: their greatest number, the exponentials of the
-// differences to it and their sum, the quotients. Sums are stored if there is a place.
-func softmax(m machine.Machine, c constants) {
-	l, name := function(m, c, "softmax", "func(rows, cols int, y, x *float32, sums *float64)")
-	rows, cols, y, x := parameter("rows"), parameter("cols"), parameter("y"), parameter("x")
-	sums := parameter("sums")
+// exponentials returns the greatest of the n numbers from x on, in every lane of four, and
+// the sum of the exponentials of the differences to it, which it stores from y on if y is
+// not nil.
+func (l *loop) exponentials(label string, count, x, y reg.GPVirtual) (largest, sum reg.Register) {
 	n, from, to := GP64(), GP64(), GP64()
-	Label(name + "_row")
-	MOVQ(cols, n)
+	MOVQ(count, n)
 	MOVQ(x, from)
 	l.pointers = []reg.Register{from}
 	least, acc := l.set(l.bits(0xff800000)), l.Vector()
 	VMOVAPS(least, acc)
-	l.over(name+"_max", n, func() {
+	l.over(label+"_max", n, func() {
 		v := l.load(0)
 		if l.masked {
 			l.Keep(v, least)
 		}
 		VMAXPS(v, acc, acc)
 	})
-	shift := l.Vector()
-	VBROADCASTSS(greatest(acc), shift)
-	MOVQ(cols, n)
+	shift, zero := l.Vector(), l.Vector()
+	top := greatest(acc)
+	VBROADCASTSS(top, shift)
+	l.Zero(zero)
+	MOVQ(count, n)
 	MOVQ(x, from)
-	MOVQ(y, to)
-	l.pointers = []reg.Register{to, from}
-	l.over(name+"_exp", n, func() { l.store(l.difference(l.load(1), shift), 0) })
+	l.pointers = []reg.Register{from}
+	if y != nil {
+		MOVQ(y, to)
+		l.pointers = append(l.pointers, to)
+	}
+	sum = l.sumOf(label+"_exp", n, add, func() reg.VecVirtual {
+		e := l.difference(l.load(0), shift)
+		if y != nil {
+			l.store(e, 1)
+		}
+		if l.masked {
+			l.Keep(e, zero)
+		}
+		return e
+	})
+	return top, sum
+}
 
-	MOVQ(cols, n)
-	MOVQ(y, from)
-	sum := l.sumOf(name+"_sum", n, from, false)
-	TESTQ(sums, sums)
-	JZ(LabelRef(name + "_scale"))
-	VMOVSD(sum, Mem{Base: sums})
-	ADDQ(Imm(8), sums)
-	Label(name + "_scale")
-	factor := l.Vector()
-	one := XMM()
+// logSumExp writes what the logarithm of a sum of exponentials is made of.
+func logSumExp(m machine.Machine, c constants) {
+	l, name := function(m, c, "logSumExp", "func(n int, x *float32) (largest float32, sum float64)")
+	largest, sum := l.exponentials(name, parameter("n"), parameter("x"), nil)
+	Store(largest, ReturnIndex(0))
+	Store(sum, ReturnIndex(1))
+	VZEROUPPER()
+	RET()
+}
+
+// softmax writes a loop over rows. It returns what logSumExp does of the last one.
+func softmax(m machine.Machine, c constants) {
+	l, name := function(m, c, "softmax", "func(rows, cols int, y, x *float32) (largest float32, sum float64)")
+	rows, cols, y, x := parameter("rows"), parameter("cols"), parameter("y"), parameter("x")
+	Label(name + "_row")
+	largest, sum := l.exponentials(name, cols, x, y)
+	Store(largest, ReturnIndex(0))
+	Store(sum, ReturnIndex(1))
+	factor, one := l.Vector(), XMM()
 	VMOVSS(l.float(1), one)
 	VCVTSS2SD(one, one, one)
-	VDIVSD(sum, one, sum)
-	VCVTSD2SS(sum, sum, sum)
-	VBROADCASTSS(sum, factor)
+	VDIVSD(sum, one, one)
+	VCVTSD2SS(one, one, one)
+	VBROADCASTSS(one, factor)
+	n, to := GP64(), GP64()
 	MOVQ(cols, n)
 	MOVQ(y, to)
 	l.pointers = []reg.Register{to}
