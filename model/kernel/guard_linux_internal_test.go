@@ -89,6 +89,8 @@ func TestLoopsStayInside(t *testing.T) {
 					fn(v)
 				}
 				Finite(v[0])
+				rows := max(n/9, 1)
+				turn(v[0], rows, v[1], n/rows, rows, n/rows)
 			}
 		}
 	}

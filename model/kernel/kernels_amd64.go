@@ -40,6 +40,7 @@ var (
 		rmspropMomentumCentered: rmspropMomentumCenteredAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
 		sigmoid: sigmoidAVX2, tanh: tanhAVX2, gelu: geluAVX2, log: logAVX2, finite: finiteAVX2,
 		sum: sumAVX2, squares: squaresAVX2, max: maxAVX2, sumColumns: sumColumnsAVX2, softmax: softmaxAVX2, logSumExp: logSumExpAVX2,
+		transpose8: transpose8,
 	}
 	loopsAVX512 = loops{
 		add: addAVX512, multiply: multiplyAVX512, scale: scaleAVX512, relu: reluAVX512,
@@ -50,6 +51,7 @@ var (
 		rmspropMomentumCentered: rmspropMomentumCenteredAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
 		sigmoid: sigmoidAVX512, tanh: tanhAVX512, gelu: geluAVX512, log: logAVX512, finite: finiteAVX512,
 		sum: sumAVX512, squares: squaresAVX512, max: maxAVX512, sumColumns: sumColumnsAVX512, softmax: softmaxAVX512, logSumExp: logSumExpAVX512,
+		transpose8: transpose8,
 	}
 )
 

@@ -15,6 +15,7 @@ type loops struct {
 	sumColumns                    func(cols, rows int, y, x *float32)
 	logSumExp                     func(n int, x *float32) (largest float32, sum float64)
 	softmax                       func(rows, cols int, y, x *float32) (largest float32, sum float64)
+	transpose8                    func(squares int, y *float32, ystride int, x *float32, xstride int)
 	decay                         func(n int, x *float32, factor float32)
 	descend                       func(n int, x, g *float32, rate float32)
 	momentum, nesterov            func(n int, x, m, g *float32, rate, momentum float32)

@@ -16,29 +16,19 @@ func packPanels(dst []float32, v View, nr int) {
 			}
 			continue
 		}
+		if v.RowStride == 1 {
+			if cols < nr {
+				clear(panel)
+			}
+			turn(panel, nr, v.Data[j*v.ColStride:], v.ColStride, cols, v.Rows)
+			continue
+		}
 		for k := range v.Rows {
 			row, src := panel[k*nr:][:nr], v.Data[k*v.RowStride+j*v.ColStride:]
 			for i := range cols {
 				row[i] = src[i*v.ColStride]
 			}
 			clear(row[cols:])
-		}
-	}
-}
-
-// transpose copies v, of any layout, to c, which is row-major.
-func transpose(c, v View) {
-	const tile = 32 // rows and columns that stay in the L1 cache
-	for i0 := 0; i0 < v.Rows; i0 += tile {
-		rows := min(i0+tile, v.Rows)
-		for j0 := 0; j0 < v.Cols; j0 += tile {
-			cols := min(j0+tile, v.Cols)
-			for i := i0; i < rows; i++ {
-				row, src := c.Data[i*c.RowStride:], v.Data[i*v.RowStride:]
-				for j := j0; j < cols; j++ {
-					row[j] = src[j*v.ColStride]
-				}
-			}
 		}
 	}
 }

@@ -6252,3 +6252,65 @@ softmaxAVX512_quotient_done:
 	JNZ  softmaxAVX512_row
 	VZEROUPPER
 	RET
+
+// func transpose8(squares int, y *float32, ystride int, x *float32, xstride int)
+// Requires: AVX
+TEXT ·transpose8(SB), NOSPLIT, $0-40
+	MOVQ squares+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ x+24(FP), DX
+	MOVQ ystride+16(FP), BX
+	MOVQ xstride+32(FP), SI
+	LEAQ (SI)(SI*2), R8
+	LEAQ (BX)(BX*2), DI
+	LEAQ (DX)(SI*4), R9
+
+transpose8_loop:
+	VMOVUPS     (DX), X0
+	VINSERTF128 $0x01, (R9), Y0, Y0
+	VMOVUPS     (DX)(SI*1), X1
+	VINSERTF128 $0x01, (R9)(SI*1), Y1, Y1
+	VMOVUPS     (DX)(SI*2), X2
+	VINSERTF128 $0x01, (R9)(SI*2), Y2, Y2
+	VMOVUPS     (DX)(R8*1), X3
+	VINSERTF128 $0x01, (R9)(R8*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKLPS   Y3, Y2, Y5
+	VUNPCKHPS   Y1, Y0, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VSHUFPS     $0x44, Y5, Y4, Y8
+	VMOVUPS     Y8, (CX)
+	VSHUFPS     $0xee, Y5, Y4, Y4
+	VMOVUPS     Y4, (CX)(BX*1)
+	VSHUFPS     $0x44, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(BX*2)
+	VSHUFPS     $0xee, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(DI*1)
+	LEAQ        (CX)(BX*4), CX
+	VMOVUPS     16(DX), X9
+	VINSERTF128 $0x01, 16(R9), Y9, Y9
+	VMOVUPS     16(DX)(SI*1), X10
+	VINSERTF128 $0x01, 16(R9)(SI*1), Y10, Y10
+	VMOVUPS     16(DX)(SI*2), X11
+	VINSERTF128 $0x01, 16(R9)(SI*2), Y11, Y11
+	VMOVUPS     16(DX)(R8*1), X12
+	VINSERTF128 $0x01, 16(R9)(R8*1), Y12, Y12
+	VUNPCKLPS   Y10, Y9, Y4
+	VUNPCKLPS   Y12, Y11, Y5
+	VUNPCKHPS   Y10, Y9, Y6
+	VUNPCKHPS   Y12, Y11, Y7
+	VSHUFPS     $0x44, Y5, Y4, Y8
+	VMOVUPS     Y8, (CX)
+	VSHUFPS     $0xee, Y5, Y4, Y4
+	VMOVUPS     Y4, (CX)(BX*1)
+	VSHUFPS     $0x44, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(BX*2)
+	VSHUFPS     $0xee, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(DI*1)
+	LEAQ        (CX)(BX*4), CX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, R9
+	DECQ        AX
+	JNZ         transpose8_loop
+	VZEROUPPER
+	RET

@@ -137,3 +137,5 @@ func sumColumnsAVX512(cols int, rows int, y *float32, x *float32)
 func logSumExpAVX512(n int, x *float32) (largest float32, sum float64)
 
 func softmaxAVX512(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
+
+func transpose8(squares int, y *float32, ystride int, x *float32, xstride int)

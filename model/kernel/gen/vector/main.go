@@ -26,6 +26,7 @@ func main() {
 		finite(m)
 		reductions(m, table)
 	}
+	transpose()
 	Generate()
 }
 
