@@ -19,7 +19,7 @@ func Log(y, x []float32) {
 	each(y, x, log)
 }
 
-// Tanh sets y to tanh x, within 2 ulp.
+// Tanh sets y to tanh x, within 2.1 ulp.
 func Tanh(y, x []float32) {
 	if l := active.loops(); l != nil {
 		one(l.tanh, y, x)
@@ -46,6 +46,47 @@ func GELU(y, x []float32) {
 		return
 	}
 	each(y, x, gelu)
+}
+
+// Softplus sets y to ln(1+eˣ), within 2.1 ulp.
+func Softplus(y, x []float32) {
+	if l := active.loops(); l != nil {
+		one(l.softplus, y, x)
+		return
+	}
+	each(y, x, softplus)
+}
+
+// LeakyReLU sets y to x, to alpha·x where that is negative.
+func LeakyReLU(y, x []float32, alpha float32) {
+	y = y[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.leaky(len(x), &y[0], &x[0], alpha)
+		}
+		return
+	}
+	for i, v := range x {
+		if v < 0 {
+			v *= alpha
+		}
+		y[i] = v
+	}
+}
+
+// ELU sets y to x, to alpha·(eˣ-1) where that is negative (Clevert et al., Fast and
+// Accurate Deep Network Learning by Exponential Linear Units, 2016), within 1.5 ulp.
+func ELU(y, x []float32, alpha float32) {
+	y = y[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.elu(len(x), &y[0], &x[0], alpha)
+		}
+		return
+	}
+	for i, v := range x {
+		y[i] = elu(v, alpha)
+	}
 }
 
 // each sets y to the function of x, element by element.

@@ -20,8 +20,14 @@ func approximations() []function {
 	return []function{
 		{"exp", Exp, exp, math.Exp, 1.1},
 		{"log", Log, log, math.Log, 1},
-		{"tanh", Tanh, tanh, math.Tanh, 2},
+		{"tanh", Tanh, tanh, math.Tanh, 2.1},
 		{"sigmoid", Sigmoid, sigmoid, func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, 1.5},
+		{"softplus", Softplus, softplus, func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, 2.1},
+		{
+			"elu", func(y, x []float32) { ELU(y, x, 1) },
+			func(x float32) float32 { return elu(x, 1) },
+			func(x float64) float64 { return max(x, 0) + math.Expm1(min(x, 0)) }, 1.5,
+		},
 		{"gelu", GELU, gelu, func(x float64) float64 { return x * math.Erfc(-x/math.Sqrt2) / 2 }, 3},
 	}
 }

@@ -34,7 +34,8 @@ var (
 	loopsAVX2 = loops{
 		add: addAVX2, multiply: multiplyAVX2, scale: scaleAVX2, relu: reluAVX2,
 		clamp: clampAVX2, maskPositive: maskPositiveAVX2, sigmoidSlope: sigmoidSlopeAVX2, tanhSlope: tanhSlopeAVX2,
-		geluSlope: geluSlopeAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
+		geluSlope: geluSlopeAVX2, softplusSlope: softplusSlopeAVX2, leakySlope: leakySlopeAVX2, eluSlope: eluSlopeAVX2,
+		softplus: softplusAVX2, leaky: leakyAVX2, elu: eluAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
 		nesterov: nesterovAVX2, adam: adamAVX2, amsgrad: amsgradAVX2, nadam: nadamAVX2,
 		rmsprop: rmspropAVX2, rmspropMomentum: rmspropMomentumAVX2, rmspropCentered: rmspropCenteredAVX2,
 		rmspropMomentumCentered: rmspropMomentumCenteredAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
@@ -45,7 +46,8 @@ var (
 	loopsAVX512 = loops{
 		add: addAVX512, multiply: multiplyAVX512, scale: scaleAVX512, relu: reluAVX512,
 		clamp: clampAVX512, maskPositive: maskPositiveAVX512, sigmoidSlope: sigmoidSlopeAVX512, tanhSlope: tanhSlopeAVX512,
-		geluSlope: geluSlopeAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
+		geluSlope: geluSlopeAVX512, softplusSlope: softplusSlopeAVX512, leakySlope: leakySlopeAVX512, eluSlope: eluSlopeAVX512,
+		softplus: softplusAVX512, leaky: leakyAVX512, elu: eluAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
 		nesterov: nesterovAVX512, adam: adamAVX512, amsgrad: amsgradAVX512, nadam: nadamAVX512,
 		rmsprop: rmspropAVX512, rmspropMomentum: rmspropMomentumAVX512, rmspropCentered: rmspropCenteredAVX512,
 		rmspropMomentumCentered: rmspropMomentumCenteredAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,

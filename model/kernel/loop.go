@@ -8,7 +8,11 @@ type loops struct {
 	clamp                         func(n int, x *float32, bound float32)
 	maskPositive, sigmoidSlope    func(n int, dx, dy, y *float32)
 	tanhSlope, geluSlope          func(n int, dx, dy, y *float32)
+	softplusSlope                 func(n int, dx, dy, x *float32)
+	leakySlope, eluSlope          func(n int, dx, dy, x *float32, alpha float32)
 	exp, sigmoid, tanh, gelu, log func(n int, y, x *float32)
+	softplus                      func(n int, y, x *float32)
+	leaky, elu                    func(n int, y, x *float32, alpha float32)
 	finite                        func(n int, x *float32) int
 	sum, squares                  func(n int, x *float32) float64
 	max                           func(n int, x *float32) float32

@@ -16,7 +16,7 @@ func packPanels(dst []float32, v View, nr int) {
 			}
 			continue
 		}
-		if v.RowStride == 1 {
+		if v.RowStride == 1 && v.Rows > 0 {
 			if cols < nr {
 				clear(panel)
 			}

@@ -177,7 +177,7 @@ func mills(t, m float32) float32 {
 	return fma(product, m, low) + product
 }
 
-// log is n·ln 2 + ln(1+f) with 1+f in [√½, √2].
+// log is that of a normal number, the exponent of denormals being set right.
 func log(x float32) float32 {
 	switch {
 	case x == 0:
@@ -186,12 +186,14 @@ func log(x float32) float32 {
 		return float32(math.NaN())
 	case !(x < math.Float32frombits(infinity)):
 		return x
+	case x < 0x1p-126:
+		return logNormal(x*(1<<23), 23)
 	}
-	shift := float32(0)
-	if x < 0x1p-126 {
-		x *= 1 << 23
-		shift = 23
-	}
+	return logNormal(x, 0)
+}
+
+// logNormal is ln x - shift·ln 2, which is n·ln 2 + ln(1+f) with 1+f in [√½, √2].
+func logNormal(x, shift float32) float32 {
 	bits := math.Float32bits(x)
 	exponent := int32(bits-0x3f3504f3) >> 23 // the bits of √½
 	n := float32(exponent) - shift
@@ -208,4 +210,23 @@ func log(x float32) float32 {
 	p = fma(p, f, -0.5)
 	p = fma(n, ln2Low, p*(f*f))
 	return fma(n, ln2, p+f)
+}
+
+// softplus is max(x, 0) + ln(1+e) for e = e^-|x|, where ln(1+e) is that of the rounded sum
+// and what its rounding lost.
+func softplus(x float32) float32 {
+	e := exp(-magnitude(x))
+	d := e + 1
+	low := e - (d - 1)
+	return max(x, 0) + (logNormal(d, 0) + low/d)
+}
+
+// elu is α·(eˣ-1) for negative x.
+func elu(x, alpha float32) float32 {
+	if !(x < 0) {
+		return x
+	}
+	k, m := reduce(max(x, -20), 0)
+	s := power(k)
+	return fma(m, s, s-1) * alpha
 }

@@ -2,7 +2,7 @@ package kernel
 
 // transpose copies v, of any layout, to c, which is row-major.
 func transpose(c, v View) {
-	if v.RowStride == 1 {
+	if v.RowStride == 1 && len(v.Data) > 0 {
 		turn(c.Data, c.RowStride, v.Data, v.ColStride, v.Cols, v.Rows)
 		return
 	}

@@ -2032,167 +2032,147 @@ DATA c3e77ad2d<>+56(SB)/4, $0x3e77ad2d
 DATA c3e77ad2d<>+60(SB)/4, $0x3e77ad2d
 GLOBL c3e77ad2d<>(SB), RODATA|NOPTR, $64
 
-// func logAVX2(n int, p0 *float32, p1 *float32)
+// func softplusAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·logAVX2(SB), NOSPLIT, $0-24
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), AX
 	MOVQ p0+8(FP), CX
 	MOVQ p1+16(FP), DX
 	SUBQ $0x08, AX
-	JLT  logAVX2_rest
+	JLT  softplusAVX2_rest
 
-logAVX2_loop:
-	VMOVUPS     (DX), Y0
-	VXORPS      Y1, Y1, Y1
-	VMOVUPS     c00800000<>+0(SB), Y3
-	VMOVUPS     c41b80000<>+0(SB), Y4
-	VMULPS      c4b000000<>+0(SB), Y0, Y2
-	VCMPPS      $0x11, Y3, Y0, Y5
-	VBLENDVPS   Y5, Y2, Y0, Y2
-	VCMPPS      $0x11, Y3, Y0, Y3
-	VBLENDVPS   Y3, Y4, Y1, Y4
-	VPSUBD      c3f3504f3<>+0(SB), Y2, Y3
-	VPSRAD      $0x17, Y3, Y3
-	VPSLLD      $0x17, Y3, Y5
-	VPSUBD      Y5, Y2, Y5
-	VSUBPS      c3f800000<>+0(SB), Y5, Y5
-	VCVTDQ2PS   Y3, Y3
-	VSUBPS      Y4, Y3, Y3
-	VMOVUPS     c3d8a312c<>+0(SB), Y2
-	VFMADD213PS cbdef2786<>+0(SB), Y5, Y2
-	VFMADD213PS c3df37b0a<>+0(SB), Y5, Y2
-	VFMADD213PS cbdfe0fc5<>+0(SB), Y5, Y2
-	VFMADD213PS c3e119b72<>+0(SB), Y5, Y2
-	VFMADD213PS cbe2aae2c<>+0(SB), Y5, Y2
-	VFMADD213PS c3e4cd25e<>+0(SB), Y5, Y2
-	VFMADD213PS cbe800003<>+0(SB), Y5, Y2
-	VFMADD213PS c3eaaaaa4<>+0(SB), Y5, Y2
-	VFMADD213PS cbf000000<>+0(SB), Y5, Y2
-	VMULPS      Y5, Y5, Y4
-	VMULPS      Y4, Y2, Y2
-	VFMADD231PS cb102e308<>+0(SB), Y3, Y2
-	VADDPS      Y5, Y2, Y2
-	VFMADD231PS c3f317218<>+0(SB), Y3, Y2
-	VMOVUPS     c7f800000<>+0(SB), Y3
-	VMOVUPS     cff800000<>+0(SB), Y4
-	VMOVUPS     c7fc00000<>+0(SB), Y5
-	VCMPPS      $0x11, Y3, Y0, Y3
-	VBLENDVPS   Y3, Y2, Y0, Y2
-	VCMPPS      $0x04, Y1, Y0, Y3
-	VBLENDVPS   Y3, Y2, Y4, Y2
-	VCMPPS      $0x11, Y1, Y0, Y0
-	VBLENDVPS   Y0, Y5, Y2, Y2
-	VMOVUPS     Y2, (CX)
-	ADDQ        $0x20, CX
-	ADDQ        $0x20, DX
-	SUBQ        $0x08, AX
-	JGE         logAVX2_loop
+softplusAVX2_loop:
+	VMOVUPS      (DX), Y0
+	VORPS        c80000000<>+0(SB), Y0, Y1
+	VMOVUPS      cc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y1
+	VSUBPS       c3f800000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y4, Y2
+	VDIVPS       Y1, Y2, Y2
+	VPSUBD       c3f3504f3<>+0(SB), Y1, Y3
+	VPSRAD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y3, Y4
+	VPSUBD       Y4, Y1, Y4
+	VSUBPS       c3f800000<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMOVUPS      c3d8a312c<>+0(SB), Y5
+	VFMADD213PS  cbdef2786<>+0(SB), Y4, Y5
+	VFMADD213PS  c3df37b0a<>+0(SB), Y4, Y5
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Y4, Y5
+	VFMADD213PS  c3e119b72<>+0(SB), Y4, Y5
+	VFMADD213PS  cbe2aae2c<>+0(SB), Y4, Y5
+	VFMADD213PS  c3e4cd25e<>+0(SB), Y4, Y5
+	VFMADD213PS  cbe800003<>+0(SB), Y4, Y5
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Y4, Y5
+	VFMADD213PS  cbf000000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y4, Y1
+	VMULPS       Y1, Y5, Y5
+	VFMADD231PS  cb102e308<>+0(SB), Y3, Y5
+	VADDPS       Y4, Y5, Y5
+	VFMADD231PS  c3f317218<>+0(SB), Y3, Y5
+	VADDPS       Y2, Y5, Y5
+	VXORPS       Y1, Y1, Y1
+	VMAXPS       Y0, Y1, Y0
+	VADDPS       Y0, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, AX
+	JGE          softplusAVX2_loop
 
-logAVX2_rest:
-	ADDQ        $0x08, AX
-	JZ          logAVX2_done
-	LEAQ        tail<>+0(SB), BX
-	NEGQ        AX
-	VMOVUPS     32(BX)(AX*4), Y0
-	VMASKMOVPS  (DX), Y0, Y1
-	VXORPS      Y2, Y2, Y2
-	VMOVUPS     c00800000<>+0(SB), Y4
-	VMOVUPS     c41b80000<>+0(SB), Y5
-	VMULPS      c4b000000<>+0(SB), Y1, Y3
-	VCMPPS      $0x11, Y4, Y1, Y6
-	VBLENDVPS   Y6, Y3, Y1, Y3
-	VCMPPS      $0x11, Y4, Y1, Y4
-	VBLENDVPS   Y4, Y5, Y2, Y5
-	VPSUBD      c3f3504f3<>+0(SB), Y3, Y4
-	VPSRAD      $0x17, Y4, Y4
-	VPSLLD      $0x17, Y4, Y6
-	VPSUBD      Y6, Y3, Y6
-	VSUBPS      c3f800000<>+0(SB), Y6, Y6
-	VCVTDQ2PS   Y4, Y4
-	VSUBPS      Y5, Y4, Y4
-	VMOVUPS     c3d8a312c<>+0(SB), Y3
-	VFMADD213PS cbdef2786<>+0(SB), Y6, Y3
-	VFMADD213PS c3df37b0a<>+0(SB), Y6, Y3
-	VFMADD213PS cbdfe0fc5<>+0(SB), Y6, Y3
-	VFMADD213PS c3e119b72<>+0(SB), Y6, Y3
-	VFMADD213PS cbe2aae2c<>+0(SB), Y6, Y3
-	VFMADD213PS c3e4cd25e<>+0(SB), Y6, Y3
-	VFMADD213PS cbe800003<>+0(SB), Y6, Y3
-	VFMADD213PS c3eaaaaa4<>+0(SB), Y6, Y3
-	VFMADD213PS cbf000000<>+0(SB), Y6, Y3
-	VMULPS      Y6, Y6, Y5
-	VMULPS      Y5, Y3, Y3
-	VFMADD231PS cb102e308<>+0(SB), Y4, Y3
-	VADDPS      Y6, Y3, Y3
-	VFMADD231PS c3f317218<>+0(SB), Y4, Y3
-	VMOVUPS     c7f800000<>+0(SB), Y4
-	VMOVUPS     cff800000<>+0(SB), Y5
-	VMOVUPS     c7fc00000<>+0(SB), Y6
-	VCMPPS      $0x11, Y4, Y1, Y4
-	VBLENDVPS   Y4, Y3, Y1, Y3
-	VCMPPS      $0x04, Y2, Y1, Y4
-	VBLENDVPS   Y4, Y3, Y5, Y3
-	VCMPPS      $0x11, Y2, Y1, Y1
-	VBLENDVPS   Y1, Y6, Y3, Y3
-	VMASKMOVPS  Y3, Y0, (CX)
+softplusAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           softplusAVX2_done
+	LEAQ         tail<>+0(SB), BX
+	NEGQ         AX
+	VMOVUPS      32(BX)(AX*4), Y0
+	VMASKMOVPS   (DX), Y0, Y1
+	VORPS        c80000000<>+0(SB), Y1, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y2
+	VSUBPS       c3f800000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y5, Y3
+	VDIVPS       Y2, Y3, Y3
+	VPSUBD       c3f3504f3<>+0(SB), Y2, Y4
+	VPSRAD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y4, Y5
+	VPSUBD       Y5, Y2, Y5
+	VSUBPS       c3f800000<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VMOVUPS      c3d8a312c<>+0(SB), Y6
+	VFMADD213PS  cbdef2786<>+0(SB), Y5, Y6
+	VFMADD213PS  c3df37b0a<>+0(SB), Y5, Y6
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Y5, Y6
+	VFMADD213PS  c3e119b72<>+0(SB), Y5, Y6
+	VFMADD213PS  cbe2aae2c<>+0(SB), Y5, Y6
+	VFMADD213PS  c3e4cd25e<>+0(SB), Y5, Y6
+	VFMADD213PS  cbe800003<>+0(SB), Y5, Y6
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Y5, Y6
+	VFMADD213PS  cbf000000<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y5, Y2
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  cb102e308<>+0(SB), Y4, Y6
+	VADDPS       Y5, Y6, Y6
+	VFMADD231PS  c3f317218<>+0(SB), Y4, Y6
+	VADDPS       Y3, Y6, Y6
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y1, Y2, Y1
+	VADDPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (CX)
 
-logAVX2_done:
+softplusAVX2_done:
 	VZEROUPPER
 	RET
-
-DATA c00800000<>+0(SB)/4, $0x00800000
-DATA c00800000<>+4(SB)/4, $0x00800000
-DATA c00800000<>+8(SB)/4, $0x00800000
-DATA c00800000<>+12(SB)/4, $0x00800000
-DATA c00800000<>+16(SB)/4, $0x00800000
-DATA c00800000<>+20(SB)/4, $0x00800000
-DATA c00800000<>+24(SB)/4, $0x00800000
-DATA c00800000<>+28(SB)/4, $0x00800000
-DATA c00800000<>+32(SB)/4, $0x00800000
-DATA c00800000<>+36(SB)/4, $0x00800000
-DATA c00800000<>+40(SB)/4, $0x00800000
-DATA c00800000<>+44(SB)/4, $0x00800000
-DATA c00800000<>+48(SB)/4, $0x00800000
-DATA c00800000<>+52(SB)/4, $0x00800000
-DATA c00800000<>+56(SB)/4, $0x00800000
-DATA c00800000<>+60(SB)/4, $0x00800000
-GLOBL c00800000<>(SB), RODATA|NOPTR, $64
-
-DATA c41b80000<>+0(SB)/4, $0x41b80000
-DATA c41b80000<>+4(SB)/4, $0x41b80000
-DATA c41b80000<>+8(SB)/4, $0x41b80000
-DATA c41b80000<>+12(SB)/4, $0x41b80000
-DATA c41b80000<>+16(SB)/4, $0x41b80000
-DATA c41b80000<>+20(SB)/4, $0x41b80000
-DATA c41b80000<>+24(SB)/4, $0x41b80000
-DATA c41b80000<>+28(SB)/4, $0x41b80000
-DATA c41b80000<>+32(SB)/4, $0x41b80000
-DATA c41b80000<>+36(SB)/4, $0x41b80000
-DATA c41b80000<>+40(SB)/4, $0x41b80000
-DATA c41b80000<>+44(SB)/4, $0x41b80000
-DATA c41b80000<>+48(SB)/4, $0x41b80000
-DATA c41b80000<>+52(SB)/4, $0x41b80000
-DATA c41b80000<>+56(SB)/4, $0x41b80000
-DATA c41b80000<>+60(SB)/4, $0x41b80000
-GLOBL c41b80000<>(SB), RODATA|NOPTR, $64
-
-DATA c4b000000<>+0(SB)/4, $0x4b000000
-DATA c4b000000<>+4(SB)/4, $0x4b000000
-DATA c4b000000<>+8(SB)/4, $0x4b000000
-DATA c4b000000<>+12(SB)/4, $0x4b000000
-DATA c4b000000<>+16(SB)/4, $0x4b000000
-DATA c4b000000<>+20(SB)/4, $0x4b000000
-DATA c4b000000<>+24(SB)/4, $0x4b000000
-DATA c4b000000<>+28(SB)/4, $0x4b000000
-DATA c4b000000<>+32(SB)/4, $0x4b000000
-DATA c4b000000<>+36(SB)/4, $0x4b000000
-DATA c4b000000<>+40(SB)/4, $0x4b000000
-DATA c4b000000<>+44(SB)/4, $0x4b000000
-DATA c4b000000<>+48(SB)/4, $0x4b000000
-DATA c4b000000<>+52(SB)/4, $0x4b000000
-DATA c4b000000<>+56(SB)/4, $0x4b000000
-DATA c4b000000<>+60(SB)/4, $0x4b000000
-GLOBL c4b000000<>(SB), RODATA|NOPTR, $64
 
 DATA c3f3504f3<>+0(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+4(SB)/4, $0x3f3504f3
@@ -2373,6 +2353,286 @@ DATA c3eaaaaa4<>+52(SB)/4, $0x3eaaaaa4
 DATA c3eaaaaa4<>+56(SB)/4, $0x3eaaaaa4
 DATA c3eaaaaa4<>+60(SB)/4, $0x3eaaaaa4
 GLOBL c3eaaaaa4<>(SB), RODATA|NOPTR, $64
+
+// func leakyAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX
+TEXT ·leakyAVX2(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          leakyAVX2_rest
+
+leakyAVX2_loop:
+	VMOVUPS   (DX), Y1
+	VMULPS    Y0, Y1, Y2
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x11, Y3, Y1, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	SUBQ      $0x08, AX
+	JGE       leakyAVX2_loop
+
+leakyAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         leakyAVX2_done
+	LEAQ       tail<>+0(SB), BX
+	NEGQ       AX
+	VMOVUPS    32(BX)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMULPS     Y0, Y2, Y0
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x11, Y3, Y2, Y3
+	VBLENDVPS  Y3, Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+leakyAVX2_done:
+	VZEROUPPER
+	RET
+
+// func eluAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·eluAVX2(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          eluAVX2_rest
+
+eluAVX2_loop:
+	VMOVUPS      (DX), Y1
+	VXORPS       Y3, Y3, Y3
+	VMINPS       Y1, Y3, Y2
+	VMOVUPS      cc1a00000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VPSUBD       c4b400000<>+0(SB), Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y6
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y6
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y6
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y6
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VSUBPS       c3f800000<>+0(SB), Y4, Y2
+	VFMADD213PS  Y2, Y4, Y6
+	VMULPS       Y0, Y6, Y6
+	VCMPPS       $0x11, Y3, Y1, Y2
+	VBLENDVPS    Y2, Y6, Y1, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, AX
+	JGE          eluAVX2_loop
+
+eluAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           eluAVX2_done
+	LEAQ         tail<>+0(SB), BX
+	NEGQ         AX
+	VMOVUPS      32(BX)(AX*4), Y1
+	VMASKMOVPS   (DX), Y1, Y2
+	VXORPS       Y4, Y4, Y4
+	VMINPS       Y2, Y4, Y3
+	VMOVUPS      cc1a00000<>+0(SB), Y5
+	VMAXPS       Y3, Y5, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VPSUBD       c4b400000<>+0(SB), Y5, Y5
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y7
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y7
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y7
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y7
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y7
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y7
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VSUBPS       c3f800000<>+0(SB), Y5, Y3
+	VFMADD213PS  Y3, Y5, Y7
+	VMULPS       Y0, Y7, Y7
+	VCMPPS       $0x11, Y4, Y2, Y0
+	VBLENDVPS    Y0, Y7, Y2, Y7
+	VMASKMOVPS   Y7, Y1, (CX)
+
+eluAVX2_done:
+	VZEROUPPER
+	RET
+
+// func logAVX2(n int, p0 *float32, p1 *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	SUBQ $0x08, AX
+	JLT  logAVX2_rest
+
+logAVX2_loop:
+	VMOVUPS     (DX), Y0
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     c00800000<>+0(SB), Y3
+	VMOVUPS     c41b80000<>+0(SB), Y4
+	VMULPS      c4b000000<>+0(SB), Y0, Y2
+	VCMPPS      $0x11, Y3, Y0, Y5
+	VBLENDVPS   Y5, Y2, Y0, Y2
+	VCMPPS      $0x11, Y3, Y0, Y3
+	VBLENDVPS   Y3, Y4, Y1, Y4
+	VPSUBD      c3f3504f3<>+0(SB), Y2, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y5
+	VPSUBD      Y5, Y2, Y5
+	VSUBPS      c3f800000<>+0(SB), Y5, Y5
+	VCVTDQ2PS   Y3, Y3
+	VSUBPS      Y4, Y3, Y3
+	VMOVUPS     c3d8a312c<>+0(SB), Y4
+	VFMADD213PS cbdef2786<>+0(SB), Y5, Y4
+	VFMADD213PS c3df37b0a<>+0(SB), Y5, Y4
+	VFMADD213PS cbdfe0fc5<>+0(SB), Y5, Y4
+	VFMADD213PS c3e119b72<>+0(SB), Y5, Y4
+	VFMADD213PS cbe2aae2c<>+0(SB), Y5, Y4
+	VFMADD213PS c3e4cd25e<>+0(SB), Y5, Y4
+	VFMADD213PS cbe800003<>+0(SB), Y5, Y4
+	VFMADD213PS c3eaaaaa4<>+0(SB), Y5, Y4
+	VFMADD213PS cbf000000<>+0(SB), Y5, Y4
+	VMULPS      Y5, Y5, Y2
+	VMULPS      Y2, Y4, Y4
+	VFMADD231PS cb102e308<>+0(SB), Y3, Y4
+	VADDPS      Y5, Y4, Y4
+	VFMADD231PS c3f317218<>+0(SB), Y3, Y4
+	VMOVUPS     c7f800000<>+0(SB), Y2
+	VMOVUPS     cff800000<>+0(SB), Y3
+	VMOVUPS     c7fc00000<>+0(SB), Y5
+	VCMPPS      $0x11, Y2, Y0, Y2
+	VBLENDVPS   Y2, Y4, Y0, Y4
+	VCMPPS      $0x04, Y1, Y0, Y2
+	VBLENDVPS   Y2, Y4, Y3, Y4
+	VCMPPS      $0x11, Y1, Y0, Y0
+	VBLENDVPS   Y0, Y5, Y4, Y4
+	VMOVUPS     Y4, (CX)
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, AX
+	JGE         logAVX2_loop
+
+logAVX2_rest:
+	ADDQ        $0x08, AX
+	JZ          logAVX2_done
+	LEAQ        tail<>+0(SB), BX
+	NEGQ        AX
+	VMOVUPS     32(BX)(AX*4), Y0
+	VMASKMOVPS  (DX), Y0, Y1
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     c00800000<>+0(SB), Y4
+	VMOVUPS     c41b80000<>+0(SB), Y5
+	VMULPS      c4b000000<>+0(SB), Y1, Y3
+	VCMPPS      $0x11, Y4, Y1, Y6
+	VBLENDVPS   Y6, Y3, Y1, Y3
+	VCMPPS      $0x11, Y4, Y1, Y4
+	VBLENDVPS   Y4, Y5, Y2, Y5
+	VPSUBD      c3f3504f3<>+0(SB), Y3, Y4
+	VPSRAD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y4, Y6
+	VPSUBD      Y6, Y3, Y6
+	VSUBPS      c3f800000<>+0(SB), Y6, Y6
+	VCVTDQ2PS   Y4, Y4
+	VSUBPS      Y5, Y4, Y4
+	VMOVUPS     c3d8a312c<>+0(SB), Y5
+	VFMADD213PS cbdef2786<>+0(SB), Y6, Y5
+	VFMADD213PS c3df37b0a<>+0(SB), Y6, Y5
+	VFMADD213PS cbdfe0fc5<>+0(SB), Y6, Y5
+	VFMADD213PS c3e119b72<>+0(SB), Y6, Y5
+	VFMADD213PS cbe2aae2c<>+0(SB), Y6, Y5
+	VFMADD213PS c3e4cd25e<>+0(SB), Y6, Y5
+	VFMADD213PS cbe800003<>+0(SB), Y6, Y5
+	VFMADD213PS c3eaaaaa4<>+0(SB), Y6, Y5
+	VFMADD213PS cbf000000<>+0(SB), Y6, Y5
+	VMULPS      Y6, Y6, Y3
+	VMULPS      Y3, Y5, Y5
+	VFMADD231PS cb102e308<>+0(SB), Y4, Y5
+	VADDPS      Y6, Y5, Y5
+	VFMADD231PS c3f317218<>+0(SB), Y4, Y5
+	VMOVUPS     c7f800000<>+0(SB), Y3
+	VMOVUPS     cff800000<>+0(SB), Y4
+	VMOVUPS     c7fc00000<>+0(SB), Y6
+	VCMPPS      $0x11, Y3, Y1, Y3
+	VBLENDVPS   Y3, Y5, Y1, Y5
+	VCMPPS      $0x04, Y2, Y1, Y3
+	VBLENDVPS   Y3, Y5, Y4, Y5
+	VCMPPS      $0x11, Y2, Y1, Y1
+	VBLENDVPS   Y1, Y6, Y5, Y5
+	VMASKMOVPS  Y5, Y0, (CX)
+
+logAVX2_done:
+	VZEROUPPER
+	RET
+
+DATA c00800000<>+0(SB)/4, $0x00800000
+DATA c00800000<>+4(SB)/4, $0x00800000
+DATA c00800000<>+8(SB)/4, $0x00800000
+DATA c00800000<>+12(SB)/4, $0x00800000
+DATA c00800000<>+16(SB)/4, $0x00800000
+DATA c00800000<>+20(SB)/4, $0x00800000
+DATA c00800000<>+24(SB)/4, $0x00800000
+DATA c00800000<>+28(SB)/4, $0x00800000
+DATA c00800000<>+32(SB)/4, $0x00800000
+DATA c00800000<>+36(SB)/4, $0x00800000
+DATA c00800000<>+40(SB)/4, $0x00800000
+DATA c00800000<>+44(SB)/4, $0x00800000
+DATA c00800000<>+48(SB)/4, $0x00800000
+DATA c00800000<>+52(SB)/4, $0x00800000
+DATA c00800000<>+56(SB)/4, $0x00800000
+DATA c00800000<>+60(SB)/4, $0x00800000
+GLOBL c00800000<>(SB), RODATA|NOPTR, $64
+
+DATA c41b80000<>+0(SB)/4, $0x41b80000
+DATA c41b80000<>+4(SB)/4, $0x41b80000
+DATA c41b80000<>+8(SB)/4, $0x41b80000
+DATA c41b80000<>+12(SB)/4, $0x41b80000
+DATA c41b80000<>+16(SB)/4, $0x41b80000
+DATA c41b80000<>+20(SB)/4, $0x41b80000
+DATA c41b80000<>+24(SB)/4, $0x41b80000
+DATA c41b80000<>+28(SB)/4, $0x41b80000
+DATA c41b80000<>+32(SB)/4, $0x41b80000
+DATA c41b80000<>+36(SB)/4, $0x41b80000
+DATA c41b80000<>+40(SB)/4, $0x41b80000
+DATA c41b80000<>+44(SB)/4, $0x41b80000
+DATA c41b80000<>+48(SB)/4, $0x41b80000
+DATA c41b80000<>+52(SB)/4, $0x41b80000
+DATA c41b80000<>+56(SB)/4, $0x41b80000
+DATA c41b80000<>+60(SB)/4, $0x41b80000
+GLOBL c41b80000<>(SB), RODATA|NOPTR, $64
+
+DATA c4b000000<>+0(SB)/4, $0x4b000000
+DATA c4b000000<>+4(SB)/4, $0x4b000000
+DATA c4b000000<>+8(SB)/4, $0x4b000000
+DATA c4b000000<>+12(SB)/4, $0x4b000000
+DATA c4b000000<>+16(SB)/4, $0x4b000000
+DATA c4b000000<>+20(SB)/4, $0x4b000000
+DATA c4b000000<>+24(SB)/4, $0x4b000000
+DATA c4b000000<>+28(SB)/4, $0x4b000000
+DATA c4b000000<>+32(SB)/4, $0x4b000000
+DATA c4b000000<>+36(SB)/4, $0x4b000000
+DATA c4b000000<>+40(SB)/4, $0x4b000000
+DATA c4b000000<>+44(SB)/4, $0x4b000000
+DATA c4b000000<>+48(SB)/4, $0x4b000000
+DATA c4b000000<>+52(SB)/4, $0x4b000000
+DATA c4b000000<>+56(SB)/4, $0x4b000000
+DATA c4b000000<>+60(SB)/4, $0x4b000000
+GLOBL c4b000000<>(SB), RODATA|NOPTR, $64
 
 DATA c7f800000<>+0(SB)/4, $0x7f800000
 DATA c7f800000<>+4(SB)/4, $0x7f800000
@@ -2753,6 +3013,210 @@ DATA c3ecc422a<>+52(SB)/4, $0x3ecc422a
 DATA c3ecc422a<>+56(SB)/4, $0x3ecc422a
 DATA c3ecc422a<>+60(SB)/4, $0x3ecc422a
 GLOBL c3ecc422a<>(SB), RODATA|NOPTR, $64
+
+// func softplusSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softplusSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  softplusSlopeAVX2_rest
+
+softplusSlopeAVX2_loop:
+	VMOVUPS      (BX), Y0
+	VORPS        c80000000<>+0(SB), Y0, Y1
+	VMOVUPS      cc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y4
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VADDPS       Y5, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y7
+	VSUBPS       c3f800000<>+0(SB), Y7, Y8
+	VSUBPS       Y8, Y3, Y8
+	VDIVPS       Y7, Y5, Y5
+	VFNMADD231PS Y5, Y7, Y6
+	VFNMADD231PS Y5, Y8, Y6
+	VFMADD213PS  Y5, Y5, Y6
+	VFMADD213PS  Y6, Y6, Y4
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VBLENDVPS    Y0, Y4, Y6, Y6
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JGE          softplusSlopeAVX2_loop
+
+softplusSlopeAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           softplusSlopeAVX2_done
+	LEAQ         tail<>+0(SB), SI
+	NEGQ         AX
+	VMOVUPS      32(SI)(AX*4), Y0
+	VMASKMOVPS   (BX), Y0, Y1
+	VORPS        c80000000<>+0(SB), Y1, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y5
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y5, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y8
+	VSUBPS       c3f800000<>+0(SB), Y8, Y9
+	VSUBPS       Y9, Y4, Y9
+	VDIVPS       Y8, Y6, Y6
+	VFNMADD231PS Y6, Y8, Y7
+	VFNMADD231PS Y6, Y9, Y7
+	VFMADD213PS  Y6, Y6, Y7
+	VFMADD213PS  Y7, Y7, Y5
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VBLENDVPS    Y1, Y5, Y7, Y7
+	VMASKMOVPS   (DX), Y0, Y1
+	VMULPS       Y1, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (CX)
+
+softplusSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func leakySlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX
+TEXT ·leakySlopeAVX2(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          leakySlopeAVX2_rest
+
+leakySlopeAVX2_loop:
+	VMOVUPS   (DX), Y1
+	VMOVUPS   (BX), Y2
+	VMULPS    Y0, Y1, Y3
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y2
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, BX
+	SUBQ      $0x08, AX
+	JGE       leakySlopeAVX2_loop
+
+leakySlopeAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         leakySlopeAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VMULPS     Y0, Y2, Y0
+	VXORPS     Y4, Y4, Y4
+	VCMPPS     $0x1e, Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+leakySlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func eluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX
+TEXT ·eluSlopeAVX2(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          eluSlopeAVX2_rest
+
+eluSlopeAVX2_loop:
+	VMOVUPS   (DX), Y1
+	VMOVUPS   (BX), Y2
+	VADDPS    Y0, Y2, Y3
+	VMULPS    Y1, Y3, Y3
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y2
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, BX
+	SUBQ      $0x08, AX
+	JGE       eluSlopeAVX2_loop
+
+eluSlopeAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         eluSlopeAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VADDPS     Y0, Y3, Y0
+	VMULPS     Y2, Y0, Y0
+	VXORPS     Y4, Y4, Y4
+	VCMPPS     $0x1e, Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+eluSlopeAVX2_done:
+	VZEROUPPER
+	RET
 
 // func finiteAVX2(n int, x *float32) int
 // Requires: AVX, FMA3
@@ -5209,6 +5673,266 @@ geluAVX512_done:
 	VZEROUPPER
 	RET
 
+// func softplusAVX512(n int, p0 *float32, p1 *float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	SUBQ $0x10, AX
+	JLT  softplusAVX512_rest
+
+softplusAVX512_loop:
+	VMOVUPS      (DX), Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z5
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z5, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z5, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z6
+	VMULPS       Z1, Z1, Z5
+	VFMADD213PS  Z1, Z5, Z6
+	VADDPS       c3f800000<>+0(SB), Z6, Z6
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMULPS       Z1, Z6, Z6
+	VMULPS       Z2, Z6, Z6
+	VADDPS       c3f800000<>+0(SB), Z6, Z1
+	VSUBPS       c3f800000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z6, Z2
+	VDIVPS       Z1, Z2, Z2
+	VPSUBD       c3f3504f3<>+0(SB), Z1, Z5
+	VPSRAD       $0x17, Z5, Z5
+	VPSLLD       $0x17, Z5, Z6
+	VPSUBD       Z6, Z1, Z6
+	VSUBPS       c3f800000<>+0(SB), Z6, Z6
+	VCVTDQ2PS    Z5, Z5
+	VMOVUPS      c3d8a312c<>+0(SB), Z7
+	VFMADD213PS  cbdef2786<>+0(SB), Z6, Z7
+	VFMADD213PS  c3df37b0a<>+0(SB), Z6, Z7
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Z6, Z7
+	VFMADD213PS  c3e119b72<>+0(SB), Z6, Z7
+	VFMADD213PS  cbe2aae2c<>+0(SB), Z6, Z7
+	VFMADD213PS  c3e4cd25e<>+0(SB), Z6, Z7
+	VFMADD213PS  cbe800003<>+0(SB), Z6, Z7
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Z6, Z7
+	VFMADD213PS  cbf000000<>+0(SB), Z6, Z7
+	VMULPS       Z6, Z6, Z1
+	VMULPS       Z1, Z7, Z7
+	VFMADD231PS  cb102e308<>+0(SB), Z5, Z7
+	VADDPS       Z6, Z7, Z7
+	VFMADD231PS  c3f317218<>+0(SB), Z5, Z7
+	VADDPS       Z2, Z7, Z7
+	VPXORD       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, AX
+	JGE          softplusAVX512_loop
+
+softplusAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           softplusAVX512_done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z5
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z5
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z1
+	VSUBPS       c3f800000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z5, Z2
+	VDIVPS       Z1, Z2, Z2
+	VPSUBD       c3f3504f3<>+0(SB), Z1, Z3
+	VPSRAD       $0x17, Z3, Z3
+	VPSLLD       $0x17, Z3, Z5
+	VPSUBD       Z5, Z1, Z5
+	VSUBPS       c3f800000<>+0(SB), Z5, Z5
+	VCVTDQ2PS    Z3, Z3
+	VMOVUPS      c3d8a312c<>+0(SB), Z6
+	VFMADD213PS  cbdef2786<>+0(SB), Z5, Z6
+	VFMADD213PS  c3df37b0a<>+0(SB), Z5, Z6
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Z5, Z6
+	VFMADD213PS  c3e119b72<>+0(SB), Z5, Z6
+	VFMADD213PS  cbe2aae2c<>+0(SB), Z5, Z6
+	VFMADD213PS  c3e4cd25e<>+0(SB), Z5, Z6
+	VFMADD213PS  cbe800003<>+0(SB), Z5, Z6
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Z5, Z6
+	VFMADD213PS  cbf000000<>+0(SB), Z5, Z6
+	VMULPS       Z5, Z5, Z1
+	VMULPS       Z1, Z6, Z6
+	VFMADD231PS  cb102e308<>+0(SB), Z3, Z6
+	VADDPS       Z5, Z6, Z6
+	VFMADD231PS  c3f317218<>+0(SB), Z3, Z6
+	VADDPS       Z2, Z6, Z6
+	VPXORD       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VADDPS       Z0, Z6, Z6
+	VMOVUPS      Z6, K1, (CX)
+
+softplusAVX512_done:
+	VZEROUPPER
+	RET
+
+// func leakyAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·leakyAVX512(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          leakyAVX512_rest
+
+leakyAVX512_loop:
+	VMOVUPS   (DX), Z1
+	VMULPS    Z0, Z1, Z2
+	VPXORD    Z3, Z3, Z3
+	VCMPPS    $0x11, Z3, Z1, K1
+	VBLENDMPS Z2, Z1, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, AX
+	JGE       leakyAVX512_loop
+
+leakyAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        leakyAVX512_done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMULPS    Z0, Z1, Z0
+	VPXORD    Z4, Z4, Z4
+	VCMPPS    $0x11, Z4, Z1, K2
+	VBLENDMPS Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+leakyAVX512_done:
+	VZEROUPPER
+	RET
+
+// func eluAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·eluAVX512(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          eluAVX512_rest
+
+eluAVX512_loop:
+	VMOVUPS      (DX), Z1
+	VPXORD       Z3, Z3, Z3
+	VMINPS       Z1, Z3, Z2
+	VMOVUPS      cc1a00000<>+0(SB), Z4
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z4
+	VSUBPS       c4b400000<>+0(SB), Z4, Z6
+	VPSUBD       c4b400000<>+0(SB), Z4, Z4
+	VFNMADD231PS c3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z6, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z7
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z7
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z7
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z7
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z7
+	VMULPS       Z2, Z2, Z6
+	VFMADD213PS  Z2, Z6, Z7
+	VPADDD       c0000007f<>+0(SB), Z4, Z4
+	VPSLLD       $0x17, Z4, Z4
+	VSUBPS       c3f800000<>+0(SB), Z4, Z2
+	VFMADD213PS  Z2, Z4, Z7
+	VMULPS       Z0, Z7, Z7
+	VCMPPS       $0x11, Z3, Z1, K1
+	VBLENDMPS    Z7, Z1, K1, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, AX
+	JGE          eluAVX512_loop
+
+eluAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           eluAVX512_done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z1
+	VPXORD       Z5, Z5, Z5
+	VMINPS       Z1, Z5, Z2
+	VMOVUPS      cc1a00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS       c4b400000<>+0(SB), Z3, Z4
+	VPSUBD       c4b400000<>+0(SB), Z3, Z3
+	VFNMADD231PS c3f317218<>+0(SB), Z4, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z4, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z6
+	VMULPS       Z2, Z2, Z4
+	VFMADD213PS  Z2, Z4, Z6
+	VPADDD       c0000007f<>+0(SB), Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VSUBPS       c3f800000<>+0(SB), Z3, Z2
+	VFMADD213PS  Z2, Z3, Z6
+	VMULPS       Z0, Z6, Z6
+	VCMPPS       $0x11, Z5, Z1, K2
+	VBLENDMPS    Z6, Z1, K2, Z6
+	VMOVUPS      Z6, K1, (CX)
+
+eluAVX512_done:
+	VZEROUPPER
+	RET
+
 // func logAVX512(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·logAVX512(SB), NOSPLIT, $0-24
@@ -5230,36 +5954,36 @@ logAVX512_loop:
 	VBLENDMPS   Z4, Z1, K1, Z4
 	VPSUBD      c3f3504f3<>+0(SB), Z2, Z3
 	VPSRAD      $0x17, Z3, Z3
-	VPSLLD      $0x17, Z3, Z5
-	VPSUBD      Z5, Z2, Z5
-	VSUBPS      c3f800000<>+0(SB), Z5, Z5
+	VPSLLD      $0x17, Z3, Z6
+	VPSUBD      Z6, Z2, Z6
+	VSUBPS      c3f800000<>+0(SB), Z6, Z6
 	VCVTDQ2PS   Z3, Z3
 	VSUBPS      Z4, Z3, Z3
-	VMOVUPS     c3d8a312c<>+0(SB), Z2
-	VFMADD213PS cbdef2786<>+0(SB), Z5, Z2
-	VFMADD213PS c3df37b0a<>+0(SB), Z5, Z2
-	VFMADD213PS cbdfe0fc5<>+0(SB), Z5, Z2
-	VFMADD213PS c3e119b72<>+0(SB), Z5, Z2
-	VFMADD213PS cbe2aae2c<>+0(SB), Z5, Z2
-	VFMADD213PS c3e4cd25e<>+0(SB), Z5, Z2
-	VFMADD213PS cbe800003<>+0(SB), Z5, Z2
-	VFMADD213PS c3eaaaaa4<>+0(SB), Z5, Z2
-	VFMADD213PS cbf000000<>+0(SB), Z5, Z2
-	VMULPS      Z5, Z5, Z4
-	VMULPS      Z4, Z2, Z2
-	VFMADD231PS cb102e308<>+0(SB), Z3, Z2
-	VADDPS      Z5, Z2, Z2
-	VFMADD231PS c3f317218<>+0(SB), Z3, Z2
-	VMOVUPS     c7f800000<>+0(SB), Z3
-	VMOVUPS     cff800000<>+0(SB), Z4
-	VMOVUPS     c7fc00000<>+0(SB), Z5
-	VCMPPS      $0x11, Z3, Z0, K1
-	VBLENDMPS   Z2, Z0, K1, Z2
+	VMOVUPS     c3d8a312c<>+0(SB), Z4
+	VFMADD213PS cbdef2786<>+0(SB), Z6, Z4
+	VFMADD213PS c3df37b0a<>+0(SB), Z6, Z4
+	VFMADD213PS cbdfe0fc5<>+0(SB), Z6, Z4
+	VFMADD213PS c3e119b72<>+0(SB), Z6, Z4
+	VFMADD213PS cbe2aae2c<>+0(SB), Z6, Z4
+	VFMADD213PS c3e4cd25e<>+0(SB), Z6, Z4
+	VFMADD213PS cbe800003<>+0(SB), Z6, Z4
+	VFMADD213PS c3eaaaaa4<>+0(SB), Z6, Z4
+	VFMADD213PS cbf000000<>+0(SB), Z6, Z4
+	VMULPS      Z6, Z6, Z2
+	VMULPS      Z2, Z4, Z4
+	VFMADD231PS cb102e308<>+0(SB), Z3, Z4
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS c3f317218<>+0(SB), Z3, Z4
+	VMOVUPS     c7f800000<>+0(SB), Z2
+	VMOVUPS     cff800000<>+0(SB), Z3
+	VMOVUPS     c7fc00000<>+0(SB), Z6
+	VCMPPS      $0x11, Z2, Z0, K1
+	VBLENDMPS   Z4, Z0, K1, Z4
 	VCMPPS      $0x04, Z1, Z0, K1
-	VBLENDMPS   Z2, Z4, K1, Z2
+	VBLENDMPS   Z4, Z3, K1, Z4
 	VCMPPS      $0x11, Z1, Z0, K1
-	VBLENDMPS   Z5, Z2, K1, Z2
-	VMOVUPS     Z2, (CX)
+	VBLENDMPS   Z6, Z4, K1, Z4
+	VMOVUPS     Z4, (CX)
 	ADDQ        $0x40, CX
 	ADDQ        $0x40, DX
 	SUBQ        $0x10, AX
@@ -5272,14 +5996,14 @@ logAVX512_rest:
 	BZHIQ       AX, BX, BX
 	KMOVW       BX, K1
 	VMOVUPS.Z   (DX), K1, Z0
-	VPXORD      Z6, Z6, Z6
+	VPXORD      Z5, Z5, Z5
 	VMOVUPS     c00800000<>+0(SB), Z2
 	VMOVUPS     c41b80000<>+0(SB), Z3
 	VMULPS      c4b000000<>+0(SB), Z0, Z1
 	VCMPPS      $0x11, Z2, Z0, K2
 	VBLENDMPS   Z1, Z0, K2, Z1
 	VCMPPS      $0x11, Z2, Z0, K2
-	VBLENDMPS   Z3, Z6, K2, Z3
+	VBLENDMPS   Z3, Z5, K2, Z3
 	VPSUBD      c3f3504f3<>+0(SB), Z1, Z2
 	VPSRAD      $0x17, Z2, Z2
 	VPSLLD      $0x17, Z2, Z4
@@ -5287,31 +6011,31 @@ logAVX512_rest:
 	VSUBPS      c3f800000<>+0(SB), Z4, Z4
 	VCVTDQ2PS   Z2, Z2
 	VSUBPS      Z3, Z2, Z2
-	VMOVUPS     c3d8a312c<>+0(SB), Z1
-	VFMADD213PS cbdef2786<>+0(SB), Z4, Z1
-	VFMADD213PS c3df37b0a<>+0(SB), Z4, Z1
-	VFMADD213PS cbdfe0fc5<>+0(SB), Z4, Z1
-	VFMADD213PS c3e119b72<>+0(SB), Z4, Z1
-	VFMADD213PS cbe2aae2c<>+0(SB), Z4, Z1
-	VFMADD213PS c3e4cd25e<>+0(SB), Z4, Z1
-	VFMADD213PS cbe800003<>+0(SB), Z4, Z1
-	VFMADD213PS c3eaaaaa4<>+0(SB), Z4, Z1
-	VFMADD213PS cbf000000<>+0(SB), Z4, Z1
-	VMULPS      Z4, Z4, Z3
-	VMULPS      Z3, Z1, Z1
-	VFMADD231PS cb102e308<>+0(SB), Z2, Z1
-	VADDPS      Z4, Z1, Z1
-	VFMADD231PS c3f317218<>+0(SB), Z2, Z1
-	VMOVUPS     c7f800000<>+0(SB), Z2
-	VMOVUPS     cff800000<>+0(SB), Z3
+	VMOVUPS     c3d8a312c<>+0(SB), Z3
+	VFMADD213PS cbdef2786<>+0(SB), Z4, Z3
+	VFMADD213PS c3df37b0a<>+0(SB), Z4, Z3
+	VFMADD213PS cbdfe0fc5<>+0(SB), Z4, Z3
+	VFMADD213PS c3e119b72<>+0(SB), Z4, Z3
+	VFMADD213PS cbe2aae2c<>+0(SB), Z4, Z3
+	VFMADD213PS c3e4cd25e<>+0(SB), Z4, Z3
+	VFMADD213PS cbe800003<>+0(SB), Z4, Z3
+	VFMADD213PS c3eaaaaa4<>+0(SB), Z4, Z3
+	VFMADD213PS cbf000000<>+0(SB), Z4, Z3
+	VMULPS      Z4, Z4, Z1
+	VMULPS      Z1, Z3, Z3
+	VFMADD231PS cb102e308<>+0(SB), Z2, Z3
+	VADDPS      Z4, Z3, Z3
+	VFMADD231PS c3f317218<>+0(SB), Z2, Z3
+	VMOVUPS     c7f800000<>+0(SB), Z1
+	VMOVUPS     cff800000<>+0(SB), Z2
 	VMOVUPS     c7fc00000<>+0(SB), Z4
-	VCMPPS      $0x11, Z2, Z0, K2
-	VBLENDMPS   Z1, Z0, K2, Z1
-	VCMPPS      $0x04, Z6, Z0, K2
-	VBLENDMPS   Z1, Z3, K2, Z1
-	VCMPPS      $0x11, Z6, Z0, K2
-	VBLENDMPS   Z4, Z1, K2, Z1
-	VMOVUPS     Z1, K1, (CX)
+	VCMPPS      $0x11, Z1, Z0, K2
+	VBLENDMPS   Z3, Z0, K2, Z3
+	VCMPPS      $0x04, Z5, Z0, K2
+	VBLENDMPS   Z3, Z2, K2, Z3
+	VCMPPS      $0x11, Z5, Z0, K2
+	VBLENDMPS   Z4, Z3, K2, Z3
+	VMOVUPS     Z3, K1, (CX)
 
 logAVX512_done:
 	VZEROUPPER
@@ -5622,6 +6346,210 @@ geluSlopeAVX512_rest:
 	VMOVUPS      Z1, K1, (CX)
 
 geluSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func softplusSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·softplusSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  softplusSlopeAVX512_rest
+
+softplusSlopeAVX512_loop:
+	VMOVUPS      (BX), Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z5
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z5, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z5, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z6
+	VMULPS       Z1, Z1, Z5
+	VFMADD213PS  Z1, Z5, Z6
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VADDPS       Z7, Z6, Z5
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z9
+	VSUBPS       c3f800000<>+0(SB), Z9, Z10
+	VSUBPS       Z10, Z5, Z10
+	VDIVPS       Z9, Z7, Z7
+	VFNMADD231PS Z7, Z9, Z8
+	VFNMADD231PS Z7, Z10, Z8
+	VFMADD213PS  Z7, Z7, Z8
+	VFMADD213PS  Z8, Z8, Z6
+	VMULPS       Z1, Z6, Z6
+	VMULPS       Z2, Z6, Z6
+	VPXORD       Z3, Z3, Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VBLENDMPS    Z6, Z8, K1, Z8
+	VMOVUPS      (DX), Z0
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, AX
+	JGE          softplusSlopeAVX512_loop
+
+softplusSlopeAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           softplusSlopeAVX512_done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (BX), K1, Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z5
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z5
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VADDPS       Z6, Z5, Z3
+	VMULPS       Z1, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       c3f800000<>+0(SB), Z3, Z8
+	VSUBPS       c3f800000<>+0(SB), Z8, Z9
+	VSUBPS       Z9, Z3, Z9
+	VDIVPS       Z8, Z6, Z6
+	VFNMADD231PS Z6, Z8, Z7
+	VFNMADD231PS Z6, Z9, Z7
+	VFMADD213PS  Z6, Z6, Z7
+	VFMADD213PS  Z7, Z7, Z5
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VPXORD       Z4, Z4, Z4
+	VCMPPS       $0x11, Z4, Z0, K2
+	VBLENDMPS    Z5, Z7, K2, Z7
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z0, Z7, Z7
+	VMOVUPS      Z7, K1, (CX)
+
+softplusSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func leakySlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·leakySlopeAVX512(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          leakySlopeAVX512_rest
+
+leakySlopeAVX512_loop:
+	VMOVUPS   (DX), Z1
+	VMOVUPS   (BX), Z2
+	VMULPS    Z0, Z1, Z3
+	VPXORD    Z4, Z4, Z4
+	VCMPPS    $0x1e, Z4, Z2, K1
+	VBLENDMPS Z1, Z3, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	SUBQ      $0x10, AX
+	JGE       leakySlopeAVX512_loop
+
+leakySlopeAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        leakySlopeAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VMULPS    Z0, Z1, Z0
+	VPXORD    Z5, Z5, Z5
+	VCMPPS    $0x1e, Z5, Z2, K2
+	VBLENDMPS Z1, Z0, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+leakySlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func eluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·eluSlopeAVX512(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          eluSlopeAVX512_rest
+
+eluSlopeAVX512_loop:
+	VMOVUPS   (DX), Z1
+	VMOVUPS   (BX), Z2
+	VADDPS    Z0, Z2, Z3
+	VMULPS    Z1, Z3, Z3
+	VPXORD    Z4, Z4, Z4
+	VCMPPS    $0x1e, Z4, Z2, K1
+	VBLENDMPS Z1, Z3, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	SUBQ      $0x10, AX
+	JGE       eluSlopeAVX512_loop
+
+eluSlopeAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        eluSlopeAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VADDPS    Z0, Z2, Z0
+	VMULPS    Z1, Z0, Z0
+	VPXORD    Z5, Z5, Z5
+	VCMPPS    $0x1e, Z5, Z2, K2
+	VBLENDMPS Z1, Z0, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+eluSlopeAVX512_done:
 	VZEROUPPER
 	RET
 

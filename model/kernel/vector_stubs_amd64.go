@@ -46,6 +46,12 @@ func tanhAVX2(n int, p0 *float32, p1 *float32)
 
 func geluAVX2(n int, p0 *float32, p1 *float32)
 
+func softplusAVX2(n int, p0 *float32, p1 *float32)
+
+func leakyAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+
+func eluAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+
 func logAVX2(n int, p0 *float32, p1 *float32)
 
 func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
@@ -55,6 +61,12 @@ func sigmoidSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
 func tanhSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
 
 func geluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func softplusSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func leakySlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+
+func eluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
 
 func finiteAVX2(n int, x *float32) int
 
@@ -114,6 +126,12 @@ func tanhAVX512(n int, p0 *float32, p1 *float32)
 
 func geluAVX512(n int, p0 *float32, p1 *float32)
 
+func softplusAVX512(n int, p0 *float32, p1 *float32)
+
+func leakyAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+
+func eluAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+
 func logAVX512(n int, p0 *float32, p1 *float32)
 
 func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
@@ -123,6 +141,12 @@ func sigmoidSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
 func tanhSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
 
 func geluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func softplusSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func leakySlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+
+func eluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
 
 func finiteAVX512(n int, x *float32) int
 

@@ -48,32 +48,17 @@ func (a activation) apply(y, x []float32, width int) {
 	case "tanh":
 		kernel.Tanh(y, x)
 	case "softmax":
-		for i := 0; i < len(x); i += width {
-			kernel.Softmax(y[i:i+width], x[i:i+width])
-		}
+		kernel.SoftmaxRows(y, x, width)
 	case "gelu":
 		kernel.GELU(y, x)
-	case "leaky_relu", "elu", "softplus":
-		for i, v := range x {
-			y[i] = a.value(v)
-		}
+	case "leaky_relu":
+		kernel.LeakyReLU(y, x, a.alpha)
+	case "elu":
+		kernel.ELU(y, x, a.alpha)
+	case "softplus":
+		kernel.Softplus(y, x)
 	default:
 		copy(y, x)
-	}
-}
-
-// value returns the activation of one number.
-func (a activation) value(x float32) float32 {
-	v := float64(x)
-	switch {
-	case a.kind == "softplus":
-		return float32(softplus(v))
-	case x >= 0 || x != x:
-		return x
-	case a.kind == "elu":
-		return a.alpha * float32(math.Expm1(v))
-	default:
-		return a.alpha * x
 	}
 }
 
@@ -87,32 +72,20 @@ func (a activation) differentiate(dx, dy, x, y []float32, width int) {
 		for i := 0; i < len(y); i += width {
 			differentiateSoftmax(dx[i:i+width], dy[i:i+width], y[i:i+width])
 		}
-	case "linear":
-		copy(dx, dy)
 	case "sigmoid":
 		kernel.SigmoidSlope(dx, dy, y)
 	case "tanh":
 		kernel.TanhSlope(dx, dy, y)
 	case "gelu":
 		kernel.GELUSlope(dx, dy, x)
+	case "leaky_relu":
+		kernel.LeakyReLUSlope(dx, dy, x, a.alpha)
+	case "elu":
+		kernel.ELUSlope(dx, dy, y, a.alpha)
+	case "softplus":
+		kernel.SoftplusSlope(dx, dy, x)
 	default:
-		for i, d := range dy {
-			dx[i] = d * a.slope(x[i], y[i])
-		}
-	}
-}
-
-// slope returns the derivative at x, where the value is y.
-func (a activation) slope(x, y float32) float32 {
-	switch {
-	case a.kind == "softplus":
-		return float32(sigmoid(float64(x)))
-	case x > 0:
-		return 1
-	case a.kind == "elu":
-		return y + a.alpha
-	default:
-		return a.alpha
+		copy(dx, dy)
 	}
 }
 

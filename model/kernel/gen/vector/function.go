@@ -50,6 +50,15 @@ func functions(m machine.Machine, c constants) {
 	each(m, c, "sigmoid", 2, 0, func(l *loop) { l.store(l.sigmoid(l.load(1)), 0) })
 	each(m, c, "tanh", 2, 0, func(l *loop) { l.store(l.tanh(l.load(1)), 0) })
 	each(m, c, "gelu", 2, 0, func(l *loop) { l.store(l.gelu(l.load(1)), 0) })
+	each(m, c, "softplus", 2, 0, func(l *loop) { l.store(l.softplus(l.load(1)), 0) })
+	each(m, c, "leaky", 2, 1, func(l *loop) {
+		x, t, zero := l.load(1), l.Vector(), l.Vector()
+		VMULPS(l.scalars[0], x, t)
+		l.Zero(zero)
+		l.Select(machine.Less, x, zero, t, x, x)
+		l.store(x, 0)
+	})
+	each(m, c, "elu", 2, 1, func(l *loop) { l.store(l.elu(l.load(1), l.scalars[0]), 0) })
 	each(m, c, "log", 2, 0, func(l *loop) { l.store(l.log(l.load(1)), 0) })
 }
 
@@ -279,37 +288,4 @@ func (l *loop) mills(t, m reg.VecVirtual) reg.VecVirtual {
 	VFMADD231PS(m, product, sum)
 	VADDPS(sum, product, product)
 	return product
-}
-
-// log returns ln x: n·ln 2 + ln(1+f) with 1+f in [√½, √2].
-func (l *loop) log(x reg.VecVirtual) reg.VecVirtual {
-	zero, y, n := l.Vector(), l.Vector(), l.Vector()
-	l.Zero(zero)
-	least, shift := l.set(l.bits(0x00800000)), l.set(l.float(23))
-	VMULPS(l.float(1<<23), x, y)
-	l.Select(machine.Less, x, least, y, x, y) // denormals become normal
-	l.Select(machine.Less, x, least, shift, zero, shift)
-	VPSUBD(l.bits(0x3f3504f3), y, n) // the bits of √½
-	VPSRAD(Imm(23), n, n)
-	f := l.Vector()
-	VPSLLD(Imm(23), n, f)
-	VPSUBD(f, y, f)
-	VSUBPS(l.float(1), f, f)
-	VCVTDQ2PS(n, n)
-	VSUBPS(shift, n, n)
-
-	p, square := l.horner(f, logPolynomial()), l.Vector()
-	VFMADD213PS(l.float(-0.5), f, p)
-	VMULPS(f, f, square)
-	VMULPS(square, p, p)
-	VFMADD231PS(l.float(ln2Low), n, p) // small parts first
-	VADDPS(f, p, p)
-	VFMADD231PS(l.float(ln2), n, p)
-
-	// Infinity and NaN are themselves, zero is -infinity, negative numbers NaN.
-	infinity, minus, nan := l.set(l.bits(0x7f800000)), l.set(l.bits(0xff800000)), l.set(l.bits(0x7fc00000))
-	l.Select(machine.Less, x, infinity, p, x, p)
-	l.Select(machine.NotEqual, x, zero, p, minus, p)
-	l.Select(machine.Less, x, zero, nan, p, p)
-	return p
 }

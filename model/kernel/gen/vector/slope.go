@@ -29,6 +29,26 @@ func slopes(m machine.Machine, c constants) {
 		l.store(t, 0)
 	})
 	each(m, c, "geluSlope", 3, 0, geluSlope)
+	each(m, c, "softplusSlope", 3, 0, func(l *loop) {
+		s := l.sigmoid(l.load(2))
+		VMULPS(l.load(1), s, s)
+		l.store(s, 0)
+	})
+	each(m, c, "leakySlope", 3, 1, func(l *loop) {
+		dy, x, t, zero := l.load(1), l.load(2), l.Vector(), l.Vector()
+		VMULPS(l.scalars[0], dy, t)
+		l.Zero(zero)
+		l.Select(machine.Greater, x, zero, dy, t, dy)
+		l.store(dy, 0)
+	})
+	each(m, c, "eluSlope", 3, 1, func(l *loop) {
+		dy, y, t, zero := l.load(1), l.load(2), l.Vector(), l.Vector()
+		VADDPS(l.scalars[0], y, t)
+		VMULPS(dy, t, t)
+		l.Zero(zero)
+		l.Select(machine.Greater, y, zero, dy, t, dy)
+		l.store(dy, 0)
+	})
 }
 
 // geluSlope is dy·(Φ(x) + x·φ(x)); Φ as in gelu, φ(x) = e^(-x²/2)/√2π.
