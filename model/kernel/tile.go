@@ -31,7 +31,7 @@ type tiles struct {
 
 // A packer copies k rows of b to panels next bytes apart, the last one of cols
 // columns.
-type packer func(k int, b *float32, rsb int, dst *float32, next int, cols int)
+type packer func(k int, b *float32, rsb int, dst *float32, next, cols int)
 
 // of returns the tile for that many rows and columns.
 func (t *tiles) of(rows, cols int) tile {

@@ -16,7 +16,7 @@ func transpose() {
 	LEAQ(Mem{Base: toX, Index: toX, Scale: 2}, x3)
 	LEAQ(Mem{Base: toY, Index: toY, Scale: 2}, y3)
 	LEAQ(Mem{Base: x, Index: toX, Scale: 4}, x4)
-	row := func(base reg.Register, stride, three reg.Register, i int) Mem {
+	row := func(base, stride, three reg.Register, i int) Mem {
 		switch i {
 		case 0:
 			return Mem{Base: base}
