@@ -86,6 +86,7 @@ func (a *app) root() *cobra.Command {
 		a.promoteCommand(), a.rollbackCommand(), a.aliasCommand(),
 		a.exportCommand(), a.importCommand(), a.watchCommand(), a.versionCommand(),
 	)
+	a.completeArguments(root)
 	return root
 }
 

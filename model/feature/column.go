@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -58,7 +59,7 @@ func (c *column) set(i int, v *Value) error {
 	var err error
 	switch {
 	case v.missing() && !c.missing:
-		err = invalidf("the value is missing")
+		err = c.missingError()
 	case v.missing():
 		c.setMissing(i)
 	default:
@@ -68,6 +69,21 @@ func (c *column) set(i int, v *Value) error {
 		return fmt.Errorf("%s: %w", c.title, err)
 	}
 	return nil
+}
+
+// missingError says what would be right in place of a missing value.
+func (c *column) missingError() error {
+	if strings.HasPrefix(c.title, "label") {
+		return invalidf("the value is missing: an example needs one")
+	}
+	policies := fmt.Sprintf("%s, %s or %s", MissingMean, MissingMedian, MissingConstant)
+	switch c.kind {
+	case Boolean:
+		policies = string(MissingConstant)
+	case Category:
+		policies = fmt.Sprintf("%s or %s", MissingConstant, MissingCategory)
+	}
+	return invalidf("the value is missing: the spec wants one, unless it says missing: %s", policies)
 }
 
 func (c *column) setMissing(i int) {
