@@ -70,7 +70,7 @@ type adwin struct {
 
 // Update implements [Detector].
 func (d *adwin) Update(x float64) Status {
-	if !finite(x) {
+	if !usable(x) {
 		return Stable
 	}
 	s := &d.state
@@ -202,7 +202,7 @@ func checkBuckets(rows [][]bucket, most int, n int64) error {
 		}
 		held += int64(len(row)) << r
 		for _, b := range row {
-			if !finite(b.Sum) || !(b.Dev >= 0) || !finite(b.Dev) {
+			if !(math.Abs(b.Sum) <= largestSum) || !(b.Dev >= 0) || !finite(b.Dev) {
 				return fmt.Errorf("a bucket of row %d is not finite", r)
 			}
 		}

@@ -53,7 +53,7 @@ type ddm struct {
 
 // Update implements [Detector].
 func (d *ddm) Update(x float64) Status {
-	if !finite(x) {
+	if !usable(x) {
 		return Stable
 	}
 	s := &d.state

@@ -33,8 +33,9 @@ func (s Status) String() string {
 // at a time and needs bounded memory, however long the stream is.
 type Detector interface {
 	// Update takes the next number. The update after a Drift begins afresh with
-	// the numbers that its method keeps. NaN and infinities are passed over: they
-	// change nothing and return Stable.
+	// the numbers that its method keeps. NaN, infinities and numbers beyond ±1e100,
+	// whose squares could not be summed, are passed over: they change nothing and
+	// return Stable.
 	Update(x float64) Status
 
 	// Estimate returns where the latest change is supposed, and how large it is.
@@ -53,6 +54,14 @@ type Estimate struct {
 	Mean   float64 `json:"mean"`   // of those
 	Before float64 `json:"before"` // the mean before them; Mean, if there is no before
 }
+
+// The largest number that detectors take, and the largest sum of such.
+const (
+	largest    = 1e100
+	largestSum = largest * maxCount
+)
+
+func usable(x float64) bool { return math.Abs(x) <= largest }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
@@ -75,7 +84,7 @@ func (t tally) minus(o tally) tally { return tally{t.N - o.N, t.Sum - o.Sum} }
 
 // check reports whether the tally could be that of a stream.
 func (t tally) check() error {
-	if t.N < 0 || t.N > maxCount || !finite(t.Sum) {
+	if t.N < 0 || t.N > maxCount || !(math.Abs(t.Sum) <= largestSum) {
 		return fmt.Errorf("a sum of %v over %d numbers is none", t.Sum, t.N)
 	}
 	return nil

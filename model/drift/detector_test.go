@@ -177,7 +177,7 @@ func TestNotFiniteIsPassedOver(t *testing.T) {
 	for _, m := range methods() {
 		d, clean := detector(t, m), detector(t, m)
 		for _, x := range errorStream(2) {
-			for _, bad := range []float64{1 / zero, -1 / zero, zero / zero} {
+			for _, bad := range []float64{1 / zero, -1 / zero, zero / zero, 1e200} {
 				if got := d.Update(bad); got != drift.Stable {
 					t.Fatalf("%s: Update(%v) = %v, want stable", m.Config().Name, bad, got)
 				}

@@ -56,7 +56,7 @@ type eddm struct {
 
 // Update implements [Detector].
 func (d *eddm) Update(x float64) Status {
-	if !finite(x) {
+	if !usable(x) {
 		return Stable
 	}
 	s := &d.state

@@ -24,11 +24,11 @@ type KSWIN struct {
 }
 
 func kswinParameters(m *KSWIN) []parameter {
-	const largest = 1 << 16
+	const longest = 1 << 16
 	return []parameter{
 		{key: "alpha", float: &m.Alpha, standard: 0.005, max: 1},
-		{key: "window_size", integer: &m.WindowSize, standard: 100, min: 2, max: largest},
-		{key: "stat_size", integer: &m.StatSize, standard: 30, min: 1, max: largest / 2},
+		{key: "window_size", integer: &m.WindowSize, standard: 100, min: 2, max: longest},
+		{key: "stat_size", integer: &m.StatSize, standard: 30, min: 1, max: longest / 2},
 		{key: "seed", integer: &m.Seed, min: math.MinInt32, max: math.MaxInt32},
 	}
 }
@@ -77,7 +77,7 @@ type kswin struct {
 
 // Update implements [Detector].
 func (d *kswin) Update(x float64) Status {
-	if !finite(x) {
+	if !usable(x) {
 		return Stable
 	}
 	s := &d.state
@@ -166,7 +166,7 @@ func (d *kswin) UnmarshalJSON(text []byte) error {
 			return fmt.Errorf("the oldest of %d numbers is at %d, drifted is %t", len(s.Window), s.Oldest, s.Drifted)
 		}
 		for i, x := range s.Window {
-			if !finite(x) {
+			if !usable(x) {
 				return fmt.Errorf("number %d is %v", i, x)
 			}
 		}

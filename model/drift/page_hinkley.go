@@ -76,7 +76,7 @@ type pageHinkley struct {
 
 // Update implements [Detector].
 func (d *pageHinkley) Update(x float64) Status {
-	if !finite(x) {
+	if !usable(x) {
 		return Stable
 	}
 	s := &d.state

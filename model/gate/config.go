@@ -1,0 +1,6 @@
+package gate
+
+const (
+	defaultAlpha       = 0.05
+	defaultMinExamples = 500
+)
