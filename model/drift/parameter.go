@@ -60,7 +60,7 @@ func (p *parameter) set(v any) string {
 		*p.text = s
 		return ""
 	}
-	x, ok := number(v)
+	x, ok := numeral(v)
 	switch {
 	case !ok:
 		return fmt.Sprintf("must be a number, got %.60v", v)
@@ -137,8 +137,8 @@ func configOf(name string, params []parameter) nn.Config {
 	return c
 }
 
-// number returns the value of a JSON or YAML number.
-func number(v any) (float64, bool) {
+// numeral returns the value of a JSON or YAML number.
+func numeral(v any) (float64, bool) {
 	switch v := v.(type) {
 	case float64:
 		return v, finite(v)
