@@ -98,7 +98,7 @@ func TestSketchEstimates(t *testing.T) {
 }
 
 func TestStatesRestoreExactly(t *testing.T) {
-	f := calm().frame(t, 2000, 1)
+	f := calm().frame(t, 700, 1)
 	r := reference(t, drift.Options{})
 	var again drift.Reference
 	text := marshal(t, r)
