@@ -23,6 +23,10 @@ type ADWIN struct {
 	MaxBuckets int     // buckets of equal size before two are merged; default 5
 	MinWindow  int     // numbers on either side of a cut, at least; default 5
 	Grace      int     // numbers before the first test; default 10
+
+	// Mode is [Both], the default, or the one direction that is a drift: with [Up]
+	// an error that falls, as after a promotion, shortens the window in silence.
+	Mode string
 }
 
 func adwinParameters(m *ADWIN) []parameter {
@@ -32,6 +36,7 @@ func adwinParameters(m *ADWIN) []parameter {
 		{key: "max_buckets", integer: &m.MaxBuckets, standard: 5, min: 2, max: 1000},
 		{key: "min_window_length", integer: &m.MinWindow, standard: 5, min: 1, max: math.MaxInt32},
 		{key: "grace_period", integer: &m.Grace, standard: 10, min: 1, max: math.MaxInt32},
+		{key: "mode", text: &m.Mode, words: []string{Both, Up, Down}},
 	}
 }
 
@@ -82,14 +87,22 @@ func (d *adwin) Update(x float64) Status {
 	if s.Ticks%int64(d.config.Clock) != 0 || s.All.N <= int64(d.config.Grace) {
 		return Stable
 	}
+	cut := false
 	for d.cuts() {
 		d.dropOldest()
-		s.Drifted = true
+		cut = true
 	}
-	if s.Drifted {
-		return Drift
+	if !cut || !d.counts() {
+		return Stable
 	}
-	return Stable
+	s.Drifted = true
+	return Drift
+}
+
+// counts reports whether the change that was found is in a direction asked for.
+func (d *adwin) counts() bool {
+	e := d.Estimate()
+	return d.config.Mode == Both || (d.config.Mode == Up) == (e.Mean > e.Before)
 }
 
 func (d *adwin) insert(x float64) {

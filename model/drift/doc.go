@@ -10,6 +10,12 @@
 // a wrong one, or a loss) and says [Stable], [Warning] or [Drift]. After a Drift
 // the next update begins afresh.
 //
+// The errors to watch are those of the version that is served and stays as it is:
+// a model that learns from every example adapts before its errors show a change.
+// ADWIN with Mode [Up] is the one to begin with: it finds a rise of the error rate
+// from 0.10 to 0.17 within 1,000 rows, whatever the rate, and passes over the fall
+// after a promotion.
+//
 // # References and windows
 //
 // A [Sketch] summarises the rows of a training in bounded memory; sketches of

@@ -8,7 +8,7 @@ import (
 	"github.com/modelbus/modelbus/model/nn"
 )
 
-// The directions of [PageHinkley].
+// The directions of [ADWIN] and [PageHinkley].
 const (
 	Up   = "up"   // the mean has risen, as that of errors does when a model gets worse
 	Down = "down" // it has fallen
