@@ -196,7 +196,7 @@ func TestDecodeDamage(t *testing.T) {
 		{"spec with a typo", replace(`\"units\"`, `\"unitz\"`), "unitz"},
 		{"spec with blanks", replace(`{\"name\"`, `{ \"name\"`), "canonical"},
 		{"other network", replace(`\"units\":8`, `\"units\":9`), "dense.kernel"},
-		{"huge network", replace(`\"units\":8`, `\"units\":1048576`), "the file has"},
+		{"huge network", replace(`\"units\":8`, `\"units\":1048576`), "must be F32 [2 1048576]"},
 		{"other feature", replace(`\"name\":\"length\"`, `\"name\":\"height\"`), "height"},
 		{"class missing", replace(`[\"setosa\",`, `[`), "dense_1"},
 		{"vocabulary broken", replace(`[\"setosa\",`, `[\"setosa\"`), "vocabularies"},
@@ -255,6 +255,15 @@ type failer interface {
 func checkDecode(t failer, b []byte) {
 	t.Helper()
 	m, err := model.Decode(b)
+	inPlace, openErr := model.Open(newFile(b))
+	if err == nil && openErr != nil {
+		t.Errorf("Decode takes what Open does not: %v", openErr)
+	}
+	if openErr == nil {
+		if _, err := inPlace.NewPredictor().Predict(feature.NewFrame(inPlace.Schema(), false)); err != nil {
+			t.Errorf("predicting no rows in place: %v", err)
+		}
+	}
 	if err != nil {
 		if !errors.Is(err, model.ErrArtifact) {
 			t.Errorf("error %v does not wrap ErrArtifact", err)

@@ -10,6 +10,12 @@
 // encoded model has the same bytes whenever it is encoded. FORMAT.md describes
 // the file.
 //
+// # Memory
+//
+// [Decode] copies what it reads. [Open] does not: the weights of a model of 1 GiB
+// stay in the [File], which is never written, and the model takes some kilobytes.
+// The model keeps its file reachable; parts of a model that outlive it do not.
+//
 // # Concurrency
 //
 // A [Model] is immutable and may be shared; each goroutine predicts through its

@@ -68,3 +68,30 @@ func TestPredictRefusesWhatIsNotFinite(t *testing.T) {
 		t.Errorf("6e38: Predict = %v, want ErrInvalid that names row 1 and +Inf", err)
 	}
 }
+
+// TestNotFinite puts what is not finite in every place, among the largest and
+// smallest finite numbers of both signs.
+func TestNotFinite(t *testing.T) {
+	around := []float32{math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32, 0, float32(math.Copysign(0, -1)), -1}
+	for n := range len(around) + 1 {
+		values := around[:n]
+		clean := tensorF32("t", []int{n}, values)
+		if at := clean.notFinite(); at != -1 {
+			t.Errorf("%v: notFinite = %d, want -1", values, at)
+		}
+		for i := range n {
+			for _, bad := range []uint32{0x7f800000, 0xff800000, 0x7fc00000, 0xffffffff, 0x7f800001} {
+				v := append([]float32{}, values...)
+				v[i] = math.Float32frombits(bad)
+				dirty := tensorF32("t", []int{n}, v)
+				if at := dirty.notFinite(); at != i {
+					t.Errorf("%v: notFinite = %d, want %d", v, at, i)
+				}
+			}
+		}
+	}
+	wide := tensorF64("t", []float64{1, math.MaxFloat64, math.NaN()})
+	if at := wide.notFinite(); at != 2 {
+		t.Errorf("F64: notFinite = %d, want 2", at)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/metric"
@@ -88,6 +89,9 @@ func checkParent(spec *Spec, parent *Model) error {
 	if parent.dropped {
 		return fmt.Errorf("training on from model %q: %w", parent.spec.Name, ErrDropped)
 	}
+	if err := parent.checkState(); err != nil {
+		return fmt.Errorf("training on from model %q: %w: %w", parent.spec.Name, ErrArtifact, err)
+	}
 	old := parent.spec
 	for _, part := range []struct {
 		name string
@@ -124,9 +128,10 @@ func newModel(spec *Spec, frame *feature.Frame, train []int, parent *Model) (*Mo
 		return nil, err
 	}
 	if parent != nil {
-		m := *parent
-		m.spec, m.network = own, parent.network.Clone()
-		return &m, nil
+		return &Model{
+			spec: own, pipeline: parent.pipeline, network: parent.network.Clone(),
+			epochs: parent.epochs, steps: parent.steps,
+		}, nil
 	}
 	pipeline, err := feature.FitRows(frame, train)
 	if err != nil {
@@ -212,7 +217,9 @@ func (m *Model) train(ctx context.Context, train, validation *rows, opts FitOpti
 		return nil, &SpecError{Msg: err.Error()}
 	}
 	if opts.Parent != nil {
-		if err := trainer.Restore(opts.Parent.state, opts.Parent.steps); err != nil {
+		err := trainer.Restore(opts.Parent.state, opts.Parent.steps)
+		runtime.KeepAlive(opts.Parent) // its state may lie in its file
+		if err != nil {
 			return nil, fmt.Errorf("%w: %w", feature.ErrInvalid, err)
 		}
 	}

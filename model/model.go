@@ -11,6 +11,9 @@ type Model struct {
 	pipeline *feature.Pipeline
 	network  *nn.Network
 
+	file   File     // what the values of network and state may lie in, else nil
+	unread []tensor // of file: those of state, not verified yet
+
 	// What training goes on from.
 	state  []*nn.Param // of the optimizer
 	steps  int64
@@ -19,12 +22,13 @@ type Model struct {
 	dropped bool // state and gradients were dropped
 }
 
-// DropTraining frees what only training needs, gradients and optimizer state:
-// up to three times the memory of the weights. The model predicts as before, but
-// can be neither encoded nor trained on.
+// DropTraining frees what only training needs, gradients and optimizer state: up to
+// three times the memory of the weights, unless it lies in a [File]. Up to 128 MiB
+// of weights are laid out again for speed. The model predicts as before, but can be
+// neither encoded nor trained on. Nobody may use it meanwhile.
 func (m *Model) DropTraining() {
-	m.network.DropGradients()
-	m.state, m.dropped = nil, true
+	m.network.Freeze()
+	m.state, m.unread, m.dropped = nil, nil, true
 }
 
 // Spec returns the model's spec. Callers must not change it.
@@ -35,6 +39,11 @@ func (m *Model) Schema() *feature.Schema { return m.pipeline.Schema() }
 
 // Classes returns the classes of a classification in order, else nil.
 func (m *Model) Classes() []string { return m.pipeline.Classes() }
+
+// Vocabulary returns the categories that the named feature knows, sorted or as
+// the spec fixes them; nil if it is no category or takes any (hashing). Callers
+// must not change it.
+func (m *Model) Vocabulary(feature string) []string { return m.pipeline.State().Vocabularies[feature] }
 
 // Params returns the number of trained parameters.
 func (m *Model) Params() int {

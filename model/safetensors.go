@@ -25,7 +25,8 @@ type tensor struct {
 	name  string
 	dtype string
 	shape []int
-	data  []byte // little-endian, row-major
+	data  []byte // little-endian, row-major; to be read alone
+	from  int    // where data begin in the file that was read
 }
 
 func dtypeSize(dtype string) int {
@@ -39,26 +40,48 @@ func dtypeSize(dtype string) int {
 }
 
 func tensorF32(name string, shape []int, values []float32) tensor {
-	data := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	data, ok := byteView(values)
+	if !ok {
+		for _, v := range values {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		}
 	}
-	return tensor{name, dtypeF32, shape, data}
+	return tensor{name: name, dtype: dtypeF32, shape: shape, data: data}
 }
 
 func tensorF64(name string, values []float64) tensor {
-	data := make([]byte, 0, 8*len(values))
-	for _, v := range values {
-		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+	data, ok := byteView(values)
+	if !ok {
+		for _, v := range values {
+			data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
+		}
 	}
-	return tensor{name, dtypeF64, []int{len(values)}, data}
+	return tensor{name: name, dtype: dtypeF64, shape: []int{len(values)}, data: data}
 }
 
-// float32s sets dst from an F32 tensor of as many numbers.
-func (t *tensor) float32s(dst []float32) {
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.data[4*i:]))
+// check verifies the tensor in the file it is from, and that its numbers are
+// finite.
+func (t *tensor) check(f File) error {
+	if err := f.Verify(t.from, t.from+len(t.data)); err != nil {
+		return fmt.Errorf("tensor %q: %w", shorten(t.name), err)
 	}
+	if i := t.notFinite(); i >= 0 {
+		return fmt.Errorf("tensor %q is not finite at index %d", shorten(t.name), i)
+	}
+	return nil
+}
+
+// float32s returns the numbers of an F32 tensor: in place, to be read alone, or
+// copied where that cannot be.
+func (t *tensor) float32s() (values []float32, inPlace bool) {
+	if view, ok := float32View(t.data); ok {
+		return view, true
+	}
+	out := make([]float32, len(t.data)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.data[4*i:]))
+	}
+	return out, false
 }
 
 // float64s returns the numbers of an F64 tensor.
@@ -73,12 +96,14 @@ func (t *tensor) float64s() []float64 {
 // notFinite returns the index of the first number that is NaN or infinite, -1
 // if there is none.
 func (t *tensor) notFinite() int {
+	if t.dtype == dtypeF32 && finite32(t.data) {
+		return -1
+	}
 	size := dtypeSize(t.dtype)
 	for i := 0; i < len(t.data); i += size {
 		var finite bool
 		if size == 4 {
-			const exponent = 0xff << 23
-			finite = binary.LittleEndian.Uint32(t.data[i:])&exponent != exponent
+			finite = finite32(t.data[i : i+4])
 		} else {
 			const exponent = 0x7ff << 52
 			finite = binary.LittleEndian.Uint64(t.data[i:])&exponent != exponent
@@ -88,6 +113,20 @@ func (t *tensor) notFinite() int {
 		}
 	}
 	return -1
+}
+
+// finite32 reports whether no number of F32 data is NaN or infinite, two at a time:
+// adding one to an exponent of all ones carries into the sign.
+func finite32(data []byte) bool {
+	const exponents, ones, signs = 0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000
+	var carry uint64
+	for ; len(data) >= 8; data = data[8:] {
+		carry |= binary.LittleEndian.Uint64(data)&exponents + ones
+	}
+	if len(data) == 4 {
+		carry |= uint64(binary.LittleEndian.Uint32(data))&exponents + ones
+	}
+	return carry&signs == 0
 }
 
 // writeSafetensors returns the file of metadata and tensors. The bytes depend

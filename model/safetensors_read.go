@@ -15,13 +15,18 @@ import (
 
 const maxRank = 8
 
-// readSafetensors reads a file strictly: the header is one JSON object without
-// doubled keys; tensors are F32 or F64, finite, and fill the rest of the file
-// without holes or overlaps. The tensors' data are parts of b; their order is
-// that of the data. It allocates no more than a small multiple of len(b).
-func readSafetensors(b []byte) (map[string]string, []tensor, error) {
+// readSafetensors reads a file's header strictly: it is one JSON object without
+// doubled keys; tensors are F32 or F64 and fill the rest of the file without holes
+// or overlaps. The tensors' data, which are not looked at, are parts of f; their
+// order is that of the data. It allocates no more than a small multiple of the
+// header.
+func readSafetensors(f File) (map[string]string, []tensor, error) {
+	b := f.Bytes()
 	if len(b) < 8 {
 		return nil, nil, fmt.Errorf("a safetensors file begins with 8 bytes of header length, got %d bytes", len(b))
+	}
+	if err := f.Verify(0, 8); err != nil {
+		return nil, nil, err
 	}
 	size := binary.LittleEndian.Uint64(b)
 	if size > maxHeader {
@@ -30,7 +35,11 @@ func readSafetensors(b []byte) (map[string]string, []tensor, error) {
 	if size > uint64(len(b)-8) {
 		return nil, nil, fmt.Errorf("the header length is %d, but only %d bytes follow: the file is cut off", size, len(b)-8)
 	}
-	header, data := b[8:8+size], b[8+size:]
+	start := 8 + int(size) //nolint:gosec // at most len(b)
+	if err := f.Verify(8, start); err != nil {
+		return nil, nil, fmt.Errorf("the header: %w", err)
+	}
+	header, data := b[8:start], b[start:]
 	if len(header) == 0 || header[0] != '{' {
 		return nil, nil, errors.New("the header is not a JSON object (is this a safetensors file?)")
 	}
@@ -45,6 +54,9 @@ func readSafetensors(b []byte) (map[string]string, []tensor, error) {
 	tensors, err := placeTensors(h.entries, data)
 	if err != nil {
 		return nil, nil, err
+	}
+	for i := range tensors {
+		tensors[i].from += start
 	}
 	return h.metadata, tensors, nil
 }
@@ -81,10 +93,7 @@ func placeTensors(entries []entry, data []byte) ([]tensor, error) {
 		if bytes != e.end-e.begin {
 			return nil, fmt.Errorf("tensor %q of %s %v needs %d bytes, got %d", shorten(e.name), e.dtype, e.shape, bytes, e.end-e.begin)
 		}
-		e.data = data[e.begin:e.end:e.end]
-		if i := e.notFinite(); i >= 0 {
-			return nil, fmt.Errorf("tensor %q is not finite at index %d", shorten(e.name), i)
-		}
+		e.data, e.from = data[e.begin:e.end:e.end], e.begin
 		tensors = append(tensors, e.tensor)
 		at = e.end
 	}

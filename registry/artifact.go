@@ -162,16 +162,19 @@ func (r *Registry) upload(ctx context.Context, digest string, artifact []byte, o
 		}
 		rest = rest[n:]
 	}
-	sum := sha256.Sum256(artifact)
+	sum, err := hex.DecodeString(digest)
+	if err != nil {
+		return fmt.Errorf("digest %q: %w", digest, err)
+	}
 	o := jetstream.ObjectInfo{
 		ObjectMeta: jetstream.ObjectMeta{Name: digest, Opts: &jetstream.ObjectMetaOptions{ChunkSize: uint32(size)}}, //nolint:gosec // at most maxChunk
 		Bucket:     r.objectBucket(),
 		NUID:       id,
 		Size:       uint64(len(artifact)),
 		Chunks:     uint32((len(artifact) + size - 1) / size), //nolint:gosec // bounded by the memory that holds artifact
-		Digest:     "SHA-256=" + base64.URLEncoding.EncodeToString(sum[:]),
+		Digest:     "SHA-256=" + base64.URLEncoding.EncodeToString(sum),
 	}
-	err := r.putMeta(ctx, digest, o, old.seq)
+	err = r.putMeta(ctx, digest, o, old.seq)
 	if err == nil {
 		if old.live {
 			return r.purge(ctx, old.info.NUID)

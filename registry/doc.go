@@ -17,6 +17,9 @@
 // by the stock object store Get. Stream MODELBUS_EVENT sources the announcements
 // as <prefix>.event.<name>.<kind>.<id>; the bucket republishes them to live listeners.
 //
+// [Registry.OpenArtifact] downloads to the cache in [Options] and maps the file;
+// package cache says what is verified when.
+//
 // # What holds
 //
 // An artifact is stored and read back before one atomic batch makes version,

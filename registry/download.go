@@ -1,19 +1,15 @@
 package registry
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/nats-io/nats.go/jetstream"
-)
 
-// maxReserve bounds the memory taken on the word of an object's metadata.
-const maxReserve = 64 << 20
+	"github.com/modelbus/modelbus/registry/cache"
+)
 
 // errMoved is returned by load when the object was replaced while it was read.
 var errMoved = errors.New("the artifact was replaced meanwhile")
@@ -21,49 +17,69 @@ var errMoved = errors.New("the artifact was replaced meanwhile")
 // Artifact returns the artifact of that digest, verified: [ErrCorrupt] if the
 // bytes are not those of the digest, [ErrNotFound] if there is none.
 func (r *Registry) Artifact(ctx context.Context, digest string) ([]byte, error) {
+	var memory cache.Cache
+	a, err := r.open(ctx, &memory, digest, 0)
+	if err != nil {
+		return nil, err
+	}
+	return a.Bytes(), nil
+}
+
+// OpenArtifact returns the artifact of that digest, which has size bytes by its
+// version's record, from the cache in [Options], into which it is downloaded if
+// need be. Its errors are those of [Registry.Artifact].
+func (r *Registry) OpenArtifact(ctx context.Context, digest string, size int64) (*cache.Artifact, error) {
+	return r.open(ctx, r.cache, digest, size)
+}
+
+func (r *Registry) open(ctx context.Context, c *cache.Cache, digest string, size int64) (*cache.Artifact, error) {
 	if err := checkDigest(digest); err != nil {
 		return nil, err
 	}
+	return c.Open(ctx, digest, size, func(w *cache.Writer) error { return r.download(ctx, digest, w) })
+}
+
+// download writes an artifact to w, verified.
+func (r *Registry) download(ctx context.Context, digest string, w *cache.Writer) error {
 	pace := newPacer()
 	for {
 		o, err := r.object(ctx, digest)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !o.live {
-			return nil, fmt.Errorf("%w: artifact %s", ErrNotFound, digest)
+			return fmt.Errorf("%w: artifact %s", ErrNotFound, digest)
 		}
-		artifact, err := r.fetch(ctx, digest, o)
+		err = r.fetch(ctx, o, w)
 		if err == nil {
-			return artifact, nil
+			return nil
 		}
 		if !errors.Is(err, errMoved) {
-			return nil, fmt.Errorf("reading artifact %s: %w", digest, err)
+			return fmt.Errorf("reading artifact %s: %w", digest, err)
 		}
 		if err := pace.pause(ctx, err); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
 
-func (r *Registry) fetch(ctx context.Context, digest string, o object) ([]byte, error) {
-	var b bytes.Buffer
-	err := r.load(ctx, o, func(leader bool) error {
-		b.Reset()
-		b.Grow(int(min(o.info.Size, maxReserve))) //nolint:gosec // at most maxReserve
-		err := r.chunksOf(ctx, o, leader, func(chunk []byte) error {
-			b.Write(chunk)
-			return nil
-		})
-		if err != nil {
+func (r *Registry) fetch(ctx context.Context, o object, w *cache.Writer) error {
+	return r.load(ctx, o, func(leader bool) error {
+		if err := w.Start(ctx, int64(o.info.Size)); err != nil { //nolint:gosec // Start refuses what is negative
 			return err
 		}
-		if sum := sha256.Sum256(b.Bytes()); hex.EncodeToString(sum[:]) != digest {
-			return fmt.Errorf("%w: the SHA-256 of its %d bytes is %x", ErrCorrupt, b.Len(), sum)
+		err := r.chunksOf(ctx, o, leader, func(chunk []byte) error {
+			_, err := w.Write(chunk)
+			return err
+		})
+		if err == nil {
+			err = w.Verify()
 		}
-		return nil
+		if errors.Is(err, cache.ErrDigest) {
+			err = fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		return err
 	})
-	return b.Bytes(), err
 }
 
 // load reads an object: from whatever replica answers first, and if what that
@@ -99,13 +115,13 @@ func (r *Registry) chunksOf(ctx context.Context, o object, leader bool, fn func(
 		if seq == 0 {
 			return fmt.Errorf("%w: chunk %d of %d is missing", ErrCorrupt, i+1, o.info.Chunks)
 		}
+		if size += uint64(len(data)); size > o.info.Size {
+			break
+		}
 		if err := fn(data); err != nil {
 			return err
 		}
 		from = seq + 1
-		if size += uint64(len(data)); size > o.info.Size {
-			break
-		}
 	}
 	if size != o.info.Size {
 		return fmt.Errorf("%w: the chunks hold %d bytes, the metadata says %d", ErrCorrupt, size, o.info.Size)

@@ -1,11 +1,14 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/registry/cache"
 )
 
 // Options are optional parameters of [Create] and [Open]. All users of one
@@ -18,11 +21,16 @@ type Options struct {
 	// Replicas of what Create makes: 1 if 0. Where something is there already,
 	// 0 leaves its replicas alone.
 	Replicas int
+
+	// Cache is where OpenArtifact keeps artifacts; nil keeps none.
+	Cache *cache.Cache
 }
 
 // A Registry is the store of one deployment.
 type Registry struct {
 	layout
+
+	cache *cache.Cache
 
 	js  jetstream.JetStream
 	nc  *nats.Conn
@@ -54,7 +62,7 @@ func open(ctx context.Context, js jetstream.JetStream, opts Options, stream func
 	if err := probe(ctx, js); err != nil {
 		return nil, err
 	}
-	r := &Registry{layout: l, js: js, nc: js.Conn(), api: apiPrefix(js.Options())}
+	r := &Registry{layout: l, cache: cmp.Or(opts.Cache, &cache.Cache{}), js: js, nc: js.Conn(), api: apiPrefix(js.Options())}
 	plans := l.plans(opts.Replicas)
 	for i, s := range []*jetstream.Stream{&r.kv, &r.objects, &r.log} {
 		if *s, err = stream(plans[i]); err != nil {

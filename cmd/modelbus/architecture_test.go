@@ -17,21 +17,22 @@ const module = "github.com/modelbus/modelbus"
 func doors() map[string][]string {
 	return map[string][]string{
 		"gonum.org/":                      {"model"},
-		"golang.org/x/sys/":               {"model/kernel"},
+		"golang.org/x/sys/":               {"model/kernel", "registry/cache"},
 		"github.com/nats-io/nats-server/": {"embedded"},
+		"github.com/gofrs/flock":          {"embedded", "registry/cache"},
 		"github.com/nats-io/nats.go":      {"stream", "registry", "embedded", "cmd"},
 		"github.com/rs/zerolog":           {"stream", "embedded", "cmd"},
 
 		module + "/cmd":      {},
 		module + "/stream":   {"stream", "cmd"},
-		module + "/registry": {"stream", "cmd"},
+		module + "/registry": {"registry", "stream", "cmd"},
 		module + "/model":    {"model", "stream", "cmd"},
 		module + "/embedded": {"embedded", "cmd"},
 
 		module + "/model/kernel": {"model", "cmd"}, // cmd: which one runs
 		"net":                    {"stream", "registry", "embedded", "cmd"},
-		"os":                     {"embedded", "cmd", "model/kernel"}, // kernel: the switch in the environment
-		"time":                   {"stream", "registry", "embedded", "cmd"},
+		"os":                     {"embedded", "cmd", "registry/cache", "model/kernel"}, // kernel: the switch in the environment
+		"time":                   {"stream", "registry", "embedded", "cmd", "model"},
 	}
 }
 

@@ -40,6 +40,7 @@ func variables() map[string]string {
 		"token": "NATS_TOKEN", "creds": "NATS_CREDS", "nkey": "NATS_NKEY", "tlscert": "NATS_CERT", "tlskey": "NATS_KEY",
 		"tlsca": "NATS_CA", "inbox-prefix": "NATS_INBOX_PREFIX", "connection-name": "NATS_CONNECTION_NAME",
 		"timeout": "NATS_TIMEOUT", "prefix": "MODELBUS_PREFIX", "data": "MODELBUS_DATA",
+		"cache": "MODELBUS_CACHE", "cache-size": "MODELBUS_CACHE_SIZE",
 	}
 }
 

@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir)
 			env.Setenv("XDG_DATA_HOME", env.WorkDir)
+			env.Setenv("XDG_CACHE_HOME", env.WorkDir)
 			env.Setenv("DATA", filepath.Join(root, "testdata"))
 			return nil
 		},

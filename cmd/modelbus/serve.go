@@ -1,19 +1,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"time"
 
 	"github.com/adrg/xdg"
+	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/modelbus/modelbus/embedded"
+	"github.com/modelbus/modelbus/registry/cache"
 )
 
 type serveOptions struct {
@@ -25,6 +29,8 @@ type serveOptions struct {
 	replicas   int
 	models     []string
 	noTrain    bool
+	cache      string
+	cacheSize  string
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -51,6 +57,8 @@ func (a *app) serveCommand() *cobra.Command {
 	f.BoolVar(&o.insecure, "insecure", false, "allow --listen beyond loopback without authentication")
 	f.DurationVar(&o.sync, "sync-interval", 0, "sync the embedded server's data to disk this often instead of on every write")
 	f.IntVar(&o.replicas, "replicas", 1, "replicas of the buckets and streams that are made")
+	f.StringVar(&o.cache, "cache", "", "folder of downloaded artifacts, which are mapped (default: cache in --data, or "+defaultCache()+" with another NATS system) [MODELBUS_CACHE]")
+	f.StringVar(&o.cacheSize, "cache-size", "8GiB", "how large that folder may grow; 0 keeps artifacts in memory [MODELBUS_CACHE_SIZE]")
 	f.StringSliceVar(&o.models, "model", nil, "serve only these models (default all)")
 	f.BoolVar(&o.noTrain, "no-train", false, "serve only, do not train")
 	return cmd
@@ -76,8 +84,38 @@ func (a *app) chooseServer(f *pflag.FlagSet) error {
 
 func defaultData() string { return filepath.Join(xdg.DataHome, "modelbus") }
 
+func defaultCache() string { return filepath.Join(xdg.CacheHome, "modelbus") }
+
+// artifacts returns the cache of artifacts.
+func (a *app) artifacts(o serveOptions, log zerolog.Logger) (*cache.Cache, error) {
+	size, err := humanize.ParseBytes(o.cacheSize)
+	if err != nil || size > math.MaxInt64 {
+		return nil, usagef("--cache-size is %q: want a size such as 4GiB, or 0", o.cacheSize)
+	}
+	dir := a.cacheFolder(o)
+	return cache.New(cache.Options{Dir: dir, Size: int64(size), Warn: func(err error) { //nolint:gosec // checked above
+		log.Warn().Err(err).Str("cache", dir).Msg("artifact cache")
+	}}), nil
+}
+
+// cacheFolder is where artifacts are kept: beside the streams if those are ours.
+func (a *app) cacheFolder(o serveOptions) string {
+	switch {
+	case o.cache != "":
+		return o.cache
+	case a.conn.explicit():
+		return defaultCache()
+	default:
+		return filepath.Join(cmp.Or(o.data, defaultData()), "cache")
+	}
+}
+
 func (a *app) serve(ctx context.Context, o serveOptions) error {
 	log := a.logger()
+	artifacts, err := a.artifacts(o, log)
+	if err != nil {
+		return err
+	}
 	nc, closeBus, err := a.bus(o, log)
 	if errors.Is(err, errNoServer) {
 		return fmt.Errorf("%w (unset NATS_URL and NATS_CONTEXT, or give --listen, to start one in this process)", err)
@@ -85,8 +123,10 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	reg := a.registryOptions(o.replicas)
+	reg.Cache = artifacts
 	n, err := startNode(ctx, nc, nodeOptions{
-		subjects: a.subjects(), registry: a.registryOptions(o.replicas),
+		subjects: a.subjects(), registry: reg,
 		models: o.models, noTrain: o.noTrain, logger: log,
 	})
 	if ctx.Err() != nil {
@@ -111,9 +151,7 @@ func (a *app) bus(o serveOptions, log zerolog.Logger) (*nats.Conn, func() error,
 		log.Info().Str("url", nc.ConnectedUrlRedacted()).Msg("connected")
 		return nc, func() error { nc.Close(); return nil }, nil
 	}
-	if o.data == "" {
-		o.data = defaultData()
-	}
+	o.data = cmp.Or(o.data, defaultData())
 	srv, err := embedded.Start(embedded.Options{
 		Listen: o.listen, Dir: o.data, Config: o.natsConfig,
 		SyncInterval: o.sync, Insecure: o.insecure, Logger: log,

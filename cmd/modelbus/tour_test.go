@@ -75,7 +75,7 @@ func readmeCommands(t *testing.T, name string) []string {
 func (r *tour) command(ctx context.Context, line string, env ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", line)
 	cmd.Dir = r.dir
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+r.home, "XDG_DATA_HOME="+r.home)
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+r.home, "XDG_DATA_HOME="+r.home, "XDG_CACHE_HOME="+r.home)
 	cmd.Env = append(cmd.Env, env...)
 	return cmd
 }

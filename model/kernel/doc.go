@@ -14,6 +14,12 @@
 // A NaN or infinity in either operand reaches every sum it is a term of, even when
 // the other factor is zero.
 //
+// # Elements
+//
+// An element of a vector function's result depends on its own operands alone, not on
+// its place, the length or the alignment; sums over elements run in ascending order. The
+// functions state how far they are off in ulp, units in the last place.
+//
 // # Instruction sets
 //
 // On amd64 the loops are written for AVX2 with FMA and for AVX-512, by the generator

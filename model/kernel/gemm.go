@@ -63,7 +63,7 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 
 // run computes p, in chunks if it is large.
 func (g *Gemm) run(p *product) {
-	p.pack = p.panels == nil && (p.b.ColStride != 1 && p.b.Cols > 1 || p.tiles != nil && p.c.Rows >= packRows)
+	p.pack = p.panels == nil && p.mustPack()
 	// Rows a multiple of half a page apart fall into the same few cache sets.
 	p.copy = p.tiles != nil && p.a.ColStride == 1 && p.a.RowStride%512 == 0 && p.c.Rows > p.tiles.mr && p.c.Cols >= 128
 	chunks := 1

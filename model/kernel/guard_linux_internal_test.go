@@ -69,3 +69,31 @@ func TestProductsStayInside(t *testing.T) {
 		})
 	}
 }
+
+// TestLoopsStayInside does the same for the element-wise functions.
+func TestLoopsStayInside(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	var guards [5]*guard
+	for i := range guards {
+		guards[i] = newGuard(t)
+	}
+	r := rand.New(rand.NewPCG(9, 9))
+	for range everySet() {
+		for n := range 70 {
+			for _, end := range []bool{true, false} {
+				v := vectors(r, n)
+				for i := range v {
+					v[i] = guards[i].place(v[i], end)
+				}
+				for _, step := range stepFunctions() {
+					step(v)
+				}
+				for _, f := range approximations() {
+					f.apply(v[0], v[1])
+				}
+				Softmax(v[0], v[1])
+				Finite(v[0])
+			}
+		}
+	}
+}

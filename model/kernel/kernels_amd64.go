@@ -1,5 +1,6 @@
 package kernel
 
+//go:generate go run -C gen ./vector -out ../vector_amd64.s -stubs ../vector_stubs_amd64.go -pkg kernel
 //go:generate go run -C gen ./gemm -out ../gemm_amd64.s -stubs ../gemm_stubs_amd64.go -pkg kernel
 
 // The tiles by their rows less one, and what else a product needs of an
@@ -30,6 +31,22 @@ var (
 		},
 		axpy1: axpy1AVX512, axpy8: axpy8AVX512,
 	}
+	loopsAVX2 = loops{
+		add: addAVX2, multiply: multiplyAVX2, scale: scaleAVX2, relu: reluAVX2,
+		maskPositive: maskPositiveAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
+		nesterov: nesterovAVX2, adam: adamAVX2, amsgrad: amsgradAVX2, nadam: nadamAVX2,
+		rmsprop: rmspropAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
+		expShifted: expShiftedAVX2, sigmoid: sigmoidAVX2, tanh: tanhAVX2, gelu: geluAVX2,
+		log: logAVX2, finite: finiteAVX2,
+	}
+	loopsAVX512 = loops{
+		add: addAVX512, multiply: multiplyAVX512, scale: scaleAVX512, relu: reluAVX512,
+		maskPositive: maskPositiveAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
+		nesterov: nesterovAVX512, adam: adamAVX512, amsgrad: amsgradAVX512, nadam: nadamAVX512,
+		rmsprop: rmspropAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
+		expShifted: expShiftedAVX512, sigmoid: sigmoidAVX512, tanh: tanhAVX512, gelu: geluAVX512,
+		log: logAVX512, finite: finiteAVX512,
+	}
 )
 
 // tiles returns the micro-kernels of s, nil if it has none.
@@ -39,6 +56,18 @@ func (s isa) tiles() *tiles {
 		return &tilesAVX512
 	case avx2:
 		return &tilesAVX2
+	default:
+		return nil
+	}
+}
+
+// loops returns the element-wise loops of s, nil if it has none.
+func (s isa) loops() *loops {
+	switch s {
+	case avx512:
+		return &loopsAVX512
+	case avx2:
+		return &loopsAVX2
 	default:
 		return nil
 	}

@@ -50,18 +50,14 @@ type Weights struct {
 	panels []float32 // nil: used where they are
 }
 
-// packBytes is the size up to which weights are laid out anew. Larger ones are read
-// from memory anyway, in the order they are in, and a copy would cost as much again.
-const packBytes = 16 << 20
-
 // PackWeights returns b, of any strides, laid out for the products of this machine.
 // It refers to b's memory, which must not change as long as it is used.
 func PackWeights(b View) *Weights {
 	b.check("B")
 	w := &Weights{view: b}
 	t := active.tiles()
-	if t == nil || 4*b.Rows*b.Cols > packBytes {
-		return w
+	if t == nil {
+		return w // used where they are
 	}
 	w.panels = make([]float32, panelSize(b.Rows, b.Cols, t.nr))
 	packPanels(w.panels, b, t.nr)

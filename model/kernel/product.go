@@ -3,7 +3,8 @@ package kernel
 const (
 	blockDepth = 256  // rows of B that are packed and multiplied at once: a panel of them stays in the L1 cache
 	blockRows  = 192  // rows of A for each of them: with blockDepth a part of the L2 cache
-	packRows   = 128  // rows of C from which it pays to pack B
+	packRows   = 128  // rows of C from which it pays to pack B,
+	pagedRows  = 32   // and if the rows of B are a multiple of a page apart
 	rowCols    = 4096 // columns of a single row that are computed at once: they stay in the L1 cache
 
 	copyStride = blockDepth + 16 // of a copied block of A
@@ -34,6 +35,22 @@ func (p *product) width() int {
 		return portableCols
 	}
 	return p.tiles.nr
+}
+
+// mustPack reports whether blocks of B are packed before they are used: always if
+// its rows are not contiguous, for many rows of C, and for fewer if the rows of B
+// are a multiple of a page apart, which leaves them a small part of the caches.
+func (p *product) mustPack() bool {
+	switch {
+	case p.b.ColStride != 1 && p.b.Cols > 1:
+		return true
+	case p.tiles == nil:
+		return false
+	case p.b.RowStride%1024 == 0:
+		return p.c.Rows >= pagedRows
+	default:
+		return p.c.Rows >= packRows
+	}
 }
 
 // divide chooses into how many chunks p is divided, and how. No sum is divided,

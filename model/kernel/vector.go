@@ -2,14 +2,6 @@ package kernel
 
 import "math"
 
-// Axpy adds alpha·x to y, which has the length of x.
-func Axpy(y []float32, alpha float32, x []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] += alpha * v
-	}
-}
-
 // Fill sets all of y to v.
 func Fill(y []float32, v float32) {
 	for i := range y {
@@ -20,6 +12,12 @@ func Fill(y []float32, v float32) {
 // Scale sets y to alpha·x.
 func Scale(y []float32, alpha float32, x []float32) {
 	y = y[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.scale(len(x), &y[0], &x[0], alpha)
+		}
+		return
+	}
 	for i, v := range x {
 		y[i] = alpha * v
 	}
@@ -27,6 +25,10 @@ func Scale(y []float32, alpha float32, x []float32) {
 
 // Add adds x to y.
 func Add(y, x []float32) {
+	if l := active.loops(); l != nil {
+		one(l.add, y, x)
+		return
+	}
 	y = y[:len(x)]
 	for i, v := range x {
 		y[i] += v
@@ -35,6 +37,10 @@ func Add(y, x []float32) {
 
 // Multiply multiplies y by x, element by element.
 func Multiply(y, x []float32) {
+	if l := active.loops(); l != nil {
+		one(l.multiply, y, x)
+		return
+	}
 	y = y[:len(x)]
 	for i, v := range x {
 		y[i] *= v
@@ -59,6 +65,22 @@ func Max(x []float32) float32 {
 	return largest
 }
 
+// Finite reports whether no number of x is NaN or infinite.
+func Finite(x []float32) bool {
+	if len(x) == 0 {
+		return true
+	}
+	if l := active.loops(); l != nil {
+		return l.finite(len(x), &x[0]) == 0
+	}
+	const exponent, one = 0x7f800000, 0x00800000 // adding one to an exponent of all ones carries into the sign
+	var carry uint32
+	for _, v := range x {
+		carry |= math.Float32bits(v)&exponent + one
+	}
+	return carry>>31 == 0
+}
+
 // SumColumns sets y to the sums of the columns of x, (rows, len(y)), in ascending
 // order of the rows.
 func SumColumns(y, x []float32, rows int) {
@@ -70,6 +92,10 @@ func SumColumns(y, x []float32, rows int) {
 
 // ReLU sets y to max(x, 0). NaN stays NaN.
 func ReLU(y, x []float32) {
+	if l := active.loops(); l != nil {
+		one(l.relu, y, x)
+		return
+	}
 	y = y[:len(x)]
 	for i, v := range x {
 		y[i] = max(v, 0)
@@ -80,62 +106,17 @@ func ReLU(y, x []float32) {
 // ReLU, from its results.
 func MaskPositive(dx, dy, y []float32) {
 	dx, y = dx[:len(dy)], y[:len(dy)]
+	if l := active.loops(); l != nil {
+		if len(dy) > 0 {
+			l.maskPositive(len(dy), &dx[0], &dy[0], &y[0])
+		}
+		return
+	}
 	for i, v := range dy {
 		if y[i] > 0 {
 			dx[i] = v
 		} else {
 			dx[i] = 0
 		}
-	}
-}
-
-// Exp sets y to eˣ.
-func Exp(y, x []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = float32(math.Exp(float64(v)))
-	}
-}
-
-// Tanh sets y to tanh x.
-func Tanh(y, x []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = float32(math.Tanh(float64(v)))
-	}
-}
-
-// Sigmoid sets y to 1/(1+e⁻ˣ).
-func Sigmoid(y, x []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = float32(1 / (1 + math.Exp(-float64(v))))
-	}
-}
-
-// Softmax sets y to the softmax of x. The largest element is subtracted first,
-// so that no exponential overflows.
-func Softmax(y, x []float32) {
-	if len(x) == 0 {
-		return
-	}
-	y = y[:len(x)]
-	largest, sum := float64(Max(x)), 0.0
-	for i, v := range x {
-		e := math.Exp(float64(v) - largest)
-		y[i] = float32(e)
-		sum += e
-	}
-	for i, e := range y {
-		y[i] = float32(float64(e) / sum)
-	}
-}
-
-// GELU sets y to x·Φ(x), where Φ is the standard normal distribution function
-// (Hendrycks and Gimpel, Gaussian Error Linear Units, 2016).
-func GELU(y, x []float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		y[i] = float32(float64(v) * math.Erfc(-float64(v)/math.Sqrt2) / 2)
 	}
 }

@@ -2,11 +2,8 @@ package kernel_test
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/modelbus/modelbus/model/kernel"
 	"github.com/modelbus/modelbus/model/kernel/kerneltest"
@@ -59,23 +56,6 @@ func TestMapsKeepNaN(t *testing.T) {
 			t.Errorf("NaN became %v", y[0])
 		}
 	}
-}
-
-func TestAxpy(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n, offset := rapid.IntRange(0, 100).Draw(t, "n"), rapid.IntRange(0, 5).Draw(t, "offset")
-		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		x, y := operand(r, 1, n+offset, false).Data[offset:], operand(r, 1, n, false).Data
-		want := make([]float32, n)
-		for i := range want {
-			term := x[i] * 0.37
-			want[i] = y[i] + term
-		}
-		kernel.Axpy(y, 0.37, x)
-		if err := kerneltest.Compare(kerneltest.Tolerance{}, y, want); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
 
 func TestVectors(t *testing.T) {

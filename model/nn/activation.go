@@ -51,7 +51,9 @@ func (a activation) apply(y, x []float32, width int) {
 		for i := 0; i < len(x); i += width {
 			kernel.Softmax(y[i:i+width], x[i:i+width])
 		}
-	case "leaky_relu", "elu", "gelu", "softplus":
+	case "gelu":
+		kernel.GELU(y, x)
+	case "leaky_relu", "elu", "softplus":
 		for i, v := range x {
 			y[i] = a.value(v)
 		}
@@ -64,8 +66,6 @@ func (a activation) apply(y, x []float32, width int) {
 func (a activation) value(x float32) float32 {
 	v := float64(x)
 	switch {
-	case a.kind == "gelu":
-		return float32(v * normalCDF(v))
 	case a.kind == "softplus":
 		return float32(softplus(v))
 	case x >= 0 || x != x:

@@ -55,11 +55,5 @@ type adagrad struct {
 func (s *adagrad) state() []*Param { return s.sum.params }
 
 func (s *adagrad) step(lr64 float64, _ int64) {
-	lr := float32(lr64)
-	x := s.value
-	g, sum := s.grad[:len(x)], s.sum.value[:len(x)]
-	for j := range x {
-		sum[j] += g[j] * g[j]
-		x[j] -= lr * g[j] / sqrt(sum[j]+s.epsilon)
-	}
+	kernel.Adagrad(s.value, s.sum.value, s.grad, float32(lr64), s.epsilon)
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // Adam is Kingma and Ba 2015, Adam: A Method for Stochastic Optimization, in
@@ -113,33 +115,5 @@ func (s *adam) state() []*Param { return slices.Concat(s.m.params, s.v.params, s
 func (s *adam) step(lr float64, t int64) {
 	alpha := float32(lr * math.Sqrt(1-math.Pow(s.beta2, float64(t))) / (1 - math.Pow(s.beta1, float64(t))))
 	c1, c2 := float32(1-s.beta1), float32(1-s.beta2)
-	x := s.value
-	g, m, v := s.grad[:len(x)], s.m.value[:len(x)], s.v.value[:len(x)]
-	moments(m, v, g, c1, c2)
-	if s.vmax.value != nil {
-		v = raise(s.vmax.value, v)
-	}
-	for j := range x {
-		x[j] -= alpha * m[j] / (sqrt(v[j]) + s.epsilon)
-	}
+	kernel.Adam(s.value, s.m.value, s.v.value, s.grad, s.vmax.value, c1, c2, alpha, s.epsilon)
 }
-
-// moments moves the first and second moment towards g and g² by c1 and c2.
-func moments(m, v, g []float32, c1, c2 float32) {
-	m, v = m[:len(g)], v[:len(g)]
-	for j, g := range g {
-		m[j] += (g - m[j]) * c1
-		v[j] += (g*g - v[j]) * c2
-	}
-}
-
-// raise sets top to the greater of top and v, and returns it.
-func raise(top, v []float32) []float32 {
-	top = top[:len(v)]
-	for j, v := range v {
-		top[j] = max(top[j], v)
-	}
-	return top
-}
-
-func sqrt(v float32) float32 { return float32(math.Sqrt(float64(v))) }

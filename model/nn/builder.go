@@ -17,6 +17,9 @@ type builder struct {
 	seed       uint64
 	initialize bool // else the values stay zero
 
+	// restore, if not nil, finds the values; there are no gradients then.
+	restore func(name string, shape []int) ([]float32, error)
+
 	layer  int    // place of the layer in the network
 	name   string // its name: dense, dense_1
 	drawn  uint64 // parameters of the layer so far
@@ -41,7 +44,10 @@ func (b *builder) enter(i int, kind string) {
 // param returns a trainable parameter, initialized by init.
 func (b *builder) param(name string, init Initializer, r Regularizer, shape ...int) *Param {
 	p := b.state(name, init, shape...)
-	p.Grad, p.Regularizer = make([]float32, len(p.Value)), r
+	p.Grad, p.Regularizer = []float32{}, r
+	if b.restore == nil {
+		p.Grad = make([]float32, len(p.Value))
+	}
 	return p
 }
 
@@ -57,12 +63,28 @@ func (b *builder) state(name string, init Initializer, shape ...int) *Param {
 	if b.err != nil {
 		size = 0
 	}
-	p := &Param{Name: b.name + "." + name, Shape: shape, Value: make([]float32, size)}
+	p := &Param{Name: b.name + "." + name, Shape: shape}
+	if b.restore != nil {
+		b.find(p, size)
+		return p
+	}
+	p.Value = make([]float32, size)
 	if b.initialize && b.err == nil {
 		init.fill(p.Value, shape, newSource(b.seed, uint64(b.layer), b.drawn))
 	}
 	b.drawn++
 	return p
+}
+
+// find sets the values of p, which are size numbers, to those that restore has.
+func (b *builder) find(p *Param, size int) {
+	if b.err != nil {
+		return
+	}
+	p.Value, b.err = b.restore(p.Name, p.Shape)
+	if b.err == nil && len(p.Value) != size {
+		b.err = fmt.Errorf("restoring %s: %v needs %d numbers, got %d", p.Name, p.Shape, size, len(p.Value))
+	}
 }
 
 // snake returns Keras's snake_case form of a class name.

@@ -2,6 +2,8 @@ package nn
 
 import (
 	"cmp"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // Lion is Chen et al. 2023, Symbolic Discovery of Optimization Algorithms:
@@ -51,18 +53,7 @@ type lion struct {
 func (s *lion) state() []*Param { return s.m.params }
 
 func (s *lion) step(lr64 float64, _ int64) {
-	lr := float32(lr64)
 	b1, c1 := float32(s.beta1), float32(1-s.beta1)
 	b2, c2 := float32(s.beta2), float32(1-s.beta2)
-	x := s.value
-	g, m := s.grad[:len(x)], s.m.value[:len(x)]
-	for j := range x {
-		switch d := b1*m[j] + c1*g[j]; {
-		case d > 0:
-			x[j] -= lr
-		case d < 0:
-			x[j] += lr
-		}
-		m[j] = b2*m[j] + c2*g[j]
-	}
+	kernel.Lion(s.value, s.m.value, s.grad, float32(lr64), b1, c1, b2, c2)
 }

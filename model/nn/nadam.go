@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // Nadam is Adam with Nesterov momentum: Dozat 2016, Incorporating Nesterov
@@ -71,10 +73,5 @@ func (s *nadam) step(lr64 float64, t int64) {
 	b := float32((1 - u) / (1 - product))
 	c := float32(1 / (1 - math.Pow(s.beta2, float64(t))))
 	lr, c1, c2 := float32(lr64), float32(1-s.beta1), float32(1-s.beta2)
-	x := s.value
-	g, m, v := s.grad[:len(x)], s.m.value[:len(x)], s.v.value[:len(x)]
-	moments(m, v, g, c1, c2)
-	for j := range x {
-		x[j] -= lr * (a*m[j] + b*g[j]) / (sqrt(v[j]*c) + s.epsilon)
-	}
+	kernel.Nadam(s.value, s.m.value, s.v.value, s.grad, c1, c2, a, b, c, lr, s.epsilon)
 }

@@ -1,6 +1,10 @@
 package nn
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
+)
 
 // An Optimizer is the configuration of an optimizer: a plain value such as
 // Adam{LearningRate: 0.001}. Zero fields mean the default given; a field that
@@ -53,10 +57,7 @@ func (s settings) decay(w *weights, lr float64) {
 	if s.weightDecay == 0 {
 		return
 	}
-	f := float32(s.weightDecay * lr)
-	for i, v := range w.value {
-		w.value[i] = v - v*f
-	}
+	kernel.Decay(w.value, float32(s.weightDecay*lr))
 }
 
 // An optimizerKind is one optimizer by Keras's class name.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/modelbus/modelbus/model/kernel"
 	"github.com/modelbus/modelbus/model/kernel/kerneltest"
 )
 
@@ -294,7 +295,7 @@ func TestCenteredRMSpropSurvivesAConstantGradient(t *testing.T) {
 	for range 2000 {
 		r.step([]float32{1234.567})
 	}
-	if !finite(r.value) {
+	if !kernel.Finite(r.value) {
 		t.Errorf("x = %v", r.value)
 	}
 }
@@ -346,26 +347,6 @@ func gradients(params ...[]float32) *weights {
 		list = append(list, &Param{Value: make([]float32, len(g)), Grad: g})
 	}
 	return newWeights(list)
-}
-
-func TestFinite(t *testing.T) {
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	tests := []struct {
-		v    []float32
-		want bool
-	}{
-		{nil, true},
-		{[]float32{0, -1, math.MaxFloat32, -math.MaxFloat32, math.SmallestNonzeroFloat32}, true},
-		{[]float32{0, nan}, false},
-		{[]float32{inf, 1}, false},
-		{[]float32{1, -inf, 2}, false},
-		{[]float32{nan, inf}, false},
-	}
-	for _, tt := range tests {
-		if got := finite(tt.v); got != tt.want {
-			t.Errorf("finite(%v) = %v, want %v", tt.v, got, tt.want)
-		}
-	}
 }
 
 func TestStateNamesAreUnique(t *testing.T) {

@@ -2,7 +2,10 @@ package nn
 
 import (
 	"cmp"
+	"math"
 	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // RMSprop divides the gradient by a running root mean square (Tieleman and
@@ -68,6 +71,10 @@ func (s *rmsprop) state() []*Param { return slices.Concat(s.v.params, s.m.params
 
 func (s *rmsprop) step(lr64 float64, _ int64) {
 	lr, rho, c := float32(lr64), float32(s.rho), float32(1-s.rho)
+	if s.m.value == nil && s.mean.value == nil {
+		kernel.RMSprop(s.value, s.v.value, s.grad, rho, c, lr, s.epsilon)
+		return
+	}
 	x, m, mean := s.value, s.m.value, s.mean.value
 	g, v := s.grad[:len(x)], s.v.value[:len(x)]
 	for j := range x {
@@ -77,7 +84,7 @@ func (s *rmsprop) step(lr64 float64, _ int64) {
 			mean[j] += c * (g[j] - mean[j])
 			d = max(0, d-mean[j]*mean[j]) // rounding must not make a variance negative
 		}
-		step := lr * g[j] / sqrt(d+s.epsilon)
+		step := lr * g[j] / float32(math.Sqrt(float64(d+s.epsilon)))
 		if m != nil {
 			m[j] = s.mu*m[j] + step
 			step = m[j]

@@ -2,6 +2,8 @@ package nn
 
 import (
 	"cmp"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // SGD is stochastic gradient descent with momentum, in Keras's form: the buffer
@@ -57,21 +59,9 @@ func (s *sgd) state() []*Param { return s.m.params }
 
 func (s *sgd) step(lr64 float64, _ int64) {
 	lr := float32(lr64)
-	x, g, m := s.value, s.grad[:len(s.value)], s.m.value
-	if m == nil {
-		for j := range x {
-			x[j] -= lr * g[j]
-		}
+	if s.m.value == nil {
+		kernel.Descend(s.value, s.grad, lr)
 		return
 	}
-	m = m[:len(x)]
-	for j := range x {
-		d := lr * g[j]
-		m[j] = s.mu*m[j] - d
-		if s.nesterov {
-			x[j] += s.mu*m[j] - d
-		} else {
-			x[j] += m[j]
-		}
-	}
+	kernel.Momentum(s.value, s.m.value, s.grad, lr, s.mu, s.nesterov)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // ErrDiverged is returned when a loss or gradient is not finite.
@@ -36,34 +38,65 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 	if opt == nil {
 		opt = Adam{}
 	}
-	if loss == nil {
-		return nil, &ConfigError{Name: "trainer", Key: "loss", Msg: "is required"}
-	}
-	if _, err := ParseOptimizer(opt.Config()); err != nil {
-		return nil, fmt.Errorf("making a trainer: %w", err)
-	}
-	fromLogits, err := n.fromLogits(loss)
+	fromLogits, err := checkTraining(n, loss, opt)
 	if err != nil {
-		return nil, fmt.Errorf("making a trainer: %w", err)
+		return nil, err
 	}
 	t := &Trainer{
 		network: n, loss: loss, settings: opt.settings(), fromLogits: fromLogits, work: newWorkspace(n, 0),
 	}
-	var trained []*Param
-	for _, p := range n.Params() {
-		if p.Trainable() {
-			trained = append(trained, p)
-		} else {
-			t.moving = append(t.moving, p)
-			t.before = append(t.before, make([]float32, len(p.Value)))
-		}
-	}
-	if len(trained) == 0 {
-		return nil, &ConfigError{Name: "network", Msg: "has no parameters to train; add a layer such as Dense"}
+	trained, moving := n.divide()
+	t.moving = moving
+	for _, p := range moving {
+		t.before = append(t.before, make([]float32, len(p.Value)))
 	}
 	t.trained = newWeights(trained)
 	t.stepper = opt.new(t.trained)
 	return t, nil
+}
+
+// checkTraining returns whether loss takes n's outputs before its last activation,
+// or what keeps loss and opt from training n.
+func checkTraining(n *Network, loss Loss, opt Optimizer) (fromLogits bool, err error) {
+	if loss == nil {
+		return false, &ConfigError{Name: "trainer", Key: "loss", Msg: "is required"}
+	}
+	if _, err := ParseOptimizer(opt.Config()); err != nil {
+		return false, fmt.Errorf("making a trainer: %w", err)
+	}
+	if fromLogits, err = n.fromLogits(loss); err != nil {
+		return false, fmt.Errorf("making a trainer: %w", err)
+	}
+	if trained, _ := n.divide(); len(trained) == 0 {
+		return false, &ConfigError{Name: "network", Msg: "has no parameters to train; add a layer such as Dense"}
+	}
+	return fromLogits, nil
+}
+
+// divide returns the parameters that are trained and the state that moves with
+// them.
+func (n *Network) divide() (trained, moving []*Param) {
+	for _, p := range n.params {
+		if p.Trainable() {
+			trained = append(trained, p)
+		} else {
+			moving = append(moving, p)
+		}
+	}
+	return trained, moving
+}
+
+// StateShapes returns what [Trainer.State] of a trainer of n would, with names and
+// shapes alone and at no cost in memory. Its errors are those of [NewTrainer].
+func StateShapes(n *Network, loss Loss, opt Optimizer) ([]*Param, error) {
+	if opt == nil {
+		opt = Adam{}
+	}
+	if _, err := checkTraining(n, loss, opt); err != nil {
+		return nil, err
+	}
+	trained, _ := n.divide()
+	return opt.new(&weights{params: trained}).state(), nil
 }
 
 // Step runs one mini-batch forward and back and updates the weights: x is
@@ -99,7 +132,7 @@ func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (floa
 	}
 	n.backward(t.work, t.dz, b.rows)
 	n.addPenaltyGradients()
-	if !finite(t.trained.grad) {
+	if !kernel.Finite(t.trained.grad) {
 		return 0, t.diverged(b, rate, t.infinite())
 	}
 	clip.apply(t.trained)
@@ -111,7 +144,7 @@ func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (floa
 
 // infinite names the first parameter whose gradient is not finite.
 func (t *Trainer) infinite() string {
-	i := slices.IndexFunc(t.trained.params, func(p *Param) bool { return !finite(p.Grad) })
+	i := slices.IndexFunc(t.trained.params, func(p *Param) bool { return !kernel.Finite(p.Grad) })
 	return fmt.Sprintf("the gradient of %s is not finite", t.trained.params[i].Name)
 }
 
@@ -123,9 +156,9 @@ func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
 	hint := "lower the learning rate, clip the gradients or scale the features"
 	inputs := b.x[:b.rows*t.network.Inputs()]
 	targets := b.y[:b.rows*t.loss.targets(t.network.Outputs())]
-	if !finite(inputs) {
+	if !kernel.Finite(inputs) {
 		hint = "the batch's features are not finite themselves"
-	} else if !finite(targets) || !finite(b.w) {
+	} else if !kernel.Finite(targets) || !kernel.Finite(b.w) {
 		hint = "the batch's labels or weights are not finite themselves"
 	}
 	return fmt.Errorf("%w: step %d: %s (learning rate %.3g, largest feature %.3g, largest label %.3g); %s",
@@ -136,7 +169,7 @@ func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
 // are finite.
 func (t *Trainer) checkState() error {
 	for _, p := range slices.Concat(t.network.Params(), t.stepper.state()) {
-		if !finite(p.Value) {
+		if !kernel.Finite(p.Value) {
 			return fmt.Errorf("%w: step %d: %s is not finite; lower the learning rate, clip the gradients or scale the features and the label",
 				ErrDiverged, t.steps, p.Name)
 		}
@@ -179,16 +212,6 @@ func (t *Trainer) Restore(params []*Param, steps int64) error {
 	}
 	t.steps = steps
 	return nil
-}
-
-// finite reports whether no number of v is NaN or infinite.
-func finite(v []float32) bool {
-	const exponent, one = 0x7f800000, 0x00800000 // adding one to an exponent of all ones carries into the sign
-	var carry uint32
-	for _, f := range v {
-		carry |= math.Float32bits(f)&exponent + one
-	}
-	return carry>>31 == 0
 }
 
 // largest returns the greatest magnitude in v, NaN if one is NaN.

@@ -4,7 +4,8 @@ import "slices"
 
 // weights are the trainable parameters of a network with their values, and their
 // gradients, end to end in memory: a step is one loop over all of them, however
-// many tensors there are.
+// many tensors there are. Without memory, as [StateShapes] has them, their slots
+// have none either.
 type weights struct {
 	params      []*Param
 	value, grad []float32
@@ -39,13 +40,13 @@ func (w *weights) slot(name string) slot {
 	s := slot{value: make([]float32, len(w.value))}
 	begin := 0
 	for _, p := range w.params {
-		end := begin + len(p.Value)
-		s.params = append(s.params, &Param{
-			Name:  p.Name + "." + name,
-			Shape: slices.Clone(p.Shape),
-			Value: s.value[begin:end:end],
-		})
-		begin = end
+		part := &Param{Name: p.Name + "." + name, Shape: slices.Clone(p.Shape)}
+		if len(w.value) > 0 {
+			end := begin + len(p.Value)
+			part.Value = s.value[begin:end:end]
+			begin = end
+		}
+		s.params = append(s.params, part)
 	}
 	return s
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/nn"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/registry/cache"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -66,7 +67,13 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	if t.job.req.Seed != nil {
 		spec.Training.Seed = *t.job.req.Seed
 	}
-	if !t.job.req.Warm && !spec.Training.Warm {
+	if spec.Retrain != nil {
+		w := window{js: t.js, stream: t.opts.Subjects.Stream("TRAIN"), subject: t.opts.Subjects.Train(t.job.model)}
+		if p.from, err = w.begin(ctx, spec.Retrain.Window, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	if !t.job.req.Warm && !spec.Training.Warm && (spec.Retrain == nil || !spec.Retrain.Warm) {
 		return p, nil
 	}
 	c, err := t.champion(ctx)
@@ -79,7 +86,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	case !sameNetwork(spec, c.model.Spec()):
 		t.log.Info().Uint64("champion", c.Number).Msg("the champion is built differently: training from scratch")
 	default:
-		p.parent, p.from = c, c.Lineage.LastSeq+1
+		p.parent, p.from = c, max(p.from, c.Lineage.LastSeq+1)
 	}
 	return p, nil
 }
@@ -89,7 +96,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 func sameNetwork(a, b *model.Spec) bool {
 	x, y := *a, *b
 	for _, s := range []*model.Spec{&x, &y} {
-		s.Description, s.Training, s.Serving = "", model.Training{}, model.Serving{}
+		s.Description, s.Training, s.Serving, s.Retrain = "", model.Training{}, model.Serving{}, nil
 	}
 	return same(&x, &y)
 }
@@ -111,7 +118,7 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := r.read(ctx, p.from, last, newSplit(r.schema, &p.spec.Training))
+	data, err := r.read(ctx, p.from, last, newSplit(p.spec))
 	if err != nil {
 		return nil, err
 	}
@@ -152,16 +159,32 @@ func (t *training) champion(ctx context.Context) (*champion, error) {
 		return nil, fmt.Errorf("looking for the champion of %s: %w", t.job.model, err)
 	}
 	c := &champion{Version: v}
-	artifact, err := t.reg.Artifact(ctx, v.Digest)
+	artifact, err := t.artifact(ctx, v)
 	switch {
 	case errors.Is(err, registry.ErrNotFound), errors.Is(err, registry.ErrCorrupt):
 		c.broken = err
 	case err != nil:
 		return nil, fmt.Errorf("loading version %d of %s: %w", v.Number, t.job.model, err)
 	default:
-		c.model, c.broken = model.Decode(artifact)
+		c.model, c.broken = model.Open(artifact)
 	}
 	return c, nil
+}
+
+// artifact opens the artifact of v with all in it verified: a training may go on
+// from it.
+func (t *training) artifact(ctx context.Context, v registry.Version) (*cache.Artifact, error) {
+	for {
+		artifact, err := t.reg.OpenArtifact(ctx, v.Digest, v.Size)
+		if err != nil {
+			return nil, err
+		}
+		err = artifact.Verify(0, len(artifact.Bytes()))
+		if err == nil {
+			return artifact, nil
+		}
+		t.log.Warn().Uint64("version", v.Number).Err(err).Msg("a cached file is downloaded again")
+	}
 }
 
 // event makes an event of this training.

@@ -95,7 +95,12 @@ func openRegistry(tb testing.TB, srv *embedded.Server) *registry.Registry {
 // run serves the registry until the test ends.
 func run(tb testing.TB, srv *embedded.Server, reg *registry.Registry) *serve.Server {
 	tb.Helper()
-	s := serve.New(embeddedtest.Join(tb, srv), reg, serve.Options{})
+	return runWith(tb, srv, reg, serve.Options{})
+}
+
+func runWith(tb testing.TB, srv *embedded.Server, reg *registry.Registry, opts serve.Options) *serve.Server {
+	tb.Helper()
+	s := serve.New(embeddedtest.Join(tb, srv), reg, opts)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

@@ -18,6 +18,11 @@
 // exactly one version, which its answer names. A version that cannot be loaded
 // leaves the old one serving.
 //
+// Large weights are read where the registry's cache has mapped them, and stay
+// mapped until the last batch of their version is done and the garbage collector
+// has taken the version. Loading is on the keeper's goroutine, reads the file and
+// not the map first, and so keeps other models waiting only for the processor.
+//
 // Versions that aliases name stay loaded, and the few others that were asked for
 // by number last. A request for what is not loaded waits, bounded, until the
 // registry was asked; a model without a champion answers 503.
@@ -38,7 +43,7 @@
 //
 // A request that cannot be decoded, or that fails the batch it is in, gets its
 // own error and the others their answers. A panic while computing is a 500 to its
-// batch.
+// batch, and so is a mapped page that cannot be read any more.
 //
 // # Shutdown
 //

@@ -20,6 +20,7 @@ import (
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/registry/cache"
 	"github.com/modelbus/modelbus/stream/service"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -172,10 +173,10 @@ func (f *fakeRegistry) Resolve(_ context.Context, ref registry.Ref) (registry.Ve
 	return registry.Version{Model: ref.Model, Number: ref.Version, Digest: digest}, nil
 }
 
-func (f *fakeRegistry) Artifact(_ context.Context, digest string) ([]byte, error) {
+func (f *fakeRegistry) OpenArtifact(_ context.Context, digest string, _ int64) (*cache.Artifact, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return []byte(f.artifacts[digest]), f.broken
+	return cache.Memory([]byte(f.artifacts[digest])), f.broken
 }
 
 // gate lets tests hold workers while they compute.
@@ -211,7 +212,8 @@ type sizes struct {
 }
 
 func fakeDecoder(g *gate, s *sizes) decoder {
-	return func(artifact []byte, ans wire.Answer, _ limits) (func() batch, error) {
+	return func(a *cache.Artifact, ans wire.Answer, _ limits) (func() batch, error) {
+		artifact := a.Bytes()
 		switch {
 		case bytes.HasPrefix(artifact, []byte("corrupt")):
 			return nil, fmt.Errorf("%w: %s", model.ErrArtifact, artifact)

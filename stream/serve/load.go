@@ -13,6 +13,7 @@ import (
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/registry/cache"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -24,18 +25,25 @@ const keptOnDemand = 4
 type store interface {
 	Aliases(ctx context.Context, model string) (map[string]registry.Move, error)
 	Resolve(ctx context.Context, ref registry.Ref) (registry.Version, error)
-	Artifact(ctx context.Context, digest string) ([]byte, error)
+	OpenArtifact(ctx context.Context, digest string, size int64) (*cache.Artifact, error)
 }
 
 // A decoder makes a maker of batches of an artifact, which answer as ans.
-type decoder func(artifact []byte, ans wire.Answer, lim limits) (func() batch, error)
+type decoder func(artifact *cache.Artifact, ans wire.Answer, lim limits) (func() batch, error)
 
-func decodeModel(artifact []byte, ans wire.Answer, lim limits) (func() batch, error) {
-	m, err := model.Decode(artifact)
+// decodeModel uses the weights where they are mapped. From an artifact in memory it
+// takes them out, so that the rest, which may be twice as large, can go.
+func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (func() batch, error) {
+	m, err := model.Open(artifact)
 	if err != nil {
 		return nil, err
 	}
 	m.DropTraining()
+	if !artifact.Mapped() {
+		if err := m.Detach(); err != nil {
+			return nil, err
+		}
+	}
 	return func() batch { return newModelBatch(m, ans, lim) }, nil
 }
 
@@ -207,11 +215,17 @@ func (l *lane) fetch(ctx context.Context, number uint64) (*version, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	artifact, err := l.store.Artifact(ctx, rec.Digest)
-	if err != nil {
-		return nil, err
+	for {
+		artifact, err := l.store.OpenArtifact(ctx, rec.Digest, rec.Size)
+		if err != nil {
+			return nil, err
+		}
+		v, err := l.build(artifact, number)
+		if !errors.Is(err, cache.ErrDamaged) {
+			return v, err
+		}
+		l.log.Warn().Str("model", l.name).Uint64("version", number).Err(err).Msg("a cached file is downloaded again")
 	}
-	return l.build(artifact, number)
 }
 
 func (l *lane) resolve(ctx context.Context, number uint64) (registry.Version, error) {
@@ -220,9 +234,10 @@ func (l *lane) resolve(ctx context.Context, number uint64) (registry.Version, er
 	return l.store.Resolve(ctx, registry.Ref{Model: l.name, Version: number})
 }
 
-// build makes a version of its artifact. A panic is an error like any other:
-// the server goes on with what it has.
-func (l *lane) build(artifact []byte, number uint64) (v *version, err error) {
+// build makes a version of its artifact. A panic is an error like any other, and
+// so is a mapped page that cannot be read: the server goes on with what it has.
+func (l *lane) build(artifact *cache.Artifact, number uint64) (v *version, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			l.log.Error().Interface("panic", p).Bytes("stack", debug.Stack()).Msg("loading a version panicked")

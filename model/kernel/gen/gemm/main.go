@@ -11,10 +11,11 @@ package main
 import (
 	"fmt"
 
-	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/modelbus/modelbus/model/kernel/gen/machine"
 )
 
 // The places of the bits of a micro-kernel's flags.
@@ -25,23 +26,9 @@ const (
 
 const signature = "func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)"
 
-// A machine is an instruction set with its vectors.
-type machine interface {
-	name() string
-	lanes() int
-	vector() reg.VecVirtual
-	zero(v reg.VecVirtual)
-	// tail prepares the mask of a tile's last vector, which has cols (1 to lanes)
-	// columns of C.
-	tail(cols reg.GPVirtual)
-	// load reads a vector, its lanes past the tail as zeros if masked.
-	load(m Mem, v reg.VecVirtual, masked bool)
-	store(v reg.VecVirtual, m Mem, masked bool)
-}
-
 func main() {
-	narrow := newAVX2()
-	wide := &avx512{}
+	narrow := machine.NewAVX2()
+	wide := &machine.AVX512{}
 	for _, vectors := range []int{1, 2} {
 		for rows := 1; rows <= 12; rows++ {
 			tile(wide, rows, vectors, true)
@@ -58,21 +45,21 @@ func main() {
 }
 
 // tile writes a micro-kernel of rows × vectors; the last vector is masked, or full.
-func tile(m machine, rows, vectors int, masked bool) {
-	name := fmt.Sprintf("tile%dx%d%s", rows, vectors*m.lanes(), m.name())
+func tile(m machine.Machine, rows, vectors int, masked bool) {
+	name := fmt.Sprintf("tile%dx%d%s", rows, vectors*m.Lanes(), m.Name())
 	if masked {
 		name += "Masked"
 	}
 	TEXT(name, NOSPLIT, signature)
-	Doc(fmt.Sprintf("%s is a tile of %d × %d.", name, rows, vectors*m.lanes()))
+	Doc(fmt.Sprintf("%s is a tile of %d × %d.", name, rows, vectors*m.Lanes()))
 	if masked {
 		cols := Load(Param("cols"), GP64()).(reg.GPVirtual)
 		if vectors > 1 {
-			SUBQ(Imm(uint64((vectors-1)*m.lanes())), cols)
+			SUBQ(Imm(uint64((vectors-1)*m.Lanes())), cols)
 		}
-		m.tail(cols)
+		m.Tail(cols)
 	}
-	t := &tileWriter{machine: m, name: name, rows: rows, vectors: vectors, masked: masked}
+	t := &tileWriter{Machine: m, name: name, rows: rows, vectors: vectors, masked: masked}
 	t.prefetch()
 	t.begin()
 	t.loop()
@@ -81,7 +68,7 @@ func tile(m machine, rows, vectors int, masked bool) {
 }
 
 type tileWriter struct {
-	machine
+	machine.Machine
 
 	name          string
 	rows, vectors int
@@ -95,7 +82,7 @@ func (t *tileWriter) label(s string) string { return t.name + "_" + s }
 func (t *tileWriter) last(v int) bool { return t.masked && v == t.vectors-1 }
 
 func (t *tileWriter) at(base reg.Register, v int) Mem {
-	return Mem{Base: base, Disp: 4 * t.lanes() * v}
+	return Mem{Base: base, Disp: 4 * t.Lanes() * v}
 }
 
 // eachRow runs fn with a register that walks the rows of C.
@@ -112,7 +99,7 @@ func (t *tileWriter) eachRow(fn func(row int, c reg.Register)) {
 // prefetch asks for the tile of C, which is not read or written before the end.
 func (t *tileWriter) prefetch() {
 	t.eachRow(func(_ int, c reg.Register) {
-		for v := 0; v < t.vectors*t.lanes(); v += 16 {
+		for v := 0; v < t.vectors*t.Lanes(); v += 16 {
 			PREFETCHT0(Mem{Base: c, Disp: 4 * v})
 		}
 	})
@@ -123,7 +110,7 @@ func (t *tileWriter) begin() {
 	for range t.rows {
 		row := make([]reg.VecVirtual, t.vectors)
 		for v := range row {
-			row[v] = t.vector()
+			row[v] = t.Vector()
 		}
 		t.acc = append(t.acc, row)
 	}
@@ -132,12 +119,12 @@ func (t *tileWriter) begin() {
 	JCS(LabelRef(t.label("accumulate")))
 	TESTQ(start, start)
 	JNZ(LabelRef(t.label("start")))
-	t.each(func(i, v int) { t.zero(t.acc[i][v]) })
+	t.each(func(i, v int) { t.Zero(t.acc[i][v]) })
 	JMP(LabelRef(t.label("products")))
 	Label(t.label("start"))
 	t.each(func(i, v int) {
 		if i == 0 {
-			t.load(t.at(start, v), t.acc[0][v], t.last(v))
+			t.Load(t.at(start, v), t.acc[0][v], t.last(v))
 		}
 	})
 	t.each(func(i, v int) {
@@ -149,7 +136,7 @@ func (t *tileWriter) begin() {
 	Label(t.label("accumulate"))
 	t.eachRow(func(i int, c reg.Register) {
 		for v := range t.vectors {
-			t.load(t.at(c, v), t.acc[i][v], t.last(v))
+			t.Load(t.at(c, v), t.acc[i][v], t.last(v))
 		}
 	})
 	Label(t.label("products"))
@@ -181,12 +168,12 @@ func (t *tileWriter) loop() {
 	}
 	factors := make([]reg.VecVirtual, t.vectors)
 	for v := range factors {
-		factors[v] = t.vector()
+		factors[v] = t.Vector()
 	}
-	factor := t.vector()
+	factor := t.Vector()
 	step := func() {
 		for v, f := range factors {
-			t.load(t.at(b, v), f, t.last(v))
+			t.Load(t.at(b, v), f, t.last(v))
 		}
 		for i := range t.rows {
 			VBROADCASTSS(row(bases, rsa, i), factor)
@@ -232,14 +219,14 @@ func (t *tileWriter) end() {
 	flags := Load(Param("flags"), GP64())
 	BTQ(Imm(rectify), flags)
 	JCC(LabelRef(t.label("store")))
-	zero := t.vector()
-	t.zero(zero)
+	zero := t.Vector()
+	t.Zero(zero)
 	// The second source wins if one is NaN: NaN stays NaN.
 	t.each(func(i, v int) { VMAXPS(t.acc[i][v], zero, t.acc[i][v]) })
 	Label(t.label("store"))
 	t.eachRow(func(i int, c reg.Register) {
 		for v := range t.vectors {
-			t.store(t.acc[i][v], t.at(c, v), t.last(v))
+			t.Store(t.acc[i][v], t.at(c, v), t.last(v))
 		}
 	})
 	VZEROUPPER()
@@ -251,37 +238,37 @@ const axpyRows = 8
 // axpys writes the kernels of the product of one row: passes over y that add
 // axpyRows rows of B, each times its number of x, or one row. B is read in as many
 // sequential streams.
-func axpys(m machine) {
+func axpys(m machine.Machine) {
 	for _, rows := range []int{1, axpyRows} {
 		axpy(m, rows)
 	}
 }
 
-func axpy(m machine, rows int) {
-	name := fmt.Sprintf("axpy%d%s", rows, m.name())
+func axpy(m machine.Machine, rows int) {
+	name := fmt.Sprintf("axpy%d%s", rows, m.Name())
 	TEXT(name, NOSPLIT, "func(n int, x *float32, csa int, b *float32, rsb int, y *float32, start *float32, flags int)")
 	Doc(fmt.Sprintf("%s adds the products of %d numbers of x with rows of B to the n numbers of y.", name, rows))
-	w := &axpyWriter{machine: m, name: name, rows: rows}
+	w := &axpyWriter{Machine: m, name: name, rows: rows}
 	w.factors()
 	n, y, start := Load(Param("n"), GP64()).(reg.GPVirtual), Load(Param("y"), GP64()), Load(Param("start"), GP64())
 	flags := Load(Param("flags"), GP64())
 	Label(name + "_loop")
-	CMPQ(n, Imm(uint64(m.lanes())))
+	CMPQ(n, Imm(uint64(m.Lanes())))
 	JLT(LabelRef(name + "_tail"))
 	w.pass(y, start, flags, false)
 	for _, p := range append(w.bases, y) {
-		ADDQ(Imm(uint64(4*m.lanes())), p)
+		ADDQ(Imm(uint64(4*m.Lanes())), p)
 	}
 	TESTQ(start, start)
 	JZ(LabelRef(name + "_next"))
-	ADDQ(Imm(uint64(4*m.lanes())), start)
+	ADDQ(Imm(uint64(4*m.Lanes())), start)
 	Label(name + "_next")
-	SUBQ(Imm(uint64(m.lanes())), n)
+	SUBQ(Imm(uint64(m.Lanes())), n)
 	JMP(LabelRef(name + "_loop"))
 	Label(name + "_tail")
 	TESTQ(n, n)
 	JZ(LabelRef(name + "_done"))
-	m.tail(n)
+	m.Tail(n)
 	w.pass(y, start, flags, true)
 	Label(name + "_done")
 	VZEROUPPER()
@@ -289,7 +276,7 @@ func axpy(m machine, rows int) {
 }
 
 type axpyWriter struct {
-	machine
+	machine.Machine
 
 	name  string
 	rows  int
@@ -303,7 +290,7 @@ func (w *axpyWriter) factors() {
 	b := Load(Param("b"), GP64())
 	w.rsb = Load(Param("rsb"), GP64())
 	for i := range w.rows {
-		v := w.vector()
+		v := w.Vector()
 		VBROADCASTSS(Mem{Base: x}, v)
 		w.x = append(w.x, v)
 		if i < w.rows-1 {
@@ -331,21 +318,21 @@ func (w *axpyWriter) pass(y, start, flags reg.Register, masked bool) {
 		}
 		return w.name + "_" + s
 	}
-	acc, t := w.vector(), w.vector()
+	acc, t := w.Vector(), w.Vector()
 	BTQ(Imm(accumulate), flags)
 	JCS(LabelRef(label("accumulate")))
-	w.zero(acc)
+	w.Zero(acc)
 	TESTQ(start, start)
 	JZ(LabelRef(label("products")))
-	w.load(Mem{Base: start}, acc, masked)
+	w.Load(Mem{Base: start}, acc, masked)
 	JMP(LabelRef(label("products")))
 	Label(label("accumulate"))
-	w.load(Mem{Base: y}, acc, masked)
+	w.Load(Mem{Base: y}, acc, masked)
 	Label(label("products"))
 	for i, x := range w.x {
 		m := row(w.bases, w.rsb, i)
 		if masked {
-			w.load(m, t, true)
+			w.Load(m, t, true)
 			VFMADD231PS(x, t, acc)
 		} else {
 			VFMADD231PS(m, x, acc)
@@ -353,88 +340,8 @@ func (w *axpyWriter) pass(y, start, flags reg.Register, masked bool) {
 	}
 	BTQ(Imm(rectify), flags)
 	JCC(LabelRef(label("store")))
-	w.zero(t)
+	w.Zero(t)
 	VMAXPS(acc, t, acc)
 	Label(label("store"))
-	w.store(acc, Mem{Base: y}, masked)
-}
-
-// avx2 has vectors of 8 and masks of their shape.
-type avx2 struct {
-	mask  reg.VecVirtual
-	table Mem // eight lanes that are set, then eight that are not
-}
-
-func newAVX2() *avx2 {
-	m := &avx2{table: GLOBL("tail", attr.RODATA|attr.NOPTR)}
-	for i := range 16 {
-		lane := U32(0)
-		if i < 8 {
-			lane = 1<<32 - 1
-		}
-		DATA(4*i, lane)
-	}
-	return m
-}
-
-func (*avx2) name() string           { return "AVX2" }
-func (*avx2) lanes() int             { return 8 }
-func (*avx2) vector() reg.VecVirtual { return YMM() }
-func (*avx2) zero(v reg.VecVirtual)  { VXORPS(v, v, v) }
-
-func (m *avx2) tail(cols reg.GPVirtual) {
-	p, n := GP64(), GP64()
-	LEAQ(m.table, p)
-	MOVQ(cols, n)
-	NEGQ(n)
-	m.mask = YMM()
-	VMOVUPS(Mem{Base: p, Index: n, Scale: 4, Disp: 32}, m.mask)
-}
-
-func (m *avx2) load(p Mem, v reg.VecVirtual, masked bool) {
-	if masked {
-		VMASKMOVPS(p, m.mask, v)
-		return
-	}
-	VMOVUPS(p, v)
-}
-
-func (m *avx2) store(v reg.VecVirtual, p Mem, masked bool) {
-	if masked {
-		VMASKMOVPS(v, m.mask, p)
-		return
-	}
-	VMOVUPS(v, p)
-}
-
-// avx512 has vectors of 16 and mask registers.
-type avx512 struct{ mask reg.OpmaskVirtual }
-
-func (*avx512) name() string           { return "AVX512" }
-func (*avx512) lanes() int             { return 16 }
-func (*avx512) vector() reg.VecVirtual { return ZMM() }
-func (*avx512) zero(v reg.VecVirtual)  { VPXORD(v, v, v) }
-
-func (m *avx512) tail(cols reg.GPVirtual) {
-	bits := GP64()
-	MOVQ(I32(-1), bits)
-	BZHIQ(cols, bits, bits)
-	m.mask = K()
-	KMOVW(bits.As32(), m.mask)
-}
-
-func (m *avx512) load(p Mem, v reg.VecVirtual, masked bool) {
-	if masked {
-		VMOVUPS_Z(p, m.mask, v)
-		return
-	}
-	VMOVUPS(p, v)
-}
-
-func (m *avx512) store(v reg.VecVirtual, p Mem, masked bool) {
-	if masked {
-		VMOVUPS(v, m.mask, p)
-		return
-	}
-	VMOVUPS(v, p)
+	w.Store(acc, Mem{Base: y}, masked)
 }

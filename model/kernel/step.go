@@ -1,0 +1,156 @@
+package kernel
+
+import "math"
+
+// The functions below are one step of an optimizer each, for weights x with gradients g
+// and what the optimizer keeps for each weight, all of the same length. Products are
+// rounded before they are added, so that instruction sets agree; only where the compiler
+// fuses the two in Go, as on arm64, last bits differ.
+
+// Decay shrinks x by its product with factor.
+func Decay(x []float32, factor float32) {
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.decay(len(x), &x[0], factor)
+		}
+		return
+	}
+	for i, v := range x {
+		x[i] = v - v*factor
+	}
+}
+
+// Descend subtracts rate·g from x.
+func Descend(x, g []float32, rate float32) {
+	g = g[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.descend(len(x), &x[0], &g[0], rate)
+		}
+		return
+	}
+	for i := range x {
+		x[i] -= rate * g[i]
+	}
+}
+
+// Momentum sets m to momentum·m - rate·g and adds it to x; with nesterov it adds
+// momentum·m - rate·g once more, of the new m, instead.
+func Momentum(x, m, g []float32, rate, momentum float32, nesterov bool) {
+	m, g = m[:len(x)], g[:len(x)]
+	if l := active.loops(); l != nil {
+		switch {
+		case len(x) == 0:
+		case nesterov:
+			l.nesterov(len(x), &x[0], &m[0], &g[0], rate, momentum)
+		default:
+			l.momentum(len(x), &x[0], &m[0], &g[0], rate, momentum)
+		}
+		return
+	}
+	for i := range x {
+		d := rate * g[i]
+		m[i] = momentum*m[i] - d
+		if nesterov {
+			x[i] += momentum*m[i] - d
+		} else {
+			x[i] += m[i]
+		}
+	}
+}
+
+// Adam moves m towards g by c1 and v towards g² by c2, and subtracts
+// rate·m/(√v + epsilon) from x. If top is not nil, it is raised to v and used in its
+// place (AMSGrad).
+func Adam(x, m, v, g, top []float32, c1, c2, rate, epsilon float32) {
+	m, v, g = m[:len(x)], v[:len(x)], g[:len(x)]
+	if l := active.loops(); l != nil {
+		switch {
+		case len(x) == 0:
+		case top != nil:
+			l.amsgrad(len(x), &x[0], &m[0], &v[0], &g[0], &top[:len(x)][0], c1, c2, rate, epsilon)
+		default:
+			l.adam(len(x), &x[0], &m[0], &v[0], &g[0], c1, c2, rate, epsilon)
+		}
+		return
+	}
+	for i := range x {
+		m[i] += (g[i] - m[i]) * c1
+		v[i] += (g[i]*g[i] - v[i]) * c2
+		second := v[i]
+		if top != nil {
+			top[i] = max(top[i], second)
+			second = top[i]
+		}
+		x[i] -= rate * m[i] / (sqrt(second) + epsilon)
+	}
+}
+
+// Nadam moves m and v as Adam does and subtracts rate·(a·m + b·g)/(√(c·v) + epsilon)
+// from x.
+func Nadam(x, m, v, g []float32, c1, c2, a, b, c, rate, epsilon float32) {
+	m, v, g = m[:len(x)], v[:len(x)], g[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.nadam(len(x), &x[0], &m[0], &v[0], &g[0], c1, c2, a, b, c, rate, epsilon)
+		}
+		return
+	}
+	for i := range x {
+		m[i] += (g[i] - m[i]) * c1
+		v[i] += (g[i]*g[i] - v[i]) * c2
+		x[i] -= rate * (a*m[i] + b*g[i]) / (sqrt(v[i]*c) + epsilon)
+	}
+}
+
+// RMSprop sets v to rho·v + c·g² and subtracts rate·g/√(v + epsilon) from x.
+func RMSprop(x, v, g []float32, rho, c, rate, epsilon float32) {
+	v, g = v[:len(x)], g[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.rmsprop(len(x), &x[0], &v[0], &g[0], rho, c, rate, epsilon)
+		}
+		return
+	}
+	for i := range x {
+		v[i] = rho*v[i] + c*g[i]*g[i]
+		x[i] -= rate * g[i] / sqrt(v[i]+epsilon)
+	}
+}
+
+// Adagrad adds g² to sum and subtracts rate·g/√(sum + epsilon) from x.
+func Adagrad(x, sum, g []float32, rate, epsilon float32) {
+	sum, g = sum[:len(x)], g[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.adagrad(len(x), &x[0], &sum[0], &g[0], rate, epsilon)
+		}
+		return
+	}
+	for i := range x {
+		sum[i] += g[i] * g[i]
+		x[i] -= rate * g[i] / sqrt(sum[i]+epsilon)
+	}
+}
+
+// Lion moves x by rate against the sign of b1·m + c1·g, and sets m to b2·m + c2·g.
+func Lion(x, m, g []float32, rate, b1, c1, b2, c2 float32) {
+	m, g = m[:len(x)], g[:len(x)]
+	if l := active.loops(); l != nil {
+		if len(x) > 0 {
+			l.lion(len(x), &x[0], &m[0], &g[0], rate, b1, c1, b2, c2)
+		}
+		return
+	}
+	for i := range x {
+		switch d := b1*m[i] + c1*g[i]; {
+		case d > 0:
+			x[i] -= rate
+		case d < 0:
+			x[i] += rate
+		}
+		m[i] = b2*m[i] + c2*g[i]
+	}
+}
+
+func sqrt(v float32) float32 { return float32(math.Sqrt(float64(v))) }
