@@ -199,6 +199,9 @@ func TestConfigCheck(t *testing.T) {
 	if err := good.Check(bikes()); err != nil {
 		t.Errorf("Check() = %v", err)
 	}
+	if _, err := gate.NewStream(good.Stream()); err != nil {
+		t.Errorf("NewStream() of a checked config = %v", err)
+	}
 	tests := []struct {
 		name   string
 		config gate.Config
