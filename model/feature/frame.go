@@ -207,3 +207,43 @@ func (f *Frame) check(i int) {
 		panic(fmt.Sprintf("feature: row %d of a frame of %d rows", i, f.rows))
 	}
 }
+
+// Number returns the number in row i of a number column, or 0 or 1 in that of a
+// boolean one, and whether there is one: it is false for a missing value and for
+// columns of other types. Columns are counted as the schema's features.
+func (f *Frame) Number(column, i int) (x float64, ok bool) {
+	f.check(i)
+	switch c := f.columns[column]; c.kind {
+	case Number:
+		x = c.numbers.row(f.first + i)[0]
+		return x, !math.IsNaN(x)
+	case Boolean:
+		truth := c.truths.row(f.first + i)[0]
+		return float64(truth), truth != noTruth
+	case Category, Vector:
+	}
+	return 0, false
+}
+
+// Category returns the category in row i of a category column and whether there
+// is one. The text is the frame's own.
+func (f *Frame) Category(column, i int) (word string, ok bool) {
+	f.check(i)
+	c := f.columns[column]
+	if c.kind != Category {
+		return "", false
+	}
+	code := c.codes.row(f.first + i)[0]
+	if code == noCode {
+		return "", false
+	}
+	return c.words[code], true
+}
+
+// Vector writes the vector in row i of a vector column to dst, which must have
+// its size, and reports whether there is one.
+func (f *Frame) Vector(dst []float64, column, i int) bool {
+	f.check(i)
+	c := f.columns[column]
+	return c.kind == Vector && c.floats(dst[:c.size], f.first+i)
+}
