@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // A Frame holds rows in typed columns. Number columns are float64, vector
@@ -157,6 +158,39 @@ func (f *Frame) Row(i int) Row {
 		r.Weight = f.Weight(i)
 	}
 	return r
+}
+
+// Floats appends the features of rows [lo, hi) to dst, row-major (hi−lo, Width),
+// and reports whether it could: every feature is a number or vector, and no
+// value is missing.
+func (f *Frame) Floats(dst []float64, lo, hi int) ([]float64, bool) {
+	if lo < 0 || hi < lo || hi > f.rows {
+		panic(fmt.Sprintf("feature: floats of rows [%d, %d) of a frame of %d rows", lo, hi, f.rows))
+	}
+	if !f.schema.Numeric() {
+		return dst, false
+	}
+	width, n := f.schema.Width(), hi-lo
+	from := len(dst)
+	dst = slices.Grow(dst, n*width)[:from+n*width]
+	at := from
+	for _, c := range f.columns {
+		if !c.spread(dst[at:], width, f.first+lo, n) {
+			return dst[:from], false
+		}
+		at += c.size
+	}
+	return dst, true
+}
+
+// Label returns the label of row i of a labelled frame. Its text may share
+// memory with f.
+func (f *Frame) Label(i int) Value {
+	f.check(i)
+	if f.label == nil {
+		return Value{}
+	}
+	return f.label.value(f.first + i)
 }
 
 // Weight returns the weight of row i, 1 where none was given.

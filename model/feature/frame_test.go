@@ -169,6 +169,41 @@ func TestAppendFlat(t *testing.T) {
 	}
 }
 
+func TestFloats(t *testing.T) {
+	s := &feature.Schema{
+		Features: []feature.Feature{{Name: "a", Type: feature.Number, Missing: feature.MissingMean}, {Name: "v", Type: feature.Vector, Size: 2}},
+		Label:    feature.Label{Name: "y", Type: feature.Category},
+	}
+	f := feature.NewFrame(s, true)
+	const rows = 70_000 // more than one piece of a column holds
+	for i := range rows {
+		if err := f.Append(feature.Row{Values: []feature.Value{num(float64(i)), vec(float32(i), 0.5)}, Label: num(float64(i % 3))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, ok := f.Range(1, rows).Floats([]float64{-1}, 0, rows-1)
+	if !ok || len(got) != 1+3*(rows-1) || got[0] != -1 {
+		t.Fatalf("Floats() = %d numbers, %v, want %d behind the one given", len(got), ok, 3*(rows-1))
+	}
+	for i := 1; i < rows; i++ {
+		if want := []float64{float64(i), float64(i), 0.5}; !reflect.DeepEqual(got[3*i-2:3*i+1], want) {
+			t.Fatalf("row %d = %v, want %v", i, got[3*i-2:3*i+1], want)
+		}
+	}
+	if v := f.Label(4); v.Kind != feature.KindText || v.Text != "1" {
+		t.Errorf("Label(4) = %+v, want the text 1", v)
+	}
+	if err := f.Append(feature.Row{Values: []feature.Value{{}, vec(1, 2)}, Label: num(0)}); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := f.Floats(nil, rows, rows+1); ok || len(got) != 0 {
+		t.Errorf("Floats() with a missing value = %v, %v, want none", got, ok)
+	}
+	if _, ok := feature.NewFrame(mixed(), false).Floats(nil, 0, 0); ok {
+		t.Error("Floats() of a schema with categories reports that it could")
+	}
+}
+
 // TestFrameGrows holds the promise that a frame takes little more than its rows.
 func TestFrameGrows(t *testing.T) {
 	const rows, size = 20_000, 784

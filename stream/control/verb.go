@@ -48,6 +48,8 @@ func (c *Controller) table() []*verb {
 		{name: wire.VerbShow, operand: mustModel, do: c.show},
 		{name: wire.VerbTrain, operand: mustModel, changes: true, do: c.train},
 		{name: wire.VerbCancel, operand: mustModel, changes: true, do: c.cancel},
+		{name: wire.VerbPause, operand: mustModel, changes: true, do: c.pause},
+		{name: wire.VerbResume, operand: mustModel, changes: true, do: c.resume},
 		{name: wire.VerbPromote, operand: mustModel, changes: true, do: c.promote},
 		{name: wire.VerbRollback, operand: mustModel, changes: true, do: c.rollback},
 		{name: wire.VerbUnalias, operand: mustModel, changes: true, do: c.unalias},

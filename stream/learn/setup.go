@@ -38,6 +38,8 @@ const (
 //     example that is still in _TRAIN comes back with the next training.
 //   - <PREFIX>_RESULT keeps predictions for a day, at most 100,000 messages of a
 //     model and 1 GiB in all, or less if JetStream or the account has not as much left.
+//   - The bucket <PREFIX>_LEASE says who trains a model by itself now, for 6 seconds
+//     at a time.
 //
 // A stream of that name that does not take our subjects is an error.
 func Setup(ctx context.Context, js jetstream.JetStream, subjects wire.Subjects, replicas int) error {
@@ -45,6 +47,20 @@ func Setup(ctx context.Context, js jetstream.JetStream, subjects wire.Subjects, 
 		if err := ensure(ctx, js, cfg); err != nil {
 			return err
 		}
+	}
+	bucket := subjects.Stream("LEASE")
+	err := registry.Retry(ctx, func(ctx context.Context) error {
+		_, err := js.KeyValue(ctx, bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			_, err = js.CreateKeyValue(ctx, leaseConfig(bucket, max(replicas, 1)))
+		}
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("setting up bucket %s: %w", bucket, err)
 	}
 	return nil
 }
