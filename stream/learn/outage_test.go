@@ -73,7 +73,6 @@ func TestLeaderChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settle(t, reg)
 	plain, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
