@@ -40,6 +40,11 @@ func (m *Model) Schema() *feature.Schema { return m.pipeline.Schema() }
 // Classes returns the classes of a classification in order, else nil.
 func (m *Model) Classes() []string { return m.pipeline.Classes() }
 
+// Vocabulary returns the categories that the named feature knows, sorted or as
+// the spec fixes them; nil if it is no category or takes any (hashing). Callers
+// must not change it.
+func (m *Model) Vocabulary(feature string) []string { return m.pipeline.State().Vocabularies[feature] }
+
 // Params returns the number of trained parameters.
 func (m *Model) Params() int {
 	n := 0

@@ -63,19 +63,19 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 
 // run computes p, in chunks if it is large.
 func (g *Gemm) run(p *product) {
-	p.pack = p.panels == nil && p.mustPack()
-	// Rows a multiple of half a page apart fall into the same few cache sets.
-	p.copy = p.tiles != nil && p.a.ColStride == 1 && p.a.RowStride%512 == 0 && p.c.Rows > p.tiles.mr && p.c.Cols >= 128
+	p.pack = p.panels == nil && p.paysToPack()
+	// Rows of A far apart are in as many pages, and may fall into the same few cache sets.
+	p.copy = p.tiles != nil && p.a.ColStride == 1 && p.a.RowStride > 2*p.tiles.depth && p.c.Rows > p.tiles.mr && p.c.Cols >= 128
 	chunks := 1
 	if g.Threads > 1 {
 		chunks = max(p.divide(), 1)
 	}
 	if p.pack {
-		g.packed = grow(g.packed, p.packedSize(chunks))
+		g.packed = grow(g.packed, chunks*p.packedSize(chunks))
 		p.packed = g.packed
 	}
 	if p.copy {
-		g.copied = grow(g.copied, chunks*copySize)
+		g.copied = grow(g.copied, chunks*p.tiles.copySize())
 		p.copied = g.copied
 	}
 	if chunks == 1 {

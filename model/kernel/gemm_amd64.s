@@ -212,8 +212,7 @@ tile2x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -337,10 +336,8 @@ tile3x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -488,13 +485,13 @@ tile4x16AVX512Masked_done:
 tile4x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
 	VZEROUPPER
 	RET
 
@@ -659,15 +656,14 @@ tile5x16AVX512Masked_done:
 tile5x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -849,17 +845,15 @@ tile6x16AVX512Masked_done:
 tile6x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
+	VMOVUPS Z5, K1, (BX)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -1065,19 +1059,18 @@ tile7x16AVX512Masked_done:
 tile7x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
+	VMOVUPS Z5, K1, (BX)(CX*2)
+	VMOVUPS Z6, K1, (SI)
 	VZEROUPPER
 	RET
 
@@ -1300,21 +1293,19 @@ tile8x16AVX512Masked_done:
 tile8x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
+	VMOVUPS Z5, K1, (BX)(CX*2)
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K1, (SI)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -1554,23 +1545,20 @@ tile9x16AVX512Masked_done:
 tile9x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
+	VMOVUPS Z5, K1, (BX)(CX*2)
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K1, (SI)(CX*1)
+	VMOVUPS Z8, K1, (SI)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -1834,25 +1822,23 @@ tile10x16AVX512Masked_done:
 tile10x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
+	MOVQ    SI, DI
+	ADDQ    DX, DI
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
+	VMOVUPS Z5, K1, (BX)(CX*2)
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K1, (SI)(CX*1)
+	VMOVUPS Z8, K1, (SI)(CX*2)
+	VMOVUPS Z9, K1, (DI)
 	VZEROUPPER
 	RET
 
@@ -2133,27 +2119,24 @@ tile11x16AVX512Masked_done:
 tile11x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
+	MOVQ    SI, DI
+	ADDQ    DX, DI
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
+	VMOVUPS Z5, K1, (BX)(CX*2)
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K1, (SI)(CX*1)
+	VMOVUPS Z8, K1, (SI)(CX*2)
+	VMOVUPS Z9, K1, (DI)
+	VMOVUPS Z10, K1, (DI)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -2451,29 +2434,25 @@ tile12x16AVX512Masked_done:
 tile12x16AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
+	MOVQ    SI, DI
+	ADDQ    DX, DI
 	VMOVUPS Z0, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z1, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z3, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z5, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z7, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z9, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, K1, (AX)
-	ADDQ    CX, AX
-	VMOVUPS Z11, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(CX*1)
+	VMOVUPS Z2, K1, (AX)(CX*2)
+	VMOVUPS Z3, K1, (BX)
+	VMOVUPS Z4, K1, (BX)(CX*1)
+	VMOVUPS Z5, K1, (BX)(CX*2)
+	VMOVUPS Z6, K1, (SI)
+	VMOVUPS Z7, K1, (SI)(CX*1)
+	VMOVUPS Z8, K1, (SI)(CX*2)
+	VMOVUPS Z9, K1, (DI)
+	VMOVUPS Z10, K1, (DI)(CX*1)
+	VMOVUPS Z11, K1, (DI)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -2712,10 +2691,9 @@ tile2x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -2875,13 +2853,11 @@ tile3x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -3075,17 +3051,17 @@ tile4x32AVX512Masked_done:
 tile4x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
 	VZEROUPPER
 	RET
 
@@ -3306,20 +3282,19 @@ tile5x32AVX512Masked_done:
 tile5x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -3567,23 +3542,21 @@ tile6x32AVX512Masked_done:
 tile6x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
+	VMOVUPS Z10, (BX)(CX*2)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	VMOVUPS Z11, K1, 64(BX)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -3865,26 +3838,25 @@ tile7x32AVX512Masked_done:
 tile7x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
+	VMOVUPS Z10, (BX)(CX*2)
+	VMOVUPS Z12, (SI)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	VMOVUPS Z13, K1, 64(SI)
 	VZEROUPPER
 	RET
 
@@ -4193,29 +4165,27 @@ tile8x32AVX512Masked_done:
 tile8x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
+	VMOVUPS Z10, (BX)(CX*2)
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z14, (SI)(CX*1)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	VMOVUPS Z13, K1, 64(SI)
+	VMOVUPS Z15, K1, 64(SI)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -4551,32 +4521,29 @@ tile9x32AVX512Masked_done:
 tile9x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
+	VMOVUPS Z10, (BX)(CX*2)
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z14, (SI)(CX*1)
+	VMOVUPS Z16, (SI)(CX*2)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, (AX)
-	VMOVUPS Z17, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	VMOVUPS Z13, K1, 64(SI)
+	VMOVUPS Z15, K1, 64(SI)(CX*1)
+	VMOVUPS Z17, K1, 64(SI)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -4946,35 +4913,33 @@ tile10x32AVX512Masked_done:
 tile10x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
+	MOVQ    SI, DI
+	ADDQ    DX, DI
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
+	VMOVUPS Z10, (BX)(CX*2)
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z14, (SI)(CX*1)
+	VMOVUPS Z16, (SI)(CX*2)
+	VMOVUPS Z18, (DI)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, (AX)
-	VMOVUPS Z17, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	VMOVUPS Z13, K1, 64(SI)
+	VMOVUPS Z15, K1, 64(SI)(CX*1)
+	VMOVUPS Z17, K1, 64(SI)(CX*2)
+	VMOVUPS Z19, K1, 64(DI)
 	VZEROUPPER
 	RET
 
@@ -5371,38 +5336,35 @@ tile11x32AVX512Masked_done:
 tile11x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
+	MOVQ    SI, DI
+	ADDQ    DX, DI
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
+	VMOVUPS Z10, (BX)(CX*2)
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z14, (SI)(CX*1)
+	VMOVUPS Z16, (SI)(CX*2)
+	VMOVUPS Z18, (DI)
+	VMOVUPS Z20, (DI)(CX*1)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, (AX)
-	VMOVUPS Z17, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z20, (AX)
-	VMOVUPS Z21, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	VMOVUPS Z13, K1, 64(SI)
+	VMOVUPS Z15, K1, 64(SI)(CX*1)
+	VMOVUPS Z17, K1, 64(SI)(CX*2)
+	VMOVUPS Z19, K1, 64(DI)
+	VMOVUPS Z21, K1, 64(DI)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -5826,41 +5788,37 @@ tile12x32AVX512Masked_done:
 tile12x32AVX512Masked_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
+	MOVQ    BX, SI
+	ADDQ    DX, SI
+	MOVQ    SI, DI
+	ADDQ    DX, DI
 	VMOVUPS Z0, (AX)
+	VMOVUPS Z2, (AX)(CX*1)
+	VMOVUPS Z4, (AX)(CX*2)
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z8, (BX)(CX*1)
+	VMOVUPS Z10, (BX)(CX*2)
+	VMOVUPS Z12, (SI)
+	VMOVUPS Z14, (SI)(CX*1)
+	VMOVUPS Z16, (SI)(CX*2)
+	VMOVUPS Z18, (DI)
+	VMOVUPS Z20, (DI)(CX*1)
+	VMOVUPS Z22, (DI)(CX*2)
 	VMOVUPS Z1, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z2, (AX)
-	VMOVUPS Z3, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z4, (AX)
-	VMOVUPS Z5, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z6, (AX)
-	VMOVUPS Z7, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z8, (AX)
-	VMOVUPS Z9, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z10, (AX)
-	VMOVUPS Z11, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z12, (AX)
-	VMOVUPS Z13, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z14, (AX)
-	VMOVUPS Z15, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z16, (AX)
-	VMOVUPS Z17, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z18, (AX)
-	VMOVUPS Z19, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z20, (AX)
-	VMOVUPS Z21, K1, 64(AX)
-	ADDQ    CX, AX
-	VMOVUPS Z22, (AX)
-	VMOVUPS Z23, K1, 64(AX)
+	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	VMOVUPS Z7, K1, 64(BX)
+	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	VMOVUPS Z13, K1, 64(SI)
+	VMOVUPS Z15, K1, 64(SI)(CX*1)
+	VMOVUPS Z17, K1, 64(SI)(CX*2)
+	VMOVUPS Z19, K1, 64(DI)
+	VMOVUPS Z21, K1, 64(DI)(CX*1)
+	VMOVUPS Z23, K1, 64(DI)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -5869,87 +5827,113 @@ tile12x32AVX512Masked_store:
 TEXT ·tile1x8AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile1x8AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile1x8AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	JMP        tile1x8AVX2Masked_products
 
 tile1x8AVX2Masked_start:
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	JMP        tile1x8AVX2Masked_products
 
 tile1x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS (AX), Y0, Y1
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMASKMOVPS (CX), Y0, Y1
 
 tile1x8AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), BX
+	MOVQ b+32(FP), SI
+	MOVQ rsb+40(FP), DI
+	SUBQ $0x04, CX
 	JLT  tile1x8AVX2Masked_rest
 
 tile1x8AVX2Masked_loop:
-	VMASKMOVPS   (BX), Y0, Y2
-	VBROADCASTSS (CX), Y3
+	VMASKMOVPS   (SI), Y0, Y2
+	VBROADCASTSS (DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	VMASKMOVPS   (BX), Y0, Y2
-	VBROADCASTSS (CX), Y3
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y0, Y2
+	VBROADCASTSS (DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	VMASKMOVPS   (BX), Y0, Y2
-	VBROADCASTSS (CX), Y3
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y0, Y2
+	VBROADCASTSS (DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	VMASKMOVPS   (BX), Y0, Y2
-	VBROADCASTSS (CX), Y3
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	VMASKMOVPS   (SI), Y0, Y2
+	VBROADCASTSS (DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	SUBQ         $0x04, AX
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	SUBQ         $0x04, CX
 	JGE          tile1x8AVX2Masked_loop
 
 tile1x8AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile1x8AVX2Masked_done
 
 tile1x8AVX2Masked_single:
-	VMASKMOVPS   (BX), Y0, Y2
-	VBROADCASTSS (CX), Y3
+	VMASKMOVPS   (SI), Y0, Y2
+	VBROADCASTSS (DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	DECQ         AX
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	DECQ         CX
 	JNZ          tile1x8AVX2Masked_single
 
 tile1x8AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile1x8AVX2Masked_store
-	VXORPS Y2, Y2, Y2
-	VMAXPS Y1, Y2, Y1
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
 
 tile1x8AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS Y1, Y0, (AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	CMPQ    AX, $0x08
+	JNE     tails1_8
+	VMOVUPS Y1, (CX)
+	JMP     tails1_1
+
+tails1_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails1_4
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	ADDQ         $0x10, CX
+
+tails1_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails1_2
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	ADDQ     $0x08, CX
+
+tails1_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails1_1
+	VMOVSS X1, (CX)
+	ADDQ   $0x04, CX
+
+tails1_1:
 	VZEROUPPER
 	RET
 
@@ -5959,102 +5943,128 @@ TEXT ·tile1x16AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile1x16AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile1x16AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	JMP        tile1x16AVX2Masked_products
 
 tile1x16AVX2Masked_start:
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS 32(CX), Y0, Y2
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
 	JMP        tile1x16AVX2Masked_products
 
 tile1x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    (AX), Y1
-	VMASKMOVPS 32(AX), Y0, Y2
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS 32(CX), Y0, Y2
 
 tile1x16AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), BX
+	MOVQ b+32(FP), SI
+	MOVQ rsb+40(FP), DI
+	SUBQ $0x04, CX
 	JLT  tile1x16AVX2Masked_rest
 
 tile1x16AVX2Masked_loop:
-	VMOVUPS      (BX), Y3
-	VMASKMOVPS   32(BX), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   32(SI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y3, Y1
 	VFMADD231PS  Y5, Y4, Y2
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	VMOVUPS      (BX), Y3
-	VMASKMOVPS   32(BX), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   32(SI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y3, Y1
 	VFMADD231PS  Y5, Y4, Y2
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	VMOVUPS      (BX), Y3
-	VMASKMOVPS   32(BX), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   32(SI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y3, Y1
 	VFMADD231PS  Y5, Y4, Y2
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	VMOVUPS      (BX), Y3
-	VMASKMOVPS   32(BX), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   32(SI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y3, Y1
 	VFMADD231PS  Y5, Y4, Y2
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	SUBQ         $0x04, AX
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	SUBQ         $0x04, CX
 	JGE          tile1x16AVX2Masked_loop
 
 tile1x16AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile1x16AVX2Masked_done
 
 tile1x16AVX2Masked_single:
-	VMOVUPS      (BX), Y3
-	VMASKMOVPS   32(BX), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	VMOVUPS      (SI), Y3
+	VMASKMOVPS   32(SI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y3, Y1
 	VFMADD231PS  Y5, Y4, Y2
-	ADDQ         SI, BX
-	ADDQ         DX, CX
-	DECQ         AX
+	ADDQ         DI, SI
+	ADDQ         BX, DX
+	DECQ         CX
 	JNZ          tile1x16AVX2Masked_single
 
 tile1x16AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile1x16AVX2Masked_store
-	VXORPS Y3, Y3, Y3
-	VMAXPS Y1, Y3, Y1
-	VMAXPS Y2, Y3, Y2
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
 
 tile1x16AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    Y1, (AX)
-	VMASKMOVPS Y2, Y0, 32(AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	VMOVUPS Y1, (CX)
+	CMPQ    AX, $0x08
+	JNE     tails2_8
+	VMOVUPS Y2, 32(CX)
+	JMP     tails2_1
+
+tails2_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails2_4
+	VMOVUPS      X2, 32(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+tails2_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails2_2
+	VMOVLPS  X2, 32(CX)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+tails2_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails2_1
+	VMOVSS X2, 32(CX)
+	ADDQ   $0x04, CX
+
+tails2_1:
 	VZEROUPPER
 	RET
 
@@ -6163,106 +6173,136 @@ tile1x16AVX2_store:
 TEXT ·tile2x8AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile2x8AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile2x8AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
 	JMP        tile2x8AVX2Masked_products
 
 tile2x8AVX2Masked_start:
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	VMOVAPS    Y1, Y2
 	JMP        tile2x8AVX2Masked_products
 
 tile2x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS (AX), Y0, Y1
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y2
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMASKMOVPS (CX), Y0, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y2
 
 tile2x8AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	SUBQ $0x04, CX
 	JLT  tile2x8AVX2Masked_rest
 
 tile2x8AVX2Masked_loop:
-	VMASKMOVPS   (SI), Y0, Y3
-	VBROADCASTSS (CX), Y4
+	VMASKMOVPS   (DI), Y0, Y3
+	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS (CX)(DX*1), Y4
+	VBROADCASTSS (DX)(BX*1), Y4
 	VFMADD231PS  Y4, Y3, Y2
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMASKMOVPS   (SI), Y0, Y3
-	VBROADCASTSS (CX), Y4
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMASKMOVPS   (DI), Y0, Y3
+	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS (CX)(DX*1), Y4
+	VBROADCASTSS (DX)(BX*1), Y4
 	VFMADD231PS  Y4, Y3, Y2
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMASKMOVPS   (SI), Y0, Y3
-	VBROADCASTSS (CX), Y4
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMASKMOVPS   (DI), Y0, Y3
+	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS (CX)(DX*1), Y4
+	VBROADCASTSS (DX)(BX*1), Y4
 	VFMADD231PS  Y4, Y3, Y2
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMASKMOVPS   (SI), Y0, Y3
-	VBROADCASTSS (CX), Y4
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMASKMOVPS   (DI), Y0, Y3
+	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS (CX)(DX*1), Y4
+	VBROADCASTSS (DX)(BX*1), Y4
 	VFMADD231PS  Y4, Y3, Y2
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	SUBQ         $0x04, CX
 	JGE          tile2x8AVX2Masked_loop
 
 tile2x8AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile2x8AVX2Masked_done
 
 tile2x8AVX2Masked_single:
-	VMASKMOVPS   (SI), Y0, Y3
-	VBROADCASTSS (CX), Y4
+	VMASKMOVPS   (DI), Y0, Y3
+	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS (CX)(DX*1), Y4
+	VBROADCASTSS (DX)(BX*1), Y4
 	VFMADD231PS  Y4, Y3, Y2
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	DECQ         CX
 	JNZ          tile2x8AVX2Masked_single
 
 tile2x8AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile2x8AVX2Masked_store
-	VXORPS Y3, Y3, Y3
-	VMAXPS Y1, Y3, Y1
-	VMAXPS Y2, Y3, Y2
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
 
 tile2x8AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y2, Y0, (AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	CMPQ    AX, $0x08
+	JNE     tails3_8
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, (CX)(DX*1)
+	JMP     tails3_1
+
+tails3_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails3_4
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	VMOVUPS      X2, (CX)(DX*1)
+	VEXTRACTF128 $0x01, Y2, X2
+	ADDQ         $0x10, CX
+
+tails3_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails3_2
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	VMOVLPS  X2, (CX)(DX*1)
+	VMOVHLPS X2, X2, X2
+	ADDQ     $0x08, CX
+
+tails3_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails3_1
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	ADDQ   $0x04, CX
+
+tails3_1:
 	VZEROUPPER
 	RET
 
@@ -6272,18 +6312,19 @@ TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile2x16AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile2x16AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -6292,111 +6333,140 @@ TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile2x16AVX2Masked_products
 
 tile2x16AVX2Masked_start:
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS 32(CX), Y0, Y2
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y2, Y4
 	JMP        tile2x16AVX2Masked_products
 
 tile2x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    (AX), Y1
-	VMASKMOVPS 32(AX), Y0, Y2
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	VMASKMOVPS 32(AX), Y0, Y4
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS 32(CX), Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS 32(CX), Y0, Y4
 
 tile2x16AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	SUBQ $0x04, CX
 	JLT  tile2x16AVX2Masked_rest
 
 tile2x16AVX2Masked_loop:
-	VMOVUPS      (SI), Y5
-	VMASKMOVPS   32(SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	VMOVUPS      (DI), Y5
+	VMASKMOVPS   32(DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y5, Y1
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y5, Y3
 	VFMADD231PS  Y7, Y6, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMOVUPS      (SI), Y5
-	VMASKMOVPS   32(SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMOVUPS      (DI), Y5
+	VMASKMOVPS   32(DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y5, Y1
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y5, Y3
 	VFMADD231PS  Y7, Y6, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMOVUPS      (SI), Y5
-	VMASKMOVPS   32(SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMOVUPS      (DI), Y5
+	VMASKMOVPS   32(DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y5, Y1
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y5, Y3
 	VFMADD231PS  Y7, Y6, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMOVUPS      (SI), Y5
-	VMASKMOVPS   32(SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMOVUPS      (DI), Y5
+	VMASKMOVPS   32(DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y5, Y1
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y5, Y3
 	VFMADD231PS  Y7, Y6, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	SUBQ         $0x04, CX
 	JGE          tile2x16AVX2Masked_loop
 
 tile2x16AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile2x16AVX2Masked_done
 
 tile2x16AVX2Masked_single:
-	VMOVUPS      (SI), Y5
-	VMASKMOVPS   32(SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	VMOVUPS      (DI), Y5
+	VMASKMOVPS   32(DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y5, Y1
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y5, Y3
 	VFMADD231PS  Y7, Y6, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	DECQ         CX
 	JNZ          tile2x16AVX2Masked_single
 
 tile2x16AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile2x16AVX2Masked_store
-	VXORPS Y5, Y5, Y5
-	VMAXPS Y1, Y5, Y1
-	VMAXPS Y2, Y5, Y2
-	VMAXPS Y3, Y5, Y3
-	VMAXPS Y4, Y5, Y4
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
 
 tile2x16AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    Y1, (AX)
-	VMASKMOVPS Y2, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y3, (AX)
-	VMASKMOVPS Y4, Y0, 32(AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y3, (CX)(DX*1)
+	CMPQ    AX, $0x08
+	JNE     tails4_8
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y4, 32(CX)(DX*1)
+	JMP     tails4_1
+
+tails4_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails4_4
+	VMOVUPS      X2, 32(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X4, 32(CX)(DX*1)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, CX
+
+tails4_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails4_2
+	VMOVLPS  X2, 32(CX)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X4, 32(CX)(DX*1)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, CX
+
+tails4_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails4_1
+	VMOVSS X2, 32(CX)
+	VMOVSS X4, 32(CX)(DX*1)
+	ADDQ   $0x04, CX
+
+tails4_1:
 	VZEROUPPER
 	RET
 
@@ -6523,9 +6593,8 @@ tile2x16AVX2_store:
 	MOVQ    rsc+56(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
+	VMOVUPS Y2, (AX)(CX*1)
+	VMOVUPS Y3, 32(AX)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -6534,20 +6603,21 @@ tile2x16AVX2_store:
 TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile3x8AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile3x8AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -6555,104 +6625,137 @@ TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile3x8AVX2Masked_products
 
 tile3x8AVX2Masked_start:
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	VMOVAPS    Y1, Y2
 	VMOVAPS    Y1, Y3
 	JMP        tile3x8AVX2Masked_products
 
 tile3x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS (AX), Y0, Y1
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y2
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y3
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMASKMOVPS (CX), Y0, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y3
 
 tile3x8AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	SUBQ $0x04, CX
 	JLT  tile3x8AVX2Masked_rest
 
 tile3x8AVX2Masked_loop:
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	VMASKMOVPS   (DI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (CX)(DX*1), Y5
+	VBROADCASTSS (DX)(BX*1), Y5
 	VFMADD231PS  Y5, Y4, Y2
-	VBROADCASTSS (CX)(DX*2), Y5
+	VBROADCASTSS (DX)(BX*2), Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMASKMOVPS   (DI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (CX)(DX*1), Y5
+	VBROADCASTSS (DX)(BX*1), Y5
 	VFMADD231PS  Y5, Y4, Y2
-	VBROADCASTSS (CX)(DX*2), Y5
+	VBROADCASTSS (DX)(BX*2), Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMASKMOVPS   (DI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (CX)(DX*1), Y5
+	VBROADCASTSS (DX)(BX*1), Y5
 	VFMADD231PS  Y5, Y4, Y2
-	VBROADCASTSS (CX)(DX*2), Y5
+	VBROADCASTSS (DX)(BX*2), Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMASKMOVPS   (DI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (CX)(DX*1), Y5
+	VBROADCASTSS (DX)(BX*1), Y5
 	VFMADD231PS  Y5, Y4, Y2
-	VBROADCASTSS (CX)(DX*2), Y5
+	VBROADCASTSS (DX)(BX*2), Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	SUBQ         $0x04, CX
 	JGE          tile3x8AVX2Masked_loop
 
 tile3x8AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile3x8AVX2Masked_done
 
 tile3x8AVX2Masked_single:
-	VMASKMOVPS   (SI), Y0, Y4
-	VBROADCASTSS (CX), Y5
+	VMASKMOVPS   (DI), Y0, Y4
+	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (CX)(DX*1), Y5
+	VBROADCASTSS (DX)(BX*1), Y5
 	VFMADD231PS  Y5, Y4, Y2
-	VBROADCASTSS (CX)(DX*2), Y5
+	VBROADCASTSS (DX)(BX*2), Y5
 	VFMADD231PS  Y5, Y4, Y3
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	DECQ         CX
 	JNZ          tile3x8AVX2Masked_single
 
 tile3x8AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile3x8AVX2Masked_store
-	VXORPS Y4, Y4, Y4
-	VMAXPS Y1, Y4, Y1
-	VMAXPS Y2, Y4, Y2
-	VMAXPS Y3, Y4, Y3
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
 
 tile3x8AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y3, Y0, (AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	CMPQ    AX, $0x08
+	JNE     tails5_8
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, (CX)(DX*1)
+	VMOVUPS Y3, (CX)(DX*2)
+	JMP     tails5_1
+
+tails5_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails5_4
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	VMOVUPS      X2, (CX)(DX*1)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X3, (CX)(DX*2)
+	VEXTRACTF128 $0x01, Y3, X3
+	ADDQ         $0x10, CX
+
+tails5_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails5_2
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	VMOVLPS  X2, (CX)(DX*1)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X3, (CX)(DX*2)
+	VMOVHLPS X3, X3, X3
+	ADDQ     $0x08, CX
+
+tails5_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails5_1
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	ADDQ   $0x04, CX
+
+tails5_1:
 	VZEROUPPER
 	RET
 
@@ -6662,20 +6765,21 @@ TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile3x16AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile3x16AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -6686,8 +6790,8 @@ TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile3x16AVX2Masked_products
 
 tile3x16AVX2Masked_start:
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS 32(CX), Y0, Y2
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y2, Y4
 	VMOVAPS    Y1, Y5
@@ -6695,127 +6799,160 @@ tile3x16AVX2Masked_start:
 	JMP        tile3x16AVX2Masked_products
 
 tile3x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    (AX), Y1
-	VMASKMOVPS 32(AX), Y0, Y2
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	VMASKMOVPS 32(AX), Y0, Y4
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y5
-	VMASKMOVPS 32(AX), Y0, Y6
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS 32(CX), Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS 32(CX), Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS 32(CX), Y0, Y6
 
 tile3x16AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	SUBQ $0x04, CX
 	JLT  tile3x16AVX2Masked_rest
 
 tile3x16AVX2Masked_loop:
-	VMOVUPS      (SI), Y7
-	VMASKMOVPS   32(SI), Y0, Y8
-	VBROADCASTSS (CX), Y9
+	VMOVUPS      (DI), Y7
+	VMASKMOVPS   32(DI), Y0, Y8
+	VBROADCASTSS (DX), Y9
 	VFMADD231PS  Y9, Y7, Y1
 	VFMADD231PS  Y9, Y8, Y2
-	VBROADCASTSS (CX)(DX*1), Y9
+	VBROADCASTSS (DX)(BX*1), Y9
 	VFMADD231PS  Y9, Y7, Y3
 	VFMADD231PS  Y9, Y8, Y4
-	VBROADCASTSS (CX)(DX*2), Y9
+	VBROADCASTSS (DX)(BX*2), Y9
 	VFMADD231PS  Y9, Y7, Y5
 	VFMADD231PS  Y9, Y8, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMOVUPS      (SI), Y7
-	VMASKMOVPS   32(SI), Y0, Y8
-	VBROADCASTSS (CX), Y9
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMOVUPS      (DI), Y7
+	VMASKMOVPS   32(DI), Y0, Y8
+	VBROADCASTSS (DX), Y9
 	VFMADD231PS  Y9, Y7, Y1
 	VFMADD231PS  Y9, Y8, Y2
-	VBROADCASTSS (CX)(DX*1), Y9
+	VBROADCASTSS (DX)(BX*1), Y9
 	VFMADD231PS  Y9, Y7, Y3
 	VFMADD231PS  Y9, Y8, Y4
-	VBROADCASTSS (CX)(DX*2), Y9
+	VBROADCASTSS (DX)(BX*2), Y9
 	VFMADD231PS  Y9, Y7, Y5
 	VFMADD231PS  Y9, Y8, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMOVUPS      (SI), Y7
-	VMASKMOVPS   32(SI), Y0, Y8
-	VBROADCASTSS (CX), Y9
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMOVUPS      (DI), Y7
+	VMASKMOVPS   32(DI), Y0, Y8
+	VBROADCASTSS (DX), Y9
 	VFMADD231PS  Y9, Y7, Y1
 	VFMADD231PS  Y9, Y8, Y2
-	VBROADCASTSS (CX)(DX*1), Y9
+	VBROADCASTSS (DX)(BX*1), Y9
 	VFMADD231PS  Y9, Y7, Y3
 	VFMADD231PS  Y9, Y8, Y4
-	VBROADCASTSS (CX)(DX*2), Y9
+	VBROADCASTSS (DX)(BX*2), Y9
 	VFMADD231PS  Y9, Y7, Y5
 	VFMADD231PS  Y9, Y8, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	VMOVUPS      (SI), Y7
-	VMASKMOVPS   32(SI), Y0, Y8
-	VBROADCASTSS (CX), Y9
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	VMOVUPS      (DI), Y7
+	VMASKMOVPS   32(DI), Y0, Y8
+	VBROADCASTSS (DX), Y9
 	VFMADD231PS  Y9, Y7, Y1
 	VFMADD231PS  Y9, Y8, Y2
-	VBROADCASTSS (CX)(DX*1), Y9
+	VBROADCASTSS (DX)(BX*1), Y9
 	VFMADD231PS  Y9, Y7, Y3
 	VFMADD231PS  Y9, Y8, Y4
-	VBROADCASTSS (CX)(DX*2), Y9
+	VBROADCASTSS (DX)(BX*2), Y9
 	VFMADD231PS  Y9, Y7, Y5
 	VFMADD231PS  Y9, Y8, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	SUBQ         $0x04, CX
 	JGE          tile3x16AVX2Masked_loop
 
 tile3x16AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile3x16AVX2Masked_done
 
 tile3x16AVX2Masked_single:
-	VMOVUPS      (SI), Y7
-	VMASKMOVPS   32(SI), Y0, Y8
-	VBROADCASTSS (CX), Y9
+	VMOVUPS      (DI), Y7
+	VMASKMOVPS   32(DI), Y0, Y8
+	VBROADCASTSS (DX), Y9
 	VFMADD231PS  Y9, Y7, Y1
 	VFMADD231PS  Y9, Y8, Y2
-	VBROADCASTSS (CX)(DX*1), Y9
+	VBROADCASTSS (DX)(BX*1), Y9
 	VFMADD231PS  Y9, Y7, Y3
 	VFMADD231PS  Y9, Y8, Y4
-	VBROADCASTSS (CX)(DX*2), Y9
+	VBROADCASTSS (DX)(BX*2), Y9
 	VFMADD231PS  Y9, Y7, Y5
 	VFMADD231PS  Y9, Y8, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	DECQ         CX
 	JNZ          tile3x16AVX2Masked_single
 
 tile3x16AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile3x16AVX2Masked_store
-	VXORPS Y7, Y7, Y7
-	VMAXPS Y1, Y7, Y1
-	VMAXPS Y2, Y7, Y2
-	VMAXPS Y3, Y7, Y3
-	VMAXPS Y4, Y7, Y4
-	VMAXPS Y5, Y7, Y5
-	VMAXPS Y6, Y7, Y6
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
+	VMAXPS Y5, Y0, Y5
+	VMAXPS Y6, Y0, Y6
 
 tile3x16AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    Y1, (AX)
-	VMASKMOVPS Y2, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y3, (AX)
-	VMASKMOVPS Y4, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y5, (AX)
-	VMASKMOVPS Y6, Y0, 32(AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y3, (CX)(DX*1)
+	VMOVUPS Y5, (CX)(DX*2)
+	CMPQ    AX, $0x08
+	JNE     tails6_8
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y4, 32(CX)(DX*1)
+	VMOVUPS Y6, 32(CX)(DX*2)
+	JMP     tails6_1
+
+tails6_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails6_4
+	VMOVUPS      X2, 32(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X4, 32(CX)(DX*1)
+	VEXTRACTF128 $0x01, Y4, X4
+	VMOVUPS      X6, 32(CX)(DX*2)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, CX
+
+tails6_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails6_2
+	VMOVLPS  X2, 32(CX)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X4, 32(CX)(DX*1)
+	VMOVHLPS X4, X4, X4
+	VMOVLPS  X6, 32(CX)(DX*2)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, CX
+
+tails6_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails6_1
+	VMOVSS X2, 32(CX)
+	VMOVSS X4, 32(CX)(DX*1)
+	VMOVSS X6, 32(CX)(DX*2)
+	ADDQ   $0x04, CX
+
+tails6_1:
 	VZEROUPPER
 	RET
 
@@ -6968,12 +7105,10 @@ tile3x16AVX2_store:
 	MOVQ    rsc+56(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
+	VMOVUPS Y2, (AX)(CX*1)
+	VMOVUPS Y3, 32(AX)(CX*1)
+	VMOVUPS Y4, (AX)(CX*2)
+	VMOVUPS Y5, 32(AX)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -6982,22 +7117,23 @@ tile3x16AVX2_store:
 TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile4x8AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile4x8AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -7006,128 +7142,171 @@ TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile4x8AVX2Masked_products
 
 tile4x8AVX2Masked_start:
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	VMOVAPS    Y1, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y1, Y4
 	JMP        tile4x8AVX2Masked_products
 
 tile4x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS (AX), Y0, Y1
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y2
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y3
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y4
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMASKMOVPS (CX), Y0, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y4
 
 tile4x8AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	LEAQ (DX)(DX*2), R8
-	MOVQ CX, R9
-	ADDQ R8, R9
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ DX, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
 	JLT  tile4x8AVX2Masked_rest
 
 tile4x8AVX2Masked_loop:
-	VMASKMOVPS   (SI), Y0, Y5
-	VBROADCASTSS (CX), Y6
+	VMASKMOVPS   (DI), Y0, Y5
+	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (CX)(DX*1), Y6
+	VBROADCASTSS (DX)(BX*1), Y6
 	VFMADD231PS  Y6, Y5, Y2
-	VBROADCASTSS (CX)(DX*2), Y6
+	VBROADCASTSS (DX)(BX*2), Y6
 	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS (R9), Y6
+	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y6, Y5, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y5
-	VBROADCASTSS (CX), Y6
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y5
+	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (CX)(DX*1), Y6
+	VBROADCASTSS (DX)(BX*1), Y6
 	VFMADD231PS  Y6, Y5, Y2
-	VBROADCASTSS (CX)(DX*2), Y6
+	VBROADCASTSS (DX)(BX*2), Y6
 	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS (R9), Y6
+	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y6, Y5, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y5
-	VBROADCASTSS (CX), Y6
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y5
+	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (CX)(DX*1), Y6
+	VBROADCASTSS (DX)(BX*1), Y6
 	VFMADD231PS  Y6, Y5, Y2
-	VBROADCASTSS (CX)(DX*2), Y6
+	VBROADCASTSS (DX)(BX*2), Y6
 	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS (R9), Y6
+	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y6, Y5, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y5
-	VBROADCASTSS (CX), Y6
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y5
+	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (CX)(DX*1), Y6
+	VBROADCASTSS (DX)(BX*1), Y6
 	VFMADD231PS  Y6, Y5, Y2
-	VBROADCASTSS (CX)(DX*2), Y6
+	VBROADCASTSS (DX)(BX*2), Y6
 	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS (R9), Y6
+	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y6, Y5, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	SUBQ         $0x04, CX
 	JGE          tile4x8AVX2Masked_loop
 
 tile4x8AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile4x8AVX2Masked_done
 
 tile4x8AVX2Masked_single:
-	VMASKMOVPS   (SI), Y0, Y5
-	VBROADCASTSS (CX), Y6
+	VMASKMOVPS   (DI), Y0, Y5
+	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (CX)(DX*1), Y6
+	VBROADCASTSS (DX)(BX*1), Y6
 	VFMADD231PS  Y6, Y5, Y2
-	VBROADCASTSS (CX)(DX*2), Y6
+	VBROADCASTSS (DX)(BX*2), Y6
 	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS (R9), Y6
+	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y6, Y5, Y4
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	DECQ         CX
 	JNZ          tile4x8AVX2Masked_single
 
 tile4x8AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile4x8AVX2Masked_store
-	VXORPS Y5, Y5, Y5
-	VMAXPS Y1, Y5, Y1
-	VMAXPS Y2, Y5, Y2
-	VMAXPS Y3, Y5, Y3
-	VMAXPS Y4, Y5, Y4
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
 
 tile4x8AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y4, Y0, (AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    CX, SI
+	ADDQ    BX, SI
+	CMPQ    AX, $0x08
+	JNE     tails7_8
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, (CX)(DX*1)
+	VMOVUPS Y3, (CX)(DX*2)
+	VMOVUPS Y4, (SI)
+	JMP     tails7_1
+
+tails7_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails7_4
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	VMOVUPS      X2, (CX)(DX*1)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X3, (CX)(DX*2)
+	VEXTRACTF128 $0x01, Y3, X3
+	VMOVUPS      X4, (SI)
+	VEXTRACTF128 $0x01, Y4, X4
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, SI
+
+tails7_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails7_2
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	VMOVLPS  X2, (CX)(DX*1)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X3, (CX)(DX*2)
+	VMOVHLPS X3, X3, X3
+	VMOVLPS  X4, (SI)
+	VMOVHLPS X4, X4, X4
+	ADDQ     $0x08, CX
+	ADDQ     $0x08, SI
+
+tails7_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails7_1
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	VMOVSS X4, (SI)
+	ADDQ   $0x04, CX
+	ADDQ   $0x04, SI
+
+tails7_1:
 	VZEROUPPER
 	RET
 
@@ -7137,22 +7316,23 @@ TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile4x16AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile4x16AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -7165,8 +7345,8 @@ TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile4x16AVX2Masked_products
 
 tile4x16AVX2Masked_start:
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS 32(CX), Y0, Y2
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y2, Y4
 	VMOVAPS    Y1, Y5
@@ -7176,158 +7356,201 @@ tile4x16AVX2Masked_start:
 	JMP        tile4x16AVX2Masked_products
 
 tile4x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    (AX), Y1
-	VMASKMOVPS 32(AX), Y0, Y2
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	VMASKMOVPS 32(AX), Y0, Y4
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y5
-	VMASKMOVPS 32(AX), Y0, Y6
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y7
-	VMASKMOVPS 32(AX), Y0, Y8
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS 32(CX), Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS 32(CX), Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS 32(CX), Y0, Y6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y7
+	VMASKMOVPS 32(CX), Y0, Y8
 
 tile4x16AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	LEAQ (DX)(DX*2), R8
-	MOVQ CX, R9
-	ADDQ R8, R9
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ DX, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
 	JLT  tile4x16AVX2Masked_rest
 
 tile4x16AVX2Masked_loop:
-	VMOVUPS      (SI), Y9
-	VMASKMOVPS   32(SI), Y0, Y10
-	VBROADCASTSS (CX), Y11
+	VMOVUPS      (DI), Y9
+	VMASKMOVPS   32(DI), Y0, Y10
+	VBROADCASTSS (DX), Y11
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (CX)(DX*1), Y11
+	VBROADCASTSS (DX)(BX*1), Y11
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (CX)(DX*2), Y11
+	VBROADCASTSS (DX)(BX*2), Y11
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y6
-	VBROADCASTSS (R9), Y11
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y11, Y9, Y7
 	VFMADD231PS  Y11, Y10, Y8
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y9
-	VMASKMOVPS   32(SI), Y0, Y10
-	VBROADCASTSS (CX), Y11
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y9
+	VMASKMOVPS   32(DI), Y0, Y10
+	VBROADCASTSS (DX), Y11
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (CX)(DX*1), Y11
+	VBROADCASTSS (DX)(BX*1), Y11
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (CX)(DX*2), Y11
+	VBROADCASTSS (DX)(BX*2), Y11
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y6
-	VBROADCASTSS (R9), Y11
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y11, Y9, Y7
 	VFMADD231PS  Y11, Y10, Y8
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y9
-	VMASKMOVPS   32(SI), Y0, Y10
-	VBROADCASTSS (CX), Y11
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y9
+	VMASKMOVPS   32(DI), Y0, Y10
+	VBROADCASTSS (DX), Y11
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (CX)(DX*1), Y11
+	VBROADCASTSS (DX)(BX*1), Y11
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (CX)(DX*2), Y11
+	VBROADCASTSS (DX)(BX*2), Y11
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y6
-	VBROADCASTSS (R9), Y11
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y11, Y9, Y7
 	VFMADD231PS  Y11, Y10, Y8
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y9
-	VMASKMOVPS   32(SI), Y0, Y10
-	VBROADCASTSS (CX), Y11
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y9
+	VMASKMOVPS   32(DI), Y0, Y10
+	VBROADCASTSS (DX), Y11
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (CX)(DX*1), Y11
+	VBROADCASTSS (DX)(BX*1), Y11
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (CX)(DX*2), Y11
+	VBROADCASTSS (DX)(BX*2), Y11
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y6
-	VBROADCASTSS (R9), Y11
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y11, Y9, Y7
 	VFMADD231PS  Y11, Y10, Y8
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	SUBQ         $0x04, CX
 	JGE          tile4x16AVX2Masked_loop
 
 tile4x16AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile4x16AVX2Masked_done
 
 tile4x16AVX2Masked_single:
-	VMOVUPS      (SI), Y9
-	VMASKMOVPS   32(SI), Y0, Y10
-	VBROADCASTSS (CX), Y11
+	VMOVUPS      (DI), Y9
+	VMASKMOVPS   32(DI), Y0, Y10
+	VBROADCASTSS (DX), Y11
 	VFMADD231PS  Y11, Y9, Y1
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (CX)(DX*1), Y11
+	VBROADCASTSS (DX)(BX*1), Y11
 	VFMADD231PS  Y11, Y9, Y3
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (CX)(DX*2), Y11
+	VBROADCASTSS (DX)(BX*2), Y11
 	VFMADD231PS  Y11, Y9, Y5
 	VFMADD231PS  Y11, Y10, Y6
-	VBROADCASTSS (R9), Y11
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y11, Y9, Y7
 	VFMADD231PS  Y11, Y10, Y8
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	DECQ         CX
 	JNZ          tile4x16AVX2Masked_single
 
 tile4x16AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile4x16AVX2Masked_store
-	VXORPS Y9, Y9, Y9
-	VMAXPS Y1, Y9, Y1
-	VMAXPS Y2, Y9, Y2
-	VMAXPS Y3, Y9, Y3
-	VMAXPS Y4, Y9, Y4
-	VMAXPS Y5, Y9, Y5
-	VMAXPS Y6, Y9, Y6
-	VMAXPS Y7, Y9, Y7
-	VMAXPS Y8, Y9, Y8
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
+	VMAXPS Y5, Y0, Y5
+	VMAXPS Y6, Y0, Y6
+	VMAXPS Y7, Y0, Y7
+	VMAXPS Y8, Y0, Y8
 
 tile4x16AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    Y1, (AX)
-	VMASKMOVPS Y2, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y3, (AX)
-	VMASKMOVPS Y4, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y5, (AX)
-	VMASKMOVPS Y6, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y7, (AX)
-	VMASKMOVPS Y8, Y0, 32(AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    CX, SI
+	ADDQ    BX, SI
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y3, (CX)(DX*1)
+	VMOVUPS Y5, (CX)(DX*2)
+	VMOVUPS Y7, (SI)
+	CMPQ    AX, $0x08
+	JNE     tails8_8
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y4, 32(CX)(DX*1)
+	VMOVUPS Y6, 32(CX)(DX*2)
+	VMOVUPS Y8, 32(SI)
+	JMP     tails8_1
+
+tails8_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails8_4
+	VMOVUPS      X2, 32(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X4, 32(CX)(DX*1)
+	VEXTRACTF128 $0x01, Y4, X4
+	VMOVUPS      X6, 32(CX)(DX*2)
+	VEXTRACTF128 $0x01, Y6, X6
+	VMOVUPS      X8, 32(SI)
+	VEXTRACTF128 $0x01, Y8, X8
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, SI
+
+tails8_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails8_2
+	VMOVLPS  X2, 32(CX)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X4, 32(CX)(DX*1)
+	VMOVHLPS X4, X4, X4
+	VMOVLPS  X6, 32(CX)(DX*2)
+	VMOVHLPS X6, X6, X6
+	VMOVLPS  X8, 32(SI)
+	VMOVHLPS X8, X8, X8
+	ADDQ     $0x08, CX
+	ADDQ     $0x08, SI
+
+tails8_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails8_1
+	VMOVSS X2, 32(CX)
+	VMOVSS X4, 32(CX)(DX*1)
+	VMOVSS X6, 32(CX)(DX*2)
+	VMOVSS X8, 32(SI)
+	ADDQ   $0x04, CX
+	ADDQ   $0x04, SI
+
+tails8_1:
 	VZEROUPPER
 	RET
 
@@ -7512,17 +7735,17 @@ tile4x16AVX2_done:
 tile4x16AVX2_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
+	VMOVUPS Y2, (AX)(CX*1)
+	VMOVUPS Y3, 32(AX)(CX*1)
+	VMOVUPS Y4, (AX)(CX*2)
+	VMOVUPS Y5, 32(AX)(CX*2)
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
 	VZEROUPPER
 	RET
 
@@ -7531,24 +7754,25 @@ tile4x16AVX2_store:
 TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile5x8AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile5x8AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -7558,7 +7782,7 @@ TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile5x8AVX2Masked_products
 
 tile5x8AVX2Masked_start:
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	VMOVAPS    Y1, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y1, Y4
@@ -7566,136 +7790,183 @@ tile5x8AVX2Masked_start:
 	JMP        tile5x8AVX2Masked_products
 
 tile5x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS (AX), Y0, Y1
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y2
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y3
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y4
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y5
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMASKMOVPS (CX), Y0, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y4
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y5
 
 tile5x8AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	LEAQ (DX)(DX*2), R8
-	MOVQ CX, R9
-	ADDQ R8, R9
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ DX, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
 	JLT  tile5x8AVX2Masked_rest
 
 tile5x8AVX2Masked_loop:
-	VMASKMOVPS   (SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	VMASKMOVPS   (DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*2), Y7
+	VBROADCASTSS (DX)(BX*2), Y7
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (R9), Y7
+	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y7, Y6, Y4
-	VBROADCASTSS (R9)(DX*1), Y7
+	VBROADCASTSS (R10)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y5
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*2), Y7
+	VBROADCASTSS (DX)(BX*2), Y7
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (R9), Y7
+	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y7, Y6, Y4
-	VBROADCASTSS (R9)(DX*1), Y7
+	VBROADCASTSS (R10)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y5
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*2), Y7
+	VBROADCASTSS (DX)(BX*2), Y7
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (R9), Y7
+	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y7, Y6, Y4
-	VBROADCASTSS (R9)(DX*1), Y7
+	VBROADCASTSS (R10)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y5
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*2), Y7
+	VBROADCASTSS (DX)(BX*2), Y7
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (R9), Y7
+	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y7, Y6, Y4
-	VBROADCASTSS (R9)(DX*1), Y7
+	VBROADCASTSS (R10)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y5
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	SUBQ         $0x04, CX
 	JGE          tile5x8AVX2Masked_loop
 
 tile5x8AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile5x8AVX2Masked_done
 
 tile5x8AVX2Masked_single:
-	VMASKMOVPS   (SI), Y0, Y6
-	VBROADCASTSS (CX), Y7
+	VMASKMOVPS   (DI), Y0, Y6
+	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (CX)(DX*1), Y7
+	VBROADCASTSS (DX)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (CX)(DX*2), Y7
+	VBROADCASTSS (DX)(BX*2), Y7
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (R9), Y7
+	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y7, Y6, Y4
-	VBROADCASTSS (R9)(DX*1), Y7
+	VBROADCASTSS (R10)(BX*1), Y7
 	VFMADD231PS  Y7, Y6, Y5
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	DECQ         CX
 	JNZ          tile5x8AVX2Masked_single
 
 tile5x8AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile5x8AVX2Masked_store
-	VXORPS Y6, Y6, Y6
-	VMAXPS Y1, Y6, Y1
-	VMAXPS Y2, Y6, Y2
-	VMAXPS Y3, Y6, Y3
-	VMAXPS Y4, Y6, Y4
-	VMAXPS Y5, Y6, Y5
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
+	VMAXPS Y5, Y0, Y5
 
 tile5x8AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y4, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y5, Y0, (AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    CX, SI
+	ADDQ    BX, SI
+	CMPQ    AX, $0x08
+	JNE     tails9_8
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, (CX)(DX*1)
+	VMOVUPS Y3, (CX)(DX*2)
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, (SI)(DX*1)
+	JMP     tails9_1
+
+tails9_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails9_4
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	VMOVUPS      X2, (CX)(DX*1)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X3, (CX)(DX*2)
+	VEXTRACTF128 $0x01, Y3, X3
+	VMOVUPS      X4, (SI)
+	VEXTRACTF128 $0x01, Y4, X4
+	VMOVUPS      X5, (SI)(DX*1)
+	VEXTRACTF128 $0x01, Y5, X5
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, SI
+
+tails9_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails9_2
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	VMOVLPS  X2, (CX)(DX*1)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X3, (CX)(DX*2)
+	VMOVHLPS X3, X3, X3
+	VMOVLPS  X4, (SI)
+	VMOVHLPS X4, X4, X4
+	VMOVLPS  X5, (SI)(DX*1)
+	VMOVHLPS X5, X5, X5
+	ADDQ     $0x08, CX
+	ADDQ     $0x08, SI
+
+tails9_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails9_1
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	VMOVSS X4, (SI)
+	VMOVSS X5, (SI)(DX*1)
+	ADDQ   $0x04, CX
+	ADDQ   $0x04, SI
+
+tails9_1:
 	VZEROUPPER
 	RET
 
@@ -7705,24 +7976,25 @@ TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile5x16AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile5x16AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -7737,8 +8009,8 @@ TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile5x16AVX2Masked_products
 
 tile5x16AVX2Masked_start:
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS 32(CX), Y0, Y2
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y2, Y4
 	VMOVAPS    Y1, Y5
@@ -7750,181 +8022,228 @@ tile5x16AVX2Masked_start:
 	JMP        tile5x16AVX2Masked_products
 
 tile5x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    (AX), Y1
-	VMASKMOVPS 32(AX), Y0, Y2
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	VMASKMOVPS 32(AX), Y0, Y4
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y5
-	VMASKMOVPS 32(AX), Y0, Y6
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y7
-	VMASKMOVPS 32(AX), Y0, Y8
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y9
-	VMASKMOVPS 32(AX), Y0, Y10
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS 32(CX), Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS 32(CX), Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS 32(CX), Y0, Y6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y7
+	VMASKMOVPS 32(CX), Y0, Y8
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y9
+	VMASKMOVPS 32(CX), Y0, Y10
 
 tile5x16AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	LEAQ (DX)(DX*2), R8
-	MOVQ CX, R9
-	ADDQ R8, R9
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ DX, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
 	JLT  tile5x16AVX2Masked_rest
 
 tile5x16AVX2Masked_loop:
-	VMOVUPS      (SI), Y11
-	VMASKMOVPS   32(SI), Y0, Y12
-	VBROADCASTSS (CX), Y13
+	VMOVUPS      (DI), Y11
+	VMASKMOVPS   32(DI), Y0, Y12
+	VBROADCASTSS (DX), Y13
 	VFMADD231PS  Y13, Y11, Y1
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS (CX)(DX*1), Y13
+	VBROADCASTSS (DX)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y3
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS (CX)(DX*2), Y13
+	VBROADCASTSS (DX)(BX*2), Y13
 	VFMADD231PS  Y13, Y11, Y5
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS (R9), Y13
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y13, Y11, Y7
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS (R9)(DX*1), Y13
+	VBROADCASTSS (R10)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y9
 	VFMADD231PS  Y13, Y12, Y10
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y11
-	VMASKMOVPS   32(SI), Y0, Y12
-	VBROADCASTSS (CX), Y13
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y11
+	VMASKMOVPS   32(DI), Y0, Y12
+	VBROADCASTSS (DX), Y13
 	VFMADD231PS  Y13, Y11, Y1
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS (CX)(DX*1), Y13
+	VBROADCASTSS (DX)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y3
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS (CX)(DX*2), Y13
+	VBROADCASTSS (DX)(BX*2), Y13
 	VFMADD231PS  Y13, Y11, Y5
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS (R9), Y13
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y13, Y11, Y7
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS (R9)(DX*1), Y13
+	VBROADCASTSS (R10)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y9
 	VFMADD231PS  Y13, Y12, Y10
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y11
-	VMASKMOVPS   32(SI), Y0, Y12
-	VBROADCASTSS (CX), Y13
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y11
+	VMASKMOVPS   32(DI), Y0, Y12
+	VBROADCASTSS (DX), Y13
 	VFMADD231PS  Y13, Y11, Y1
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS (CX)(DX*1), Y13
+	VBROADCASTSS (DX)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y3
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS (CX)(DX*2), Y13
+	VBROADCASTSS (DX)(BX*2), Y13
 	VFMADD231PS  Y13, Y11, Y5
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS (R9), Y13
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y13, Y11, Y7
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS (R9)(DX*1), Y13
+	VBROADCASTSS (R10)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y9
 	VFMADD231PS  Y13, Y12, Y10
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y11
-	VMASKMOVPS   32(SI), Y0, Y12
-	VBROADCASTSS (CX), Y13
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y11
+	VMASKMOVPS   32(DI), Y0, Y12
+	VBROADCASTSS (DX), Y13
 	VFMADD231PS  Y13, Y11, Y1
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS (CX)(DX*1), Y13
+	VBROADCASTSS (DX)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y3
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS (CX)(DX*2), Y13
+	VBROADCASTSS (DX)(BX*2), Y13
 	VFMADD231PS  Y13, Y11, Y5
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS (R9), Y13
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y13, Y11, Y7
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS (R9)(DX*1), Y13
+	VBROADCASTSS (R10)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y9
 	VFMADD231PS  Y13, Y12, Y10
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	SUBQ         $0x04, CX
 	JGE          tile5x16AVX2Masked_loop
 
 tile5x16AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile5x16AVX2Masked_done
 
 tile5x16AVX2Masked_single:
-	VMOVUPS      (SI), Y11
-	VMASKMOVPS   32(SI), Y0, Y12
-	VBROADCASTSS (CX), Y13
+	VMOVUPS      (DI), Y11
+	VMASKMOVPS   32(DI), Y0, Y12
+	VBROADCASTSS (DX), Y13
 	VFMADD231PS  Y13, Y11, Y1
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS (CX)(DX*1), Y13
+	VBROADCASTSS (DX)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y3
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS (CX)(DX*2), Y13
+	VBROADCASTSS (DX)(BX*2), Y13
 	VFMADD231PS  Y13, Y11, Y5
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS (R9), Y13
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y13, Y11, Y7
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS (R9)(DX*1), Y13
+	VBROADCASTSS (R10)(BX*1), Y13
 	VFMADD231PS  Y13, Y11, Y9
 	VFMADD231PS  Y13, Y12, Y10
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	DECQ         CX
 	JNZ          tile5x16AVX2Masked_single
 
 tile5x16AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile5x16AVX2Masked_store
-	VXORPS Y11, Y11, Y11
-	VMAXPS Y1, Y11, Y1
-	VMAXPS Y2, Y11, Y2
-	VMAXPS Y3, Y11, Y3
-	VMAXPS Y4, Y11, Y4
-	VMAXPS Y5, Y11, Y5
-	VMAXPS Y6, Y11, Y6
-	VMAXPS Y7, Y11, Y7
-	VMAXPS Y8, Y11, Y8
-	VMAXPS Y9, Y11, Y9
-	VMAXPS Y10, Y11, Y10
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
+	VMAXPS Y5, Y0, Y5
+	VMAXPS Y6, Y0, Y6
+	VMAXPS Y7, Y0, Y7
+	VMAXPS Y8, Y0, Y8
+	VMAXPS Y9, Y0, Y9
+	VMAXPS Y10, Y0, Y10
 
 tile5x16AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    Y1, (AX)
-	VMASKMOVPS Y2, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y3, (AX)
-	VMASKMOVPS Y4, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y5, (AX)
-	VMASKMOVPS Y6, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y7, (AX)
-	VMASKMOVPS Y8, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y9, (AX)
-	VMASKMOVPS Y10, Y0, 32(AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    CX, SI
+	ADDQ    BX, SI
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y3, (CX)(DX*1)
+	VMOVUPS Y5, (CX)(DX*2)
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y9, (SI)(DX*1)
+	CMPQ    AX, $0x08
+	JNE     tails10_8
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y4, 32(CX)(DX*1)
+	VMOVUPS Y6, 32(CX)(DX*2)
+	VMOVUPS Y8, 32(SI)
+	VMOVUPS Y10, 32(SI)(DX*1)
+	JMP     tails10_1
+
+tails10_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails10_4
+	VMOVUPS      X2, 32(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X4, 32(CX)(DX*1)
+	VEXTRACTF128 $0x01, Y4, X4
+	VMOVUPS      X6, 32(CX)(DX*2)
+	VEXTRACTF128 $0x01, Y6, X6
+	VMOVUPS      X8, 32(SI)
+	VEXTRACTF128 $0x01, Y8, X8
+	VMOVUPS      X10, 32(SI)(DX*1)
+	VEXTRACTF128 $0x01, Y10, X10
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, SI
+
+tails10_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails10_2
+	VMOVLPS  X2, 32(CX)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X4, 32(CX)(DX*1)
+	VMOVHLPS X4, X4, X4
+	VMOVLPS  X6, 32(CX)(DX*2)
+	VMOVHLPS X6, X6, X6
+	VMOVLPS  X8, 32(SI)
+	VMOVHLPS X8, X8, X8
+	VMOVLPS  X10, 32(SI)(DX*1)
+	VMOVHLPS X10, X10, X10
+	ADDQ     $0x08, CX
+	ADDQ     $0x08, SI
+
+tails10_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails10_1
+	VMOVSS X2, 32(CX)
+	VMOVSS X4, 32(CX)(DX*1)
+	VMOVSS X6, 32(CX)(DX*2)
+	VMOVSS X8, 32(SI)
+	VMOVSS X10, 32(SI)(DX*1)
+	ADDQ   $0x04, CX
+	ADDQ   $0x04, SI
+
+tails10_1:
 	VZEROUPPER
 	RET
 
@@ -8135,20 +8454,19 @@ tile5x16AVX2_done:
 tile5x16AVX2_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
+	VMOVUPS Y2, (AX)(CX*1)
+	VMOVUPS Y3, 32(AX)(CX*1)
+	VMOVUPS Y4, (AX)(CX*2)
+	VMOVUPS Y5, 32(AX)(CX*2)
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VMOVUPS Y8, (BX)(CX*1)
+	VMOVUPS Y9, 32(BX)(CX*1)
 	VZEROUPPER
 	RET
 
@@ -8157,26 +8475,27 @@ tile5x16AVX2_store:
 TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile6x8AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile6x8AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -8187,7 +8506,7 @@ TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile6x8AVX2Masked_products
 
 tile6x8AVX2Masked_start:
-	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	VMOVAPS    Y1, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y1, Y4
@@ -8196,151 +8515,202 @@ tile6x8AVX2Masked_start:
 	JMP        tile6x8AVX2Masked_products
 
 tile6x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS (AX), Y0, Y1
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y2
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y3
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y4
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y5
-	ADDQ       CX, AX
-	VMASKMOVPS (AX), Y0, Y6
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMASKMOVPS (CX), Y0, Y1
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y2
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y3
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y4
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y5
+	ADDQ       DX, CX
+	VMASKMOVPS (CX), Y0, Y6
 
 tile6x8AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	LEAQ (DX)(DX*2), R8
-	MOVQ CX, R9
-	ADDQ R8, R9
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ DX, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
 	JLT  tile6x8AVX2Masked_rest
 
 tile6x8AVX2Masked_loop:
-	VMASKMOVPS   (SI), Y0, Y7
-	VBROADCASTSS (CX), Y8
+	VMASKMOVPS   (DI), Y0, Y7
+	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (CX)(DX*1), Y8
+	VBROADCASTSS (DX)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y2
-	VBROADCASTSS (CX)(DX*2), Y8
+	VBROADCASTSS (DX)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (R9), Y8
+	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y8, Y7, Y4
-	VBROADCASTSS (R9)(DX*1), Y8
+	VBROADCASTSS (R10)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y5
-	VBROADCASTSS (R9)(DX*2), Y8
+	VBROADCASTSS (R10)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y7
-	VBROADCASTSS (CX), Y8
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y7
+	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (CX)(DX*1), Y8
+	VBROADCASTSS (DX)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y2
-	VBROADCASTSS (CX)(DX*2), Y8
+	VBROADCASTSS (DX)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (R9), Y8
+	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y8, Y7, Y4
-	VBROADCASTSS (R9)(DX*1), Y8
+	VBROADCASTSS (R10)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y5
-	VBROADCASTSS (R9)(DX*2), Y8
+	VBROADCASTSS (R10)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y7
-	VBROADCASTSS (CX), Y8
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y7
+	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (CX)(DX*1), Y8
+	VBROADCASTSS (DX)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y2
-	VBROADCASTSS (CX)(DX*2), Y8
+	VBROADCASTSS (DX)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (R9), Y8
+	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y8, Y7, Y4
-	VBROADCASTSS (R9)(DX*1), Y8
+	VBROADCASTSS (R10)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y5
-	VBROADCASTSS (R9)(DX*2), Y8
+	VBROADCASTSS (R10)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMASKMOVPS   (SI), Y0, Y7
-	VBROADCASTSS (CX), Y8
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMASKMOVPS   (DI), Y0, Y7
+	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (CX)(DX*1), Y8
+	VBROADCASTSS (DX)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y2
-	VBROADCASTSS (CX)(DX*2), Y8
+	VBROADCASTSS (DX)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (R9), Y8
+	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y8, Y7, Y4
-	VBROADCASTSS (R9)(DX*1), Y8
+	VBROADCASTSS (R10)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y5
-	VBROADCASTSS (R9)(DX*2), Y8
+	VBROADCASTSS (R10)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	SUBQ         $0x04, CX
 	JGE          tile6x8AVX2Masked_loop
 
 tile6x8AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile6x8AVX2Masked_done
 
 tile6x8AVX2Masked_single:
-	VMASKMOVPS   (SI), Y0, Y7
-	VBROADCASTSS (CX), Y8
+	VMASKMOVPS   (DI), Y0, Y7
+	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (CX)(DX*1), Y8
+	VBROADCASTSS (DX)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y2
-	VBROADCASTSS (CX)(DX*2), Y8
+	VBROADCASTSS (DX)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (R9), Y8
+	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y8, Y7, Y4
-	VBROADCASTSS (R9)(DX*1), Y8
+	VBROADCASTSS (R10)(BX*1), Y8
 	VFMADD231PS  Y8, Y7, Y5
-	VBROADCASTSS (R9)(DX*2), Y8
+	VBROADCASTSS (R10)(BX*2), Y8
 	VFMADD231PS  Y8, Y7, Y6
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	DECQ         CX
 	JNZ          tile6x8AVX2Masked_single
 
 tile6x8AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile6x8AVX2Masked_store
-	VXORPS Y7, Y7, Y7
-	VMAXPS Y1, Y7, Y1
-	VMAXPS Y2, Y7, Y2
-	VMAXPS Y3, Y7, Y3
-	VMAXPS Y4, Y7, Y4
-	VMAXPS Y5, Y7, Y5
-	VMAXPS Y6, Y7, Y6
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
+	VMAXPS Y5, Y0, Y5
+	VMAXPS Y6, Y0, Y6
 
 tile6x8AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMASKMOVPS Y1, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y2, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y3, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y4, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y5, Y0, (AX)
-	ADDQ       CX, AX
-	VMASKMOVPS Y6, Y0, (AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    CX, SI
+	ADDQ    BX, SI
+	CMPQ    AX, $0x08
+	JNE     tails11_8
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, (CX)(DX*1)
+	VMOVUPS Y3, (CX)(DX*2)
+	VMOVUPS Y4, (SI)
+	VMOVUPS Y5, (SI)(DX*1)
+	VMOVUPS Y6, (SI)(DX*2)
+	JMP     tails11_1
+
+tails11_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails11_4
+	VMOVUPS      X1, (CX)
+	VEXTRACTF128 $0x01, Y1, X1
+	VMOVUPS      X2, (CX)(DX*1)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X3, (CX)(DX*2)
+	VEXTRACTF128 $0x01, Y3, X3
+	VMOVUPS      X4, (SI)
+	VEXTRACTF128 $0x01, Y4, X4
+	VMOVUPS      X5, (SI)(DX*1)
+	VEXTRACTF128 $0x01, Y5, X5
+	VMOVUPS      X6, (SI)(DX*2)
+	VEXTRACTF128 $0x01, Y6, X6
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, SI
+
+tails11_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails11_2
+	VMOVLPS  X1, (CX)
+	VMOVHLPS X1, X1, X1
+	VMOVLPS  X2, (CX)(DX*1)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X3, (CX)(DX*2)
+	VMOVHLPS X3, X3, X3
+	VMOVLPS  X4, (SI)
+	VMOVHLPS X4, X4, X4
+	VMOVLPS  X5, (SI)(DX*1)
+	VMOVHLPS X5, X5, X5
+	VMOVLPS  X6, (SI)(DX*2)
+	VMOVHLPS X6, X6, X6
+	ADDQ     $0x08, CX
+	ADDQ     $0x08, SI
+
+tails11_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails11_1
+	VMOVSS X1, (CX)
+	VMOVSS X2, (CX)(DX*1)
+	VMOVSS X3, (CX)(DX*2)
+	VMOVSS X4, (SI)
+	VMOVSS X5, (SI)(DX*1)
+	VMOVSS X6, (SI)(DX*2)
+	ADDQ   $0x04, CX
+	ADDQ   $0x04, SI
+
+tails11_1:
 	VZEROUPPER
 	RET
 
@@ -8350,26 +8720,27 @@ TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-88
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
-	NEGQ       AX
-	VMOVUPS    32(CX)(AX*4), Y0
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	ADDQ       CX, AX
-	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
-	BTQ        $0x00, AX
+	MOVQ       AX, DX
+	NEGQ       DX
+	VMOVUPS    32(CX)(DX*4), Y0
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+80(FP), CX
+	MOVQ       start+72(FP), DX
+	BTQ        $0x00, CX
 	JCS        tile6x16AVX2Masked_accumulate
-	TESTQ      CX, CX
+	TESTQ      DX, DX
 	JNZ        tile6x16AVX2Masked_start
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -8386,8 +8757,8 @@ TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-88
 	JMP        tile6x16AVX2Masked_products
 
 tile6x16AVX2Masked_start:
-	VMOVUPS    (CX), Y1
-	VMASKMOVPS 32(CX), Y0, Y2
+	VMOVUPS    (DX), Y1
+	VMASKMOVPS 32(DX), Y0, Y2
 	VMOVAPS    Y1, Y3
 	VMOVAPS    Y2, Y4
 	VMOVAPS    Y1, Y5
@@ -8401,204 +8772,255 @@ tile6x16AVX2Masked_start:
 	JMP        tile6x16AVX2Masked_products
 
 tile6x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    (AX), Y1
-	VMASKMOVPS 32(AX), Y0, Y2
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y3
-	VMASKMOVPS 32(AX), Y0, Y4
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y5
-	VMASKMOVPS 32(AX), Y0, Y6
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y7
-	VMASKMOVPS 32(AX), Y0, Y8
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y9
-	VMASKMOVPS 32(AX), Y0, Y10
-	ADDQ       CX, AX
-	VMOVUPS    (AX), Y11
-	VMASKMOVPS 32(AX), Y0, Y12
+	MOVQ       c+48(FP), CX
+	MOVQ       rsc+56(FP), DX
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS 32(CX), Y0, Y2
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y3
+	VMASKMOVPS 32(CX), Y0, Y4
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y5
+	VMASKMOVPS 32(CX), Y0, Y6
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y7
+	VMASKMOVPS 32(CX), Y0, Y8
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y9
+	VMASKMOVPS 32(CX), Y0, Y10
+	ADDQ       DX, CX
+	VMOVUPS    (CX), Y11
+	VMASKMOVPS 32(CX), Y0, Y12
 
 tile6x16AVX2Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	LEAQ (DX)(DX*2), R8
-	MOVQ CX, R9
-	ADDQ R8, R9
-	SUBQ $0x04, AX
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ rsa+16(FP), BX
+	MOVQ csa+24(FP), SI
+	MOVQ b+32(FP), DI
+	MOVQ rsb+40(FP), R8
+	LEAQ (BX)(BX*2), R9
+	MOVQ DX, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
 	JLT  tile6x16AVX2Masked_rest
 
 tile6x16AVX2Masked_loop:
-	VMOVUPS      (SI), Y13
-	VMASKMOVPS   32(SI), Y0, Y14
-	VBROADCASTSS (CX), Y15
+	VMOVUPS      (DI), Y13
+	VMASKMOVPS   32(DI), Y0, Y14
+	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS (CX)(DX*1), Y15
+	VBROADCASTSS (DX)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y3
 	VFMADD231PS  Y15, Y14, Y4
-	VBROADCASTSS (CX)(DX*2), Y15
+	VBROADCASTSS (DX)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y5
 	VFMADD231PS  Y15, Y14, Y6
-	VBROADCASTSS (R9), Y15
+	VBROADCASTSS (R10), Y15
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS (R9)(DX*1), Y15
+	VBROADCASTSS (R10)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y9
 	VFMADD231PS  Y15, Y14, Y10
-	VBROADCASTSS (R9)(DX*2), Y15
+	VBROADCASTSS (R10)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y11
 	VFMADD231PS  Y15, Y14, Y12
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y13
-	VMASKMOVPS   32(SI), Y0, Y14
-	VBROADCASTSS (CX), Y15
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y13
+	VMASKMOVPS   32(DI), Y0, Y14
+	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS (CX)(DX*1), Y15
+	VBROADCASTSS (DX)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y3
 	VFMADD231PS  Y15, Y14, Y4
-	VBROADCASTSS (CX)(DX*2), Y15
+	VBROADCASTSS (DX)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y5
 	VFMADD231PS  Y15, Y14, Y6
-	VBROADCASTSS (R9), Y15
+	VBROADCASTSS (R10), Y15
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS (R9)(DX*1), Y15
+	VBROADCASTSS (R10)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y9
 	VFMADD231PS  Y15, Y14, Y10
-	VBROADCASTSS (R9)(DX*2), Y15
+	VBROADCASTSS (R10)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y11
 	VFMADD231PS  Y15, Y14, Y12
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y13
-	VMASKMOVPS   32(SI), Y0, Y14
-	VBROADCASTSS (CX), Y15
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y13
+	VMASKMOVPS   32(DI), Y0, Y14
+	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS (CX)(DX*1), Y15
+	VBROADCASTSS (DX)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y3
 	VFMADD231PS  Y15, Y14, Y4
-	VBROADCASTSS (CX)(DX*2), Y15
+	VBROADCASTSS (DX)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y5
 	VFMADD231PS  Y15, Y14, Y6
-	VBROADCASTSS (R9), Y15
+	VBROADCASTSS (R10), Y15
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS (R9)(DX*1), Y15
+	VBROADCASTSS (R10)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y9
 	VFMADD231PS  Y15, Y14, Y10
-	VBROADCASTSS (R9)(DX*2), Y15
+	VBROADCASTSS (R10)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y11
 	VFMADD231PS  Y15, Y14, Y12
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	VMOVUPS      (SI), Y13
-	VMASKMOVPS   32(SI), Y0, Y14
-	VBROADCASTSS (CX), Y15
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	VMOVUPS      (DI), Y13
+	VMASKMOVPS   32(DI), Y0, Y14
+	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS (CX)(DX*1), Y15
+	VBROADCASTSS (DX)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y3
 	VFMADD231PS  Y15, Y14, Y4
-	VBROADCASTSS (CX)(DX*2), Y15
+	VBROADCASTSS (DX)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y5
 	VFMADD231PS  Y15, Y14, Y6
-	VBROADCASTSS (R9), Y15
+	VBROADCASTSS (R10), Y15
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS (R9)(DX*1), Y15
+	VBROADCASTSS (R10)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y9
 	VFMADD231PS  Y15, Y14, Y10
-	VBROADCASTSS (R9)(DX*2), Y15
+	VBROADCASTSS (R10)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y11
 	VFMADD231PS  Y15, Y14, Y12
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	SUBQ         $0x04, AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	SUBQ         $0x04, CX
 	JGE          tile6x16AVX2Masked_loop
 
 tile6x16AVX2Masked_rest:
-	ADDQ $0x04, AX
+	ADDQ $0x04, CX
 	JZ   tile6x16AVX2Masked_done
 
 tile6x16AVX2Masked_single:
-	VMOVUPS      (SI), Y13
-	VMASKMOVPS   32(SI), Y0, Y14
-	VBROADCASTSS (CX), Y15
+	VMOVUPS      (DI), Y13
+	VMASKMOVPS   32(DI), Y0, Y14
+	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y15, Y13, Y1
 	VFMADD231PS  Y15, Y14, Y2
-	VBROADCASTSS (CX)(DX*1), Y15
+	VBROADCASTSS (DX)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y3
 	VFMADD231PS  Y15, Y14, Y4
-	VBROADCASTSS (CX)(DX*2), Y15
+	VBROADCASTSS (DX)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y5
 	VFMADD231PS  Y15, Y14, Y6
-	VBROADCASTSS (R9), Y15
+	VBROADCASTSS (R10), Y15
 	VFMADD231PS  Y15, Y13, Y7
 	VFMADD231PS  Y15, Y14, Y8
-	VBROADCASTSS (R9)(DX*1), Y15
+	VBROADCASTSS (R10)(BX*1), Y15
 	VFMADD231PS  Y15, Y13, Y9
 	VFMADD231PS  Y15, Y14, Y10
-	VBROADCASTSS (R9)(DX*2), Y15
+	VBROADCASTSS (R10)(BX*2), Y15
 	VFMADD231PS  Y15, Y13, Y11
 	VFMADD231PS  Y15, Y14, Y12
-	ADDQ         DI, SI
-	ADDQ         BX, CX
-	ADDQ         BX, R9
-	DECQ         AX
+	ADDQ         R8, DI
+	ADDQ         SI, DX
+	ADDQ         SI, R10
+	DECQ         CX
 	JNZ          tile6x16AVX2Masked_single
 
 tile6x16AVX2Masked_done:
-	MOVQ   flags+80(FP), AX
-	BTQ    $0x01, AX
+	MOVQ   flags+80(FP), CX
+	BTQ    $0x01, CX
 	JCC    tile6x16AVX2Masked_store
-	VXORPS Y13, Y13, Y13
-	VMAXPS Y1, Y13, Y1
-	VMAXPS Y2, Y13, Y2
-	VMAXPS Y3, Y13, Y3
-	VMAXPS Y4, Y13, Y4
-	VMAXPS Y5, Y13, Y5
-	VMAXPS Y6, Y13, Y6
-	VMAXPS Y7, Y13, Y7
-	VMAXPS Y8, Y13, Y8
-	VMAXPS Y9, Y13, Y9
-	VMAXPS Y10, Y13, Y10
-	VMAXPS Y11, Y13, Y11
-	VMAXPS Y12, Y13, Y12
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y1, Y0, Y1
+	VMAXPS Y2, Y0, Y2
+	VMAXPS Y3, Y0, Y3
+	VMAXPS Y4, Y0, Y4
+	VMAXPS Y5, Y0, Y5
+	VMAXPS Y6, Y0, Y6
+	VMAXPS Y7, Y0, Y7
+	VMAXPS Y8, Y0, Y8
+	VMAXPS Y9, Y0, Y9
+	VMAXPS Y10, Y0, Y10
+	VMAXPS Y11, Y0, Y11
+	VMAXPS Y12, Y0, Y12
 
 tile6x16AVX2Masked_store:
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
-	VMOVUPS    Y1, (AX)
-	VMASKMOVPS Y2, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y3, (AX)
-	VMASKMOVPS Y4, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y5, (AX)
-	VMASKMOVPS Y6, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y7, (AX)
-	VMASKMOVPS Y8, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y9, (AX)
-	VMASKMOVPS Y10, Y0, 32(AX)
-	ADDQ       CX, AX
-	VMOVUPS    Y11, (AX)
-	VMASKMOVPS Y12, Y0, 32(AX)
+	MOVQ    c+48(FP), CX
+	MOVQ    rsc+56(FP), DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    CX, SI
+	ADDQ    BX, SI
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y3, (CX)(DX*1)
+	VMOVUPS Y5, (CX)(DX*2)
+	VMOVUPS Y7, (SI)
+	VMOVUPS Y9, (SI)(DX*1)
+	VMOVUPS Y11, (SI)(DX*2)
+	CMPQ    AX, $0x08
+	JNE     tails12_8
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y4, 32(CX)(DX*1)
+	VMOVUPS Y6, 32(CX)(DX*2)
+	VMOVUPS Y8, 32(SI)
+	VMOVUPS Y10, 32(SI)(DX*1)
+	VMOVUPS Y12, 32(SI)(DX*2)
+	JMP     tails12_1
+
+tails12_8:
+	TESTQ        $0x00000004, AX
+	JZ           tails12_4
+	VMOVUPS      X2, 32(CX)
+	VEXTRACTF128 $0x01, Y2, X2
+	VMOVUPS      X4, 32(CX)(DX*1)
+	VEXTRACTF128 $0x01, Y4, X4
+	VMOVUPS      X6, 32(CX)(DX*2)
+	VEXTRACTF128 $0x01, Y6, X6
+	VMOVUPS      X8, 32(SI)
+	VEXTRACTF128 $0x01, Y8, X8
+	VMOVUPS      X10, 32(SI)(DX*1)
+	VEXTRACTF128 $0x01, Y10, X10
+	VMOVUPS      X12, 32(SI)(DX*2)
+	VEXTRACTF128 $0x01, Y12, X12
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, SI
+
+tails12_4:
+	TESTQ    $0x00000002, AX
+	JZ       tails12_2
+	VMOVLPS  X2, 32(CX)
+	VMOVHLPS X2, X2, X2
+	VMOVLPS  X4, 32(CX)(DX*1)
+	VMOVHLPS X4, X4, X4
+	VMOVLPS  X6, 32(CX)(DX*2)
+	VMOVHLPS X6, X6, X6
+	VMOVLPS  X8, 32(SI)
+	VMOVHLPS X8, X8, X8
+	VMOVLPS  X10, 32(SI)(DX*1)
+	VMOVHLPS X10, X10, X10
+	VMOVLPS  X12, 32(SI)(DX*2)
+	VMOVHLPS X12, X12, X12
+	ADDQ     $0x08, CX
+	ADDQ     $0x08, SI
+
+tails12_2:
+	TESTQ  $0x00000001, AX
+	JZ     tails12_1
+	VMOVSS X2, 32(CX)
+	VMOVSS X4, 32(CX)(DX*1)
+	VMOVSS X6, 32(CX)(DX*2)
+	VMOVSS X8, 32(SI)
+	VMOVSS X10, 32(SI)(DX*1)
+	VMOVSS X12, 32(SI)(DX*2)
+	ADDQ   $0x04, CX
+	ADDQ   $0x04, SI
+
+tails12_1:
 	VZEROUPPER
 	RET
 
@@ -8835,23 +9257,21 @@ tile6x16AVX2_done:
 tile6x16AVX2_store:
 	MOVQ    c+48(FP), AX
 	MOVQ    rsc+56(FP), CX
+	LEAQ    (CX)(CX*2), DX
+	MOVQ    AX, BX
+	ADDQ    DX, BX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y2, (AX)
-	VMOVUPS Y3, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y6, (AX)
-	VMOVUPS Y7, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y8, (AX)
-	VMOVUPS Y9, 32(AX)
-	ADDQ    CX, AX
-	VMOVUPS Y10, (AX)
-	VMOVUPS Y11, 32(AX)
+	VMOVUPS Y2, (AX)(CX*1)
+	VMOVUPS Y3, 32(AX)(CX*1)
+	VMOVUPS Y4, (AX)(CX*2)
+	VMOVUPS Y5, 32(AX)(CX*2)
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VMOVUPS Y8, (BX)(CX*1)
+	VMOVUPS Y9, 32(BX)(CX*1)
+	VMOVUPS Y10, (BX)(CX*2)
+	VMOVUPS Y11, 32(BX)(CX*2)
 	VZEROUPPER
 	RET
 
@@ -9248,5 +9668,259 @@ axpy8AVX2_tail_store:
 	VMASKMOVPS Y9, Y8, (DI)
 
 axpy8AVX2_done:
+	VZEROUPPER
+	RET
+
+// func pack4AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·pack4AVX512(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), AX
+	MOVQ b+8(FP), CX
+	MOVQ rsb+16(FP), DX
+	MOVQ dst+24(FP), BX
+	MOVQ next+32(FP), SI
+	LEAQ (BX)(SI*1), DI
+	LEAQ (DI)(SI*1), R8
+	LEAQ (R8)(SI*1), SI
+	LEAQ (CX)(DX*8), R9
+
+pack4AVX512_loop:
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	PREFETCHT0 256(R9)
+	PREFETCHT0 320(R9)
+	PREFETCHT0 384(R9)
+	PREFETCHT0 448(R9)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (BX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(BX)
+	VMOVUPS    128(CX), Z0
+	VMOVUPS    Z0, (DI)
+	VMOVUPS    192(CX), Z0
+	VMOVUPS    Z0, 64(DI)
+	VMOVUPS    256(CX), Z0
+	VMOVUPS    Z0, (R8)
+	VMOVUPS    320(CX), Z0
+	VMOVUPS    Z0, 64(R8)
+	VMOVUPS    384(CX), Z0
+	VMOVUPS    Z0, (SI)
+	VMOVUPS    448(CX), Z0
+	VMOVUPS    Z0, 64(SI)
+	ADDQ       DX, CX
+	ADDQ       DX, R9
+	ADDQ       $0x80, BX
+	ADDQ       $0x80, DI
+	ADDQ       $0x80, R8
+	ADDQ       $0x80, SI
+	DECQ       AX
+	JNZ        pack4AVX512_loop
+	VZEROUPPER
+	RET
+
+// func pack1AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·pack1AVX512(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), AX
+	MOVQ b+8(FP), CX
+	MOVQ rsb+16(FP), DX
+	MOVQ dst+24(FP), BX
+	MOVQ next+32(FP), SI
+	LEAQ (CX)(DX*8), SI
+
+pack1AVX512_loop:
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (BX)
+	VMOVUPS    64(CX), Z0
+	VMOVUPS    Z0, 64(BX)
+	ADDQ       DX, CX
+	ADDQ       DX, SI
+	ADDQ       $0x80, BX
+	DECQ       AX
+	JNZ        pack1AVX512_loop
+	VZEROUPPER
+	RET
+
+// func packMaskedAVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·packMaskedAVX512(SB), NOSPLIT, $0-48
+	MOVQ  cols+40(FP), AX
+	SUBQ  $0x10, AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  k+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  rsb+16(FP), DX
+	MOVQ  dst+24(FP), BX
+	MOVQ  next+32(FP), SI
+	LEAQ  (CX)(DX*8), SI
+
+packMaskedAVX512_loop:
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	VMOVUPS    (CX), Z0
+	VMOVUPS    Z0, (BX)
+	VMOVUPS.Z  64(CX), K1, Z0
+	VMOVUPS    Z0, 64(BX)
+	ADDQ       DX, CX
+	ADDQ       DX, SI
+	ADDQ       $0x80, BX
+	DECQ       AX
+	JNZ        packMaskedAVX512_loop
+	VZEROUPPER
+	RET
+
+// func packNarrowAVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·packNarrowAVX512(SB), NOSPLIT, $0-48
+	MOVQ  cols+40(FP), AX
+	MOVQ  $-1, CX
+	BZHIQ AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  k+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  rsb+16(FP), DX
+	MOVQ  dst+24(FP), BX
+	MOVQ  next+32(FP), SI
+	LEAQ  (CX)(DX*8), SI
+
+packNarrowAVX512_loop:
+	PREFETCHT0 (SI)
+	VMOVUPS.Z  (CX), K1, Z0
+	VMOVUPS    Z0, (BX)
+	ADDQ       DX, CX
+	ADDQ       DX, SI
+	ADDQ       $0x80, BX
+	DECQ       AX
+	JNZ        packNarrowAVX512_loop
+	VZEROUPPER
+	RET
+
+// func pack4AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, MMX+
+TEXT ·pack4AVX2(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), AX
+	MOVQ b+8(FP), CX
+	MOVQ rsb+16(FP), DX
+	MOVQ dst+24(FP), BX
+	MOVQ next+32(FP), SI
+	LEAQ (BX)(SI*1), DI
+	LEAQ (DI)(SI*1), R8
+	LEAQ (R8)(SI*1), SI
+	LEAQ (CX)(DX*8), R9
+
+pack4AVX2_loop:
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 128(R9)
+	PREFETCHT0 192(R9)
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (BX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(BX)
+	VMOVUPS    64(CX), Y0
+	VMOVUPS    Y0, (DI)
+	VMOVUPS    96(CX), Y0
+	VMOVUPS    Y0, 32(DI)
+	VMOVUPS    128(CX), Y0
+	VMOVUPS    Y0, (R8)
+	VMOVUPS    160(CX), Y0
+	VMOVUPS    Y0, 32(R8)
+	VMOVUPS    192(CX), Y0
+	VMOVUPS    Y0, (SI)
+	VMOVUPS    224(CX), Y0
+	VMOVUPS    Y0, 32(SI)
+	ADDQ       DX, CX
+	ADDQ       DX, R9
+	ADDQ       $0x40, BX
+	ADDQ       $0x40, DI
+	ADDQ       $0x40, R8
+	ADDQ       $0x40, SI
+	DECQ       AX
+	JNZ        pack4AVX2_loop
+	VZEROUPPER
+	RET
+
+// func pack1AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, MMX+
+TEXT ·pack1AVX2(SB), NOSPLIT, $0-48
+	MOVQ k+0(FP), AX
+	MOVQ b+8(FP), CX
+	MOVQ rsb+16(FP), DX
+	MOVQ dst+24(FP), BX
+	MOVQ next+32(FP), SI
+	LEAQ (CX)(DX*8), SI
+
+pack1AVX2_loop:
+	PREFETCHT0 (SI)
+	VMOVUPS    (CX), Y0
+	VMOVUPS    Y0, (BX)
+	VMOVUPS    32(CX), Y0
+	VMOVUPS    Y0, 32(BX)
+	ADDQ       DX, CX
+	ADDQ       DX, SI
+	ADDQ       $0x40, BX
+	DECQ       AX
+	JNZ        pack1AVX2_loop
+	VZEROUPPER
+	RET
+
+// func packMaskedAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, MMX+
+TEXT ·packMaskedAVX2(SB), NOSPLIT, $0-48
+	MOVQ    cols+40(FP), AX
+	SUBQ    $0x08, AX
+	LEAQ    tail<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    k+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    rsb+16(FP), DX
+	MOVQ    dst+24(FP), BX
+	MOVQ    next+32(FP), SI
+	LEAQ    (CX)(DX*8), SI
+
+packMaskedAVX2_loop:
+	PREFETCHT0 (SI)
+	VMOVUPS    (CX), Y1
+	VMOVUPS    Y1, (BX)
+	VMASKMOVPS 32(CX), Y0, Y1
+	VMOVUPS    Y1, 32(BX)
+	ADDQ       DX, CX
+	ADDQ       DX, SI
+	ADDQ       $0x40, BX
+	DECQ       AX
+	JNZ        packMaskedAVX2_loop
+	VZEROUPPER
+	RET
+
+// func packNarrowAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// Requires: AVX, MMX+
+TEXT ·packNarrowAVX2(SB), NOSPLIT, $0-48
+	MOVQ    cols+40(FP), AX
+	LEAQ    tail<>+0(SB), CX
+	NEGQ    AX
+	VMOVUPS 32(CX)(AX*4), Y0
+	MOVQ    k+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    rsb+16(FP), DX
+	MOVQ    dst+24(FP), BX
+	MOVQ    next+32(FP), SI
+	LEAQ    (CX)(DX*8), SI
+
+packNarrowAVX2_loop:
+	PREFETCHT0 (SI)
+	VMASKMOVPS (CX), Y0, Y1
+	VMOVUPS    Y1, (BX)
+	ADDQ       DX, CX
+	ADDQ       DX, SI
+	ADDQ       $0x40, BX
+	DECQ       AX
+	JNZ        packNarrowAVX2_loop
 	VZEROUPPER
 	RET

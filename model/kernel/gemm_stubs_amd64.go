@@ -139,3 +139,27 @@ func axpy1AVX2(n int, x *float32, csa int, b *float32, rsb int, y *float32, star
 
 // axpy8AVX2 adds the products of 8 numbers of x with rows of B to the n numbers of y.
 func axpy8AVX2(n int, x *float32, csa int, b *float32, rsb int, y *float32, start *float32, flags int)
+
+// pack4AVX512 copies k rows of B to 4 panels that are next bytes apart.
+func pack4AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// pack1AVX512 copies k rows of B to 1 panels that are next bytes apart.
+func pack1AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// packMaskedAVX512 copies k rows of B to 1 panels that are next bytes apart.
+func packMaskedAVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// packNarrowAVX512 copies k rows of B to 1 panels that are next bytes apart.
+func packNarrowAVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// pack4AVX2 copies k rows of B to 4 panels that are next bytes apart.
+func pack4AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// pack1AVX2 copies k rows of B to 1 panels that are next bytes apart.
+func pack1AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// packMaskedAVX2 copies k rows of B to 1 panels that are next bytes apart.
+func packMaskedAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// packNarrowAVX2 copies k rows of B to 1 panels that are next bytes apart.
+func packNarrowAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)

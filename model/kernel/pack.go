@@ -3,43 +3,33 @@ package kernel
 // panelSize returns the numbers that k rows of n columns take in panels of nr.
 func panelSize(k, n, nr int) int { return k * ((n + nr - 1) / nr * nr) }
 
-// packPanels writes v to dst as panels of nr columns, each of all rows in order;
-// the columns that the last one lacks are zero.
-func packPanels(dst []float32, v View, nr int) {
-	for j := 0; j < v.Cols; j += nr {
-		cols := min(nr, v.Cols-j)
-		panel := dst[j*v.Rows:][:v.Rows*nr]
-		if v.ColStride == 1 || cols == 1 {
-			for k := range v.Rows {
-				row := panel[k*nr:][:nr]
-				clear(row[copy(row, v.Data[k*v.RowStride+j*v.ColStride:][:cols]):])
-			}
-			continue
-		}
-		for k := range v.Rows {
-			row, src := panel[k*nr:][:nr], v.Data[k*v.RowStride+j*v.ColStride:]
-			for i := range cols {
-				row[i] = src[i*v.ColStride]
-			}
-			clear(row[cols:])
-		}
+// pack writes v to dst as panels of nr columns, each of all rows in order; the
+// columns that the last one lacks are left as they are.
+func (t *tiles) pack(dst []float32, v View) {
+	if v.Rows == 0 {
+		return
 	}
-}
-
-// transpose copies v, of any layout, to c, which is row-major.
-func transpose(c, v View) {
-	const tile = 32 // rows and columns that stay in the L1 cache
-	for i0 := 0; i0 < v.Rows; i0 += tile {
-		rows := min(i0+tile, v.Rows)
-		for j0 := 0; j0 < v.Cols; j0 += tile {
-			cols := min(j0+tile, v.Cols)
-			for i := i0; i < rows; i++ {
-				row, src := c.Data[i*c.RowStride:], v.Data[i*v.RowStride:]
-				for j := j0; j < cols; j++ {
-					row[j] = src[j*v.ColStride]
-				}
-			}
+	size := v.Rows * t.nr
+	if v.ColStride != 1 && v.Cols > 1 {
+		for j := 0; j < v.Cols; j += t.nr {
+			cols := min(t.nr, v.Cols-j)
+			transpose(View{Data: dst[j*v.Rows:], Rows: v.Rows, Cols: cols, RowStride: t.nr, ColStride: 1}, v.part(0, v.Rows, j, cols))
 		}
+		return
+	}
+	for j := 0; j < v.Cols; {
+		cols := v.Cols - j
+		n, fn := cols, t.packNarrow
+		switch {
+		case cols >= 4*t.nr:
+			n, fn = 4*t.nr, t.pack4
+		case cols >= t.nr:
+			n, fn = t.nr, t.pack1
+		case cols > t.half:
+			fn = t.packMasked
+		}
+		fn(v.Rows, &v.Data[j], 4*v.RowStride, &dst[j*v.Rows], 4*size, n)
+		j += n
 	}
 }
 
@@ -60,6 +50,6 @@ func PackWeights(b View) *Weights {
 		return w // used where they are
 	}
 	w.panels = make([]float32, panelSize(b.Rows, b.Cols, t.nr))
-	packPanels(w.panels, b, t.nr)
+	t.pack(w.panels, b)
 	return w
 }

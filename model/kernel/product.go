@@ -1,14 +1,14 @@
 package kernel
 
 const (
-	blockDepth = 256  // rows of B that are packed and multiplied at once: a panel of them stays in the L1 cache
-	blockRows  = 192  // rows of A for each of them: with blockDepth a part of the L2 cache
-	packRows   = 128  // rows of C from which it pays to pack B,
-	pagedRows  = 32   // and if the rows of B are a multiple of a page apart
-	rowCols    = 4096 // columns of a single row that are computed at once: they stay in the L1 cache
+	blockCols = 512  // columns of B that are packed at once: with tiles.depth a part of the L2 or L3 cache
+	rowCols   = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
 
-	copyStride = blockDepth + 16 // of a copied block of A
-	copySize   = blockRows * copyStride
+	packRows = 64      // rows of C from which it pays to pack B
+	fewRows  = 4       // rows up to which it does not, even if B is far
+	farSize  = 1 << 20 // numbers from which on B is far
+
+	copyPadding = 16 // numbers between rows of a copied block of A
 
 	chunkWork  = 1 << 19 // multiplications that are worth handing over
 	mostChunks = 16
@@ -37,20 +37,28 @@ func (p *product) width() int {
 	return p.tiles.nr
 }
 
-// mustPack reports whether blocks of B are packed before they are used: always if
-// its rows are not contiguous, for many rows of C, and for fewer if the rows of B
-// are a multiple of a page apart, which leaves them a small part of the caches.
-func (p *product) mustPack() bool {
+// paysToPack reports whether packing B costs less than it saves.
+func (p *product) paysToPack() bool {
 	switch {
 	case p.b.ColStride != 1 && p.b.Cols > 1:
 		return true
-	case p.tiles == nil:
+	case p.tiles == nil || p.c.Cols <= p.tiles.nr:
 		return false
-	case p.b.RowStride%1024 == 0:
-		return p.c.Rows >= pagedRows
 	default:
-		return p.c.Rows >= packRows
+		return p.c.Rows >= packRows || p.c.Rows > fewRows && p.far()
 	}
+}
+
+// far reports whether B is not in a cache near the processor, and a panel of it in as
+// many pages as it has rows.
+func (p *product) far() bool { return p.b.Rows*p.b.Cols > farSize }
+
+// streams reports whether it pays to read B once, in order.
+func (p *product) streams() bool {
+	if p.b.ColStride != 1 || p.a.Cols == 0 {
+		return false
+	}
+	return p.c.Rows == 1 || p.c.Rows <= fewRows && p.panels == nil && p.far()
 }
 
 // divide chooses into how many chunks p is divided, and how. No sum is divided,
@@ -70,41 +78,40 @@ func (p *product) divide() int {
 	return panels
 }
 
-// packedSize returns the numbers that chunks need to pack blocks of B.
+// packedSize returns the numbers that each of chunks needs to pack blocks of B.
 func (p *product) packedSize(chunks int) int {
-	n := p.b.Rows
+	w := p.width()
+	depth, panels := p.b.Rows, (p.c.Cols+w-1)/w
+	if !p.byRows {
+		panels = (panels + chunks - 1) / chunks
+	}
+	cols := panels * w
 	if p.tiles != nil {
-		n = min(n, blockDepth)
+		depth, cols = min(depth, p.tiles.depth), min(cols, blockCols)
 	}
-	n *= (p.c.Cols + p.width() - 1) / p.width() * p.width()
-	if p.byRows {
-		n *= chunks
-	}
-	return n
+	return depth * cols
 }
 
 // chunk computes number i of n parts.
 func (p *product) chunk(i, n int) {
 	part := *p
 	if p.copy {
-		part.copied = p.copied[i*copySize:][:copySize]
+		part.copied = p.copied[i*p.tiles.copySize():][:p.tiles.copySize()]
+	}
+	if p.pack {
+		size := len(p.packed) / n
+		part.packed = p.packed[i*size:][:size]
 	}
 	if p.byRows {
 		lo, hi := p.c.Rows*i/n, p.c.Rows*(i+1)/n
 		part.c.Data, part.c.Rows = p.c.Data[lo*p.c.RowStride:], hi-lo
 		part.a.Data, part.a.Rows = p.a.Data[lo*p.a.RowStride:], hi-lo
-		size := len(p.packed) / n
-		part.packed = p.packed[i*size:][:size]
 		part.columns(0, p.c.Cols)
 		return
 	}
 	w := p.width()
 	panels := (p.c.Cols + w - 1) / w
-	lo, hi := panels*i/n*w, min(panels*(i+1)/n*w, p.c.Cols)
-	if p.pack {
-		part.packed = p.packed[len(p.packed)/(panels*w)*lo:]
-	}
-	part.columns(lo, hi)
+	part.columns(panels*i/n*w, min(panels*(i+1)/n*w, p.c.Cols))
 }
 
 // columns computes columns [lo, hi) of C.
@@ -112,10 +119,16 @@ func (p *product) columns(lo, hi int) {
 	switch {
 	case p.tiles == nil:
 		p.portable(lo, hi)
-	case p.c.Rows == 1 && p.a.Cols > 0 && p.b.ColStride == 1 && hi-lo > p.tiles.nr:
-		p.row(lo, hi)
+	case hi-lo > p.tiles.nr && p.streams():
+		p.stream(lo, hi)
 	default:
-		p.blocks(lo, hi)
+		cols := hi - lo
+		if p.pack {
+			cols = blockCols
+		}
+		for j := lo; j < hi; j += cols {
+			p.blocks(j, min(j+cols, hi))
+		}
 	}
 	if a := p.epilogue.Activation; a > ThenReLU || a == ThenReLU && p.tiles == nil {
 		for i := range p.c.Rows {
@@ -126,15 +139,17 @@ func (p *product) columns(lo, hi int) {
 
 // blocks computes columns by tiles, block after block of B's rows.
 func (p *product) blocks(lo, hi int) {
-	for k := 0; ; k += blockDepth {
-		b := p.block(k, lo, hi)
-		for i := 0; i < p.c.Rows; i += blockRows {
+	count := max((p.a.Cols+p.tiles.depth-1)/p.tiles.depth, 1)
+	depth := (p.a.Cols + count - 1) / count
+	for k := 0; ; k += depth {
+		b := p.block(k, depth, lo, hi)
+		for i := 0; i < p.c.Rows; i += p.tiles.rows {
 			a := p.factors(i, k, b.depth)
 			for j := lo; j < hi; j += p.tiles.nr {
 				p.panel(i, j, min(p.tiles.nr, hi-j), a, &b)
 			}
 		}
-		if k+blockDepth >= p.a.Cols {
+		if b.last {
 			return
 		}
 	}
@@ -148,17 +163,18 @@ type block struct {
 	row, next int
 	flags     int
 	start     bool // sums start from the bias
+	last      bool // there are no rows after it
 }
 
 // block returns the rows of B from k on, packed if need be.
-func (p *product) block(k, lo, hi int) block {
+func (p *product) block(k, depth, lo, hi int) block {
 	nr := p.tiles.nr
-	b := block{k: k, depth: min(blockDepth, p.a.Cols-k), lo: lo}
+	b := block{k: k, depth: min(depth, p.a.Cols-k), lo: lo, last: k+depth >= p.a.Cols}
 	switch {
 	case p.panels != nil:
 		b.data, b.row, b.next = p.panels[lo*p.b.Rows+k*nr:], nr, p.b.Rows*nr
 	case p.pack:
-		packPanels(p.packed, p.b.part(k, b.depth, lo, hi-lo), nr)
+		p.tiles.pack(p.packed, p.b.part(k, b.depth, lo, hi-lo))
 		b.data, b.row, b.next = p.packed, nr, b.depth*nr
 	default:
 		b.row, b.next = p.b.RowStride, nr
@@ -170,7 +186,7 @@ func (p *product) block(k, lo, hi int) block {
 		b.flags = accumulate
 	}
 	b.start = k == 0 && p.epilogue.Bias != nil
-	if p.epilogue.Activation == ThenReLU && k+blockDepth >= p.a.Cols {
+	if p.epilogue.Activation == ThenReLU && b.last {
 		b.flags |= rectify
 	}
 	return b
@@ -179,14 +195,15 @@ func (p *product) block(k, lo, hi int) block {
 // factors returns a block of A, copied to rows that do not share cache sets if need
 // be.
 func (p *product) factors(i, k, depth int) View {
-	a := p.a.part(i, min(blockRows, p.a.Rows-i), k, depth)
+	a := p.a.part(i, min(p.tiles.rows, p.a.Rows-i), k, depth)
 	if !p.copy {
 		return a
 	}
+	stride := p.tiles.depth + copyPadding
 	for row := range a.Rows {
-		copy(p.copied[row*copyStride:][:depth], a.Data[row*a.RowStride:])
+		copy(p.copied[row*stride:][:depth], a.Data[row*a.RowStride:])
 	}
-	a.Data, a.RowStride = p.copied, copyStride
+	a.Data, a.RowStride = p.copied, stride
 	return a
 }
 
@@ -211,14 +228,15 @@ func (p *product) panel(i, j, cols int, a View, b *block) {
 	}
 }
 
-// row computes columns of a product of one row, which reads B once, in order.
-func (p *product) row(lo, hi int) {
-	for j := lo; j < hi; j += rowCols {
-		p.rowPart(j, min(rowCols, hi-j))
+// stream computes columns of a few rows, reading B once.
+func (p *product) stream(lo, hi int) {
+	step := rowCols / p.c.Rows
+	for j := lo; j < hi; j += step {
+		p.streamPart(j, min(step, hi-j))
 	}
 }
 
-func (p *product) rowPart(j, cols int) {
+func (p *product) streamPart(j, cols int) {
 	const step = 8
 	flags, depth := 0, p.a.Cols
 	if p.epilogue.Accumulate {
@@ -228,7 +246,6 @@ func (p *product) rowPart(j, cols int) {
 	if p.epilogue.Bias != nil {
 		start = &p.epilogue.Bias[j]
 	}
-	y := &p.c.Data[j]
 	for k := 0; k < depth; {
 		add, n := p.tiles.axpy8, step
 		if depth-k < step {
@@ -237,7 +254,10 @@ func (p *product) rowPart(j, cols int) {
 		if k+n == depth && p.epilogue.Activation == ThenReLU {
 			flags |= rectify
 		}
-		add(cols, &p.a.Data[k*p.a.ColStride], 4*p.a.ColStride, &p.b.Data[k*p.b.RowStride+j], 4*p.b.RowStride, y, start, flags)
+		for i := range p.c.Rows {
+			add(cols, &p.a.Data[i*p.a.RowStride+k*p.a.ColStride], 4*p.a.ColStride, &p.b.Data[k*p.b.RowStride+j], 4*p.b.RowStride,
+				&p.c.Data[i*p.c.RowStride+j], start, flags)
+		}
 		k += n
 		flags, start = flags|accumulate, nil
 	}

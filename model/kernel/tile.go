@@ -19,11 +19,19 @@ const (
 // one.
 type tiles struct {
 	mr, nr, half int
+	depth        int      // rows of B that are multiplied at once: a panel of them stays in the L1 cache
+	rows         int      // rows of A for each of them: with depth a part of the L2 cache
 	full         [12]tile // nr columns
 	masked       [12]tile // more than half of nr
 	narrow       [12]tile // up to half
 	axpy1, axpy8 axpy
+
+	pack4, pack1, packMasked, packNarrow packer // packNarrow: up to half
 }
+
+// A packer copies k rows of b to panels next bytes apart, the last one of cols
+// columns.
+type packer func(k int, b *float32, rsb int, dst *float32, next, cols int)
 
 // of returns the tile for that many rows and columns.
 func (t *tiles) of(rows, cols int) tile {
@@ -36,3 +44,6 @@ func (t *tiles) of(rows, cols int) tile {
 		return t.narrow[rows-1]
 	}
 }
+
+// copySize returns the numbers that a copied block of A takes.
+func (t *tiles) copySize() int { return t.rows * (t.depth + copyPadding) }

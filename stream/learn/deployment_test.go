@@ -3,7 +3,6 @@ package learn_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -51,28 +50,11 @@ func deploy(t *testing.T, opts learn.Options) *deployment {
 	if d.reg, err = registry.Create(t.Context(), js, registry.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	settle(t, d.reg)
 	if _, err := d.nc.ChanSubscribe("modelbus.event.>", d.events); err != nil {
 		t.Fatal(err)
 	}
 	d.trainer, d.stop = join(t, d, opts)
 	return d
-}
-
-// settle waits until the registry's stream of events follows its bucket: a server
-// that ends before that leaves a goroutine waiting for half a minute.
-func settle(t *testing.T, reg *registry.Registry) {
-	t.Helper()
-	if err := reg.Announce(t.Context(), registry.Event{Model: "deployment", Kind: "started", ID: "1"}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	arrived := errors.New("arrived")
-	err := reg.Events(ctx, "deployment", 1, func(uint64, registry.Event) error { return arrived })
-	if !errors.Is(err, arrived) {
-		t.Fatalf("no event has reached the stream of events: %v", err)
-	}
 }
 
 // join starts another trainer on a connection of its own, as another process would.
@@ -91,6 +73,12 @@ func join(t *testing.T, d *deployment, opts learn.Options) (trainer *learn.Train
 	if err != nil {
 		t.Fatal(err)
 	}
+	return trainer, run(t, trainer)
+}
+
+// run runs a trainer until the test ends or stop is called.
+func run(t *testing.T, trainer *learn.Trainer) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- trainer.Run(ctx) }()
@@ -111,7 +99,7 @@ func join(t *testing.T, d *deployment, opts learn.Options) (trainer *learn.Train
 		}
 	}
 	t.Cleanup(stop)
-	return trainer, stop
+	return stop
 }
 
 // spec is a classifier of points in the plane that learns well.

@@ -230,7 +230,7 @@ type sizes struct {
 }
 
 func fakeDecoder(g *gate, s *sizes) decoder {
-	return func(a *cache.Artifact, ans wire.Answer, lim limits) (plan, error) {
+	return func(a *cache.Artifact, ans wire.Answer, _ limits) (plan, error) {
 		artifact := a.Bytes()
 		switch {
 		case bytes.HasPrefix(artifact, []byte("corrupt")):
@@ -238,7 +238,7 @@ func fakeDecoder(g *gate, s *sizes) decoder {
 		case bytes.HasPrefix(artifact, []byte("panic")):
 			panic("decoding " + string(artifact))
 		}
-		return plan{limits: lim.sized(0), make: func() batch {
+		return plan{make: func() batch {
 			return &fakeBatch{ans: ans, artifact: string(artifact), gate: g, sizes: s}
 		}}, nil
 	}

@@ -84,6 +84,7 @@ type lane struct {
 
 	name     string
 	settings settings
+	limits   limits // of the settings
 	started  time.Time
 
 	queue  *queue
@@ -94,7 +95,8 @@ type lane struct {
 	atOnce atomic.Int64 // requests that a worker takes at most
 
 	keeper  keeper
-	settled chan struct{} // closed when the keeper has tried to load once
+	heir    atomic.Pointer[lane] // what replaced it; nil: nothing yet, or the model is gone
+	settled chan struct{}        // closed when the keeper has tried to load once
 	stop    context.CancelFunc
 	kept    sync.WaitGroup // the keeper
 	workers sync.WaitGroup
@@ -117,23 +119,25 @@ func newLane(name string, set settings, sh *shared, before *lane) *lane {
 	now := time.Now()
 	l := &lane{
 		name: name, settings: set, started: now, shared: sh,
+		limits:  limits{request: sh.maxRows, batch: set.serving.BatchLimit, queue: set.serving.Queue},
 		queue:   newQueue(cmp.Or(set.serving.Queue, mostQueue)),
 		stats:   newStats(now),
 		pace:    newPace(),
 		keeper:  newKeeper(cmp.Or(set.serving.Queue, mostQueue)),
 		settled: make(chan struct{}),
 	}
-	l.fit(limits{batch: set.serving.BatchLimit, queue: set.serving.Queue}.sized(0))
 	if before == nil {
 		l.live.Store(&live{aliases: map[string]*version{}, numbers: map[uint64]*version{}})
 	} else {
 		l.live.Store(before.live.Load())
 	}
+	l.fit(l.live.Load().params())
 	return l
 }
 
-// fit sets the limits of what is taken at once and of what may wait.
-func (l *lane) fit(lim limits) {
+// fit sets what is taken at once and what may wait by the size of a network.
+func (l *lane) fit(params int) {
+	lim := l.limits.sized(params)
 	l.atOnce.Store(int64(lim.batch))
 	l.queue.bound(lim.queue)
 }
@@ -148,7 +152,8 @@ func (l *lane) start() {
 	}
 }
 
-// retire answers all that the lane has and ends it.
+// retire answers all that the lane has, but for what waits for versions to be
+// loaded if it has an heir, who gets that, and ends it.
 func (l *lane) retire() {
 	l.stop()
 	l.kept.Wait()

@@ -44,8 +44,9 @@ func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (plan, e
 			return plan{}, err
 		}
 	}
-	lim = lim.sized(m.Params())
-	return plan{make: func() batch { return newModelBatch(m, ans, lim) }, limits: lim}, nil
+	params := m.Params()
+	lim = lim.sized(params)
+	return plan{make: func() batch { return newModelBatch(m, ans, lim) }, params: params}, nil
 }
 
 // follow makes the lane answer with what the aliases name now, one alias after
@@ -245,10 +246,7 @@ func (l *lane) build(artifact *cache.Artifact, number uint64) (v *version, err e
 			v, err = nil, fmt.Errorf("%w: decoding panicked: %v", wire.ErrInternal, p)
 		}
 	}()
-	set := &l.settings.serving
-	p, err := l.decode(artifact, wire.Answer{Model: l.name, Version: number}, limits{
-		request: l.maxRows, batch: set.BatchLimit, queue: set.Queue,
-	})
+	p, err := l.decode(artifact, wire.Answer{Model: l.name, Version: number}, l.limits)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +256,7 @@ func (l *lane) build(artifact *cache.Artifact, number uint64) (v *version, err e
 		return nil, err
 	}
 	v.giveBack(b)
-	l.fit(p.limits)
+	l.fit(p.params)
 	return v, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/service"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -59,6 +60,7 @@ type Server struct {
 	table    atomic.Pointer[lanes]
 	inbound  atomic.Pointer[[]*nats.Subscription]
 	outbox   atomic.Pointer[outbox] // nil before Run
+	changed  service.Signal         // other lanes are in the table
 }
 
 // New returns a server. It does nothing until Run.
@@ -99,6 +101,7 @@ func (s *Server) Run(ctx context.Context) error {
 		turns:   newTurns(s.parallel),
 		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
 	}, &s.table)
+	f.changed = &s.changed
 	following, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.run(following) })

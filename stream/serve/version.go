@@ -39,7 +39,7 @@ const spareBatches = 64
 type version struct {
 	number uint64
 	text   []string     // the number as a header value
-	limit  int          // rows computed at once
+	params int          // of its network
 	make   func() batch // when none is spare
 	spare  chan batch
 	used   atomic.Int64 // when it was last asked for by number, Unix nanoseconds
@@ -48,14 +48,14 @@ type version struct {
 func newVersion(number uint64, p plan) *version {
 	return &version{
 		number: number, text: []string{strconv.FormatUint(number, 10)},
-		limit: p.limits.batch, make: p.make, spare: make(chan batch, spareBatches),
+		params: p.params, make: p.make, spare: make(chan batch, spareBatches),
 	}
 }
 
 // A plan is how a version is computed.
 type plan struct {
 	make   func() batch
-	limits limits
+	params int // of its network
 }
 
 func (v *version) giveBack(b batch) {
@@ -84,6 +84,14 @@ func (l *live) find(t target) *version {
 		return l.numbers[t.number]
 	}
 	return l.aliases[t.alias]
+}
+
+// params returns the size of the champion's network, 0 if there is none.
+func (l *live) params() int {
+	if v := l.aliases[registry.Champion]; v != nil {
+		return v.params
+	}
+	return 0
 }
 
 // A target is a parsed version or alias.

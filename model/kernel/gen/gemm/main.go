@@ -41,6 +41,8 @@ func main() {
 	}
 	axpys(wide)
 	axpys(narrow)
+	packs(wide)
+	packs(narrow)
 	Generate()
 }
 
@@ -155,17 +157,7 @@ func (t *tileWriter) loop() {
 	k, a := Load(Param("k"), GP64()), Load(Param("a"), GP64())
 	rsa, csa := Load(Param("rsa"), GP64()), Load(Param("csa"), GP64())
 	b, rsb := Load(Param("b"), GP64()), Load(Param("rsb"), GP64())
-	bases := []reg.Register{a}
-	if t.rows > 3 {
-		three := GP64()
-		LEAQ(Mem{Base: rsa, Index: rsa, Scale: 2}, three)
-		for len(bases)*3 < t.rows {
-			next := GP64()
-			MOVQ(bases[len(bases)-1], next)
-			ADDQ(three, next)
-			bases = append(bases, next)
-		}
-	}
+	bases := threes(a, rsa, t.rows)
 	factors := make([]reg.VecVirtual, t.vectors)
 	for v := range factors {
 		factors[v] = t.Vector()
@@ -205,7 +197,23 @@ func (t *tileWriter) loop() {
 	Label(t.label("done"))
 }
 
-// row addresses row i of A.
+// threes returns registers that row addresses rows from.
+func threes(first, stride reg.Register, rows int) []reg.Register {
+	bases := []reg.Register{first}
+	if rows > 3 {
+		three := GP64()
+		LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, three)
+		for len(bases)*3 < rows {
+			next := GP64()
+			MOVQ(bases[len(bases)-1], next)
+			ADDQ(three, next)
+			bases = append(bases, next)
+		}
+	}
+	return bases
+}
+
+// row addresses row i, the third or fewer from one of bases.
 func row(bases []reg.Register, stride reg.Register, i int) Mem {
 	m := Mem{Base: bases[i/3]}
 	if i%3 > 0 {
@@ -224,12 +232,28 @@ func (t *tileWriter) end() {
 	// The second source wins if one is NaN: NaN stays NaN.
 	t.each(func(i, v int) { VMAXPS(t.acc[i][v], zero, t.acc[i][v]) })
 	Label(t.label("store"))
-	t.eachRow(func(i int, c reg.Register) {
-		for v := range t.vectors {
-			t.Store(t.acc[i][v], t.at(c, v), t.last(v))
-		}
-	})
+	t.store()
 	VZEROUPPER()
+}
+
+func (t *tileWriter) store() {
+	c, stride := Load(Param("c"), GP64()), Load(Param("rsc"), GP64())
+	bases := threes(c, stride, t.rows)
+	var tails []reg.VecVirtual
+	var places []Mem
+	for i, vectors := range t.acc {
+		for v, acc := range vectors {
+			m := row(bases, stride, i).Offset(4 * t.Lanes() * v)
+			if t.last(v) {
+				tails, places = append(tails, acc), append(places, m)
+				continue
+			}
+			t.Store(acc, m, false)
+		}
+	}
+	if t.masked {
+		t.StoreTails(tails, places)
+	}
 }
 
 // axpyRows is how many rows of B a pass over y takes at once.
@@ -297,17 +321,7 @@ func (w *axpyWriter) factors() {
 			ADDQ(csa, x)
 		}
 	}
-	w.bases = []reg.Register{b}
-	if w.rows > 3 {
-		three := GP64()
-		LEAQ(Mem{Base: w.rsb, Index: w.rsb, Scale: 2}, three)
-		for len(w.bases)*3 < w.rows {
-			next := GP64()
-			MOVQ(w.bases[len(w.bases)-1], next)
-			ADDQ(three, next)
-			w.bases = append(w.bases, next)
-		}
-	}
+	w.bases = threes(b, w.rsb, w.rows)
 }
 
 // pass does one vector of y.

@@ -2,6 +2,9 @@
 package machine
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/mmcloughlin/avo/attr"
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -19,30 +22,36 @@ type Machine interface {
 	// Load reads a vector, its lanes past the tail as zeros if masked.
 	Load(m Mem, v reg.VecVirtual, masked bool)
 	Store(v reg.VecVirtual, m Mem, masked bool)
+	// StoreTails stores masked vectors, which it overwrites, each at its place.
+	StoreTails(vs []reg.VecVirtual, places []Mem)
 
 	// Select sets each lane of v to yes where x compares to y, else to no.
 	Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual)
+
+	// Keep sets the lanes of v past the tail to those of w.
+	Keep(v, w reg.VecVirtual)
 
 	// NaNs sets a bit of r for each lane of v that is NaN.
 	NaNs(v reg.VecVirtual, r reg.GPVirtual)
 }
 
-// A Comparison is a predicate of VCMPPS. All but NotEqual are false for NaN.
+// A Comparison is a predicate of VCMPPS, false for NaN if nothing else is said.
 type Comparison uint64
 
-const unordered = 3
-
-// The comparisons.
+// The comparisons. Unordered is true for NaN.
 const (
-	Less     Comparison = 17
-	NotEqual Comparison = 4 // true for NaN
-	Greater  Comparison = 30
+	Unordered Comparison = 3
+	Less      Comparison = 17
+	NotEqual  Comparison = 4 // true for NaN
+	Greater   Comparison = 30
 )
 
 // AVX2 has vectors of 8 and masks of their shape.
 type AVX2 struct {
-	mask  reg.VecVirtual
-	table Mem // eight lanes that are set, then eight that are not
+	mask   reg.VecVirtual
+	lanes  reg.GPVirtual // that the mask sets
+	table  Mem           // eight lanes that are set, then eight that are not
+	labels int
 }
 
 func NewAVX2() *AVX2 {
@@ -64,6 +73,7 @@ func (*AVX2) Zero(v reg.VecVirtual)  { VXORPS(v, v, v) }
 
 func (m *AVX2) Tail(cols reg.GPVirtual) {
 	p, n := GP64(), GP64()
+	m.lanes = cols
 	LEAQ(m.table, p)
 	MOVQ(cols, n)
 	NEGQ(n)
@@ -87,6 +97,42 @@ func (m *AVX2) Store(v reg.VecVirtual, p Mem, masked bool) {
 	VMOVUPS(v, p)
 }
 
+// StoreTails implements Machine by stores of 4, 2 and 1 lanes: masked stores are
+// slow on AMD's processors up to Zen 4. It moves the bases of places.
+func (m *AVX2) StoreTails(vs []reg.VecVirtual, places []Mem) {
+	m.labels++
+	label := func(lanes int) string { return fmt.Sprintf("tails%d_%d", m.labels, lanes) }
+	CMPQ(m.lanes, Imm(8))
+	JNE(LabelRef(label(8)))
+	for i, v := range vs {
+		VMOVUPS(v, places[i])
+	}
+	JMP(LabelRef(label(1)))
+	Label(label(8))
+	for _, part := range []struct {
+		lanes int
+		store func(v reg.VecVirtual, at Mem) // and moves the rest down
+	}{
+		{4, func(v reg.VecVirtual, at Mem) { VMOVUPS(v.AsX(), at); VEXTRACTF128(Imm(1), v, v.AsX()) }},
+		{2, func(v reg.VecVirtual, at Mem) { VMOVLPS(v.AsX(), at); VMOVHLPS(v.AsX(), v.AsX(), v.AsX()) }},
+		{1, func(v reg.VecVirtual, at Mem) { VMOVSS(v.AsX(), at) }},
+	} {
+		TESTQ(U32(part.lanes), m.lanes)
+		JZ(LabelRef(label(part.lanes)))
+		var moved []reg.Register
+		for i, v := range vs {
+			part.store(v, places[i])
+			if !slices.Contains(moved, places[i].Base) {
+				moved = append(moved, places[i].Base)
+			}
+		}
+		for _, base := range moved {
+			ADDQ(Imm(uint64(4*part.lanes)), base)
+		}
+		Label(label(part.lanes))
+	}
+}
+
 // Select implements Machine.
 func (m *AVX2) Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual) {
 	mask := YMM()
@@ -94,9 +140,12 @@ func (m *AVX2) Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual) {
 	VBLENDVPS(mask, yes, no, v)
 }
 
+// Keep implements Machine.
+func (m *AVX2) Keep(v, w reg.VecVirtual) { VBLENDVPS(m.mask, v, w, v) }
+
 // NaNs implements Machine.
 func (m *AVX2) NaNs(v reg.VecVirtual, r reg.GPVirtual) {
-	VCMPPS(Imm(unordered), v, v, v)
+	VCMPPS(Imm(uint64(Unordered)), v, v, v)
 	VMOVMSKPS(v, r.As32())
 }
 
@@ -132,6 +181,13 @@ func (m *AVX512) Store(v reg.VecVirtual, p Mem, masked bool) {
 	VMOVUPS(v, p)
 }
 
+// StoreTails implements Machine.
+func (m *AVX512) StoreTails(vs []reg.VecVirtual, places []Mem) {
+	for i, v := range vs {
+		m.Store(v, places[i], true)
+	}
+}
+
 // Select implements Machine.
 func (m *AVX512) Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual) {
 	mask := K()
@@ -139,9 +195,12 @@ func (m *AVX512) Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual) {
 	VBLENDMPS(yes, no, mask, v)
 }
 
+// Keep implements Machine.
+func (m *AVX512) Keep(v, w reg.VecVirtual) { VBLENDMPS(v, w, m.mask, v) }
+
 // NaNs implements Machine.
 func (m *AVX512) NaNs(v reg.VecVirtual, r reg.GPVirtual) {
 	mask := K()
-	VCMPPS(Imm(unordered), v, v, mask)
+	VCMPPS(Imm(uint64(Unordered)), v, v, mask)
 	KMOVW(mask, r.As32())
 }
