@@ -71,6 +71,7 @@ type exampleMessage struct {
 	labels *tensor
 	weight *tensor
 	rows   int
+	words  words
 }
 
 func (m *exampleMessage) isTensors() bool { return m.spans[exampleInputs].there() }
@@ -254,12 +255,12 @@ func (m *exampleMessage) decodeRow(r *rowReader, places [3]span, row int, add fu
 	return add(row, out)
 }
 
-func (*exampleMessage) label(s *scanner, schema *feature.Schema) (feature.Value, error) {
+func (m *exampleMessage) label(s *scanner, schema *feature.Schema) (feature.Value, error) {
 	t := schema.Label.Type
 	if !fits(t, s.next()) {
 		return feature.Value{}, invalidf("label %q: want %s, got %s", schema.Label.Name, wanted(t, 0), s.got())
 	}
-	return scalar(s)
+	return scalar(s, &m.words)
 }
 
 func checkWeight(w float64) error {

@@ -13,6 +13,7 @@ type rowReader struct {
 	values []feature.Value // of the last row, in schema order
 	vector []float32       // what vector values point to
 	seen   []bool
+	words  words
 }
 
 func (r *rowReader) reset(s *feature.Schema) {
@@ -177,7 +178,7 @@ func (r *rowReader) value(s *scanner, k int, vector []float32) error {
 		*v = feature.Value{Kind: feature.KindVector, Vector: vector[:f.Size:f.Size]}
 		return err
 	case f.Type != feature.Vector && fits(f.Type, next):
-		*v, err = scalar(s)
+		*v, err = scalar(s, &r.words)
 		return err
 	}
 	return invalidf("feature %q: want %s, got %s", f.Name, wanted(f.Type, f.Size), s.got())
@@ -253,14 +254,14 @@ func wanted(t feature.Type, size int) string {
 }
 
 // scalar reads a number, string, boolean or null.
-func scalar(s *scanner) (feature.Value, error) {
+func scalar(s *scanner, w *words) (feature.Value, error) {
 	switch s.next() {
 	case tokenNumber:
 		v, err := s.float()
 		return feature.Value{Kind: feature.KindNumber, Num: v}, err
 	case tokenString:
 		text, err := s.str()
-		return feature.Value{Kind: feature.KindText, Text: string(text)}, err
+		return feature.Value{Kind: feature.KindText, Text: w.of(text)}, err
 	case tokenTrue, tokenFalse:
 		b, err := s.boolean()
 		return boolValue(b), err
