@@ -126,12 +126,11 @@ func (d datatype) bits() (width int, signed bool) {
 	return 0, false
 }
 
-// check returns an error if the JSON number text, whose value is v, is not one of d.
+// check returns an error if the JSON number text, whose value is v, is not one of d,
+// an integer type.
 func (d datatype) check(text []byte, v float64) error {
 	width, signed := d.bits()
 	switch {
-	case d == typeFP32 && math.IsInf(float64(float32(v)), 0):
-		return invalidf("%s is out of range for FP32", cut(string(text), 64))
 	case width == 0:
 		return nil
 	case v != math.Trunc(v):

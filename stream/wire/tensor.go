@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -241,9 +242,13 @@ func (t *tensor) readJSON(s *scanner) error {
 	if look.next() == tokenArray {
 		return t.readNested(&data, 0)
 	}
-	n, err := data.elements(func(int) error { return t.readElement(&data) })
-	if err == nil && n != t.rows*t.width {
-		err = invalidf("shape %v: want %d elements, got %d", t.shape, t.rows*t.width, n)
+	ahead, want := 0, t.rows*t.width
+	n, err := data.elements(func(i int) error {
+		ahead += t.run(&data, want-i-ahead)
+		return t.readElement(&data)
+	})
+	if n += ahead; err == nil && n != want {
+		err = invalidf("shape %v: want %d elements, got %d", t.shape, want, n)
 	}
 	return err
 }
@@ -267,6 +272,7 @@ func (t *tensor) readNested(s *scanner, dim int) error {
 		if dim+1 < len(t.shape) {
 			err = t.readNested(s, dim+1)
 		} else {
+			n += t.run(s, t.shape[dim]-n)
 			err = t.readElement(s)
 		}
 		if err != nil {
@@ -277,6 +283,19 @@ func (t *tensor) readNested(s *scanner, dim int) error {
 		return invalidf("data: want %d elements in dimension %d of shape %v, got %d", t.shape[dim], dim, t.shape, n)
 	}
 	return nil
+}
+
+// run reads fewer than most elements of FP32 as far as they are plain.
+func (t *tensor) run(s *scanner, most int) int {
+	if t.datatype != typeFP32 || most < 2 {
+		return 0
+	}
+	have := len(t.nums)
+	// An element takes two bytes at least: a shape alone makes no memory.
+	t.nums = slices.Grow(t.nums, min(most, (len(s.data)-s.off)/2+1))
+	n := run(s, t.nums[have:min(have+most-1, cap(t.nums))])
+	t.nums = t.nums[:have+n]
+	return n
 }
 
 func (t *tensor) count() int { return len(t.nums) + len(t.texts) }
@@ -297,23 +316,29 @@ func (t *tensor) readElement(s *scanner) error {
 		t.nums = append(t.nums, boolValue(b).Num)
 		return err
 	case t.datatype < typeBytes && t.datatype != typeBool && next == tokenNumber:
-		at := s.off
-		v, err := s.float()
-		if err != nil {
-			return err
-		}
-		if t.datatype != typeFP64 {
-			if err := t.datatype.check(s.data[at:s.off], v); err != nil {
-				return invalidf("data[%d]: %w", t.count(), err)
-			}
-		}
-		if t.datatype == typeFP32 {
-			v = float64(single(v, s.data[at:s.off]))
-		}
+		v, err := t.readNumber(s)
 		t.nums = append(t.nums, v)
-		return nil
+		return err
 	}
 	return invalidf("data[%d]: want %s, got %s", t.count(), t.wanted(), s.got())
+}
+
+func (t *tensor) readNumber(s *scanner) (float64, error) {
+	at := s.off
+	if t.datatype == typeFP32 {
+		v, err := s.single()
+		if err == nil && math.IsInf(float64(v), 0) {
+			err = invalidf("data[%d]: %s is out of range for FP32", t.count(), cut(string(s.data[at:s.off]), 64))
+		}
+		return float64(v), err
+	}
+	v, err := s.float()
+	if err == nil && t.datatype != typeFP64 {
+		if err = t.datatype.check(s.data[at:s.off], v); err != nil {
+			err = invalidf("data[%d]: %w", t.count(), err)
+		}
+	}
+	return v, err
 }
 
 func (t *tensor) wanted() string {
