@@ -13,22 +13,11 @@ func run[T float32 | float64](s *scanner, dst []T) int {
 		if negative {
 			i++
 		}
-		first := i
-		mant, i2 := digitsAt(data, i, 0)
-		i = i2
-		count := i - first
-		if count == 0 || count > 1 && data[first] == '0' {
+		mant, fraction, end := plainAt(data, i)
+		if end == i {
 			return n
 		}
-		fraction := 0
-		if i < len(data) && data[i] == '.' {
-			mant, i2 = digitsAt(data, i+1, mant)
-			if fraction = i2 - i - 1; fraction == 0 {
-				return n
-			}
-			i = i2
-		}
-		if i = afterSpace(data, i); i >= len(data) || data[i] != ',' || count+fraction > mantDigits {
+		if i = afterSpace(data, end); i >= len(data) || data[i] != ',' {
 			return n
 		}
 		v := float64(mant) / power(fraction) // at most mantDigits, which is below mostPower
@@ -43,6 +32,27 @@ func run[T float32 | float64](s *scanner, dst []T) int {
 		s.off = i
 	}
 	return len(dst)
+}
+
+// plainAt reads a number without sign and exponent, and at most mantDigits, from i
+// on. It is mant·10^-fraction, and ends at end, which is i if there is none.
+func plainAt(data []byte, i int) (mant uint64, fraction, end int) {
+	mant, end = digitsAt(data, i, 0)
+	count := end - i
+	if count == 0 || count > 1 && data[i] == '0' {
+		return 0, 0, i
+	}
+	if end < len(data) && data[end] == '.' {
+		point := end
+		mant, end = digitsAt(data, point+1, mant)
+		if fraction = end - point - 1; fraction == 0 {
+			return 0, 0, i
+		}
+	}
+	if count+fraction > mantDigits {
+		return 0, 0, i
+	}
+	return mant, fraction, end
 }
 
 // digitsAt reads decimal digits from i on into mant, which wraps where they are
