@@ -97,11 +97,13 @@ type ReduceOnPlateau struct {
 	MinRate  float64 `json:"min_lr,omitempty" yaml:"min_lr,omitempty"`
 }
 
-// Serving bounds how a server runs the model. Zero fields mean the default given.
+// Serving bounds how a server runs the model. Zero fields mean the default given,
+// where P is the number of the network's parameters: small networks are computed in
+// large batches, and a batch of a huge one does not keep other models waiting.
 type Serving struct {
-	BatchLimit int `json:"batch_limit,omitempty" yaml:"batch_limit,omitempty"` // rows computed at once: 256
-	Queue      int `json:"queue,omitempty" yaml:"queue,omitempty"`             // requests waiting: 1024
-	Workers    int `json:"workers,omitempty" yaml:"workers,omitempty"`         // GOMAXPROCS
+	BatchLimit int `json:"batch_limit,omitempty" yaml:"batch_limit,omitempty"` // rows computed at once: 2^30/P, 8 to 256
+	Queue      int `json:"queue,omitempty" yaml:"queue,omitempty"`             // requests waiting: 2^36/P, 64 to 1024
+	Workers    int `json:"workers,omitempty" yaml:"workers,omitempty"`         // batches of the model computed at once: GOMAXPROCS, which all models share in turns
 }
 
 // A SpecError tells where a spec is wrong. It wraps [feature.ErrInvalid].

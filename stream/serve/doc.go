@@ -9,7 +9,23 @@
 // # Batching
 //
 // A worker takes one request, then all that wait up to the batch limit, decodes
-// them into one frame, runs once and replies to each. No timers.
+// them into one frame, runs once and replies to each. No timers. The batch limit
+// and the length of the queue follow from the size of the network where the spec
+// does not set them ([model.Serving]).
+//
+// Few requests of a quick model are not handed to a worker but answered where they
+// arrive, by the goroutine of the subscription: if they will take less than 100 µs
+// together, by the time that recent ones of that model took. Requests that have
+// arrived together are computed together there, too.
+//
+// # Fairness
+//
+// No more batches are computed at once than there are processors, whatever models
+// they are of; workers take turns, first come, first served. A turn is one batch, and a
+// request of more rows than the batch limit gives its turn away in between.
+// Models that compete so get equal shares for each worker; a model with a full queue
+// keeps another waiting for a turn of each of its workers at most, and a
+// version that loads keeps none.
 //
 // # Versions
 //

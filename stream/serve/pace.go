@@ -9,7 +9,7 @@ const (
 	// shortWork is what may be computed where requests arrive, on the goroutine
 	// that all models share: about what it takes to wake a worker and to hand
 	// requests over to it.
-	shortWork = 50 * time.Microsecond
+	shortWork = 100 * time.Microsecond
 
 	// firstPace is what a request is taken to need before any was measured.
 	firstPace = time.Millisecond

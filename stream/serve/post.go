@@ -64,13 +64,13 @@ func lostModel(subject string) string {
 	return token
 }
 
-// answer sends a result: to who waits for it, else to the outbox, which then
-// owns msg.
-func (p *post) answer(model string, r *request, msg *nats.Msg) error {
+// answer sends a result for so many rows: to who waits for it, else to the outbox,
+// which then owns msg.
+func (p *post) answer(model string, r *request, msg *nats.Msg, rows int) error {
 	if r.msg.Reply == "" {
 		msg.Subject = p.subjects.Result(model)
 		if int64(msg.Size())+idRoom > p.nc.MaxPayload() {
-			return p.tooLarge(msg)
+			return p.tooLarge(msg, rows)
 		}
 		p.outbox.put(msg)
 		return nil
@@ -78,7 +78,7 @@ func (p *post) answer(model string, r *request, msg *nats.Msg) error {
 	msg.Subject = r.msg.Reply
 	err := p.nc.PublishMsg(msg)
 	if errors.Is(err, nats.ErrMaxPayload) {
-		return p.tooLarge(msg)
+		return p.tooLarge(msg, rows)
 	}
 	if err != nil {
 		p.log.Error().Err(err).Str("model", model).Msg("answer could not be sent")
@@ -86,9 +86,15 @@ func (p *post) answer(model string, r *request, msg *nats.Msg) error {
 	return nil
 }
 
-func (p *post) tooLarge(msg *nats.Msg) error {
-	return fmt.Errorf("%w: the answer has %d bytes, the server takes %d: ask for fewer rows",
-		wire.ErrTooLarge, len(msg.Data), p.nc.MaxPayload())
+func (p *post) tooLarge(msg *nats.Msg, rows int) error {
+	size, most := len(msg.Data), p.nc.MaxPayload()
+	if rows == 1 {
+		return fmt.Errorf("%w: the answer to one row has %d bytes, the server takes %d: ask for fewer outputs, or binary ones",
+			wire.ErrTooLarge, size, most)
+	}
+	fit := max(1, int64(rows)*most/int64(size+idRoom)*9/10)
+	return fmt.Errorf("%w: the answer to %d rows has %d bytes, the server takes %d: ask for at most %d at once",
+		wire.ErrTooLarge, rows, size, most, fit)
 }
 
 func (p *post) send(m *nats.Msg) {

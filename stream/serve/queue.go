@@ -34,7 +34,7 @@ const (
 	// shareWork is how much must wait to be spread over the workers, and to wake
 	// another one while one computes: a network takes far less time for a row
 	// in a batch than for a row alone.
-	shareWork = 10 * shortWork
+	shareWork = 5 * shortWork
 )
 
 // A queue holds the requests that wait for one model, bounded in number and

@@ -239,10 +239,10 @@ func (w *worker) answer(g *group, lo, hi int) {
 		clear(msg.Header)
 		msg.Header[wire.HeaderModel] = w.model
 		msg.Header[wire.HeaderVersion] = g.version.text
+		passOn(msg.Header, r.msg.Header)
 		err := g.batch.encode(msg, i, g.start(i)-base)
 		if err == nil {
-			passOn(msg.Header, r.msg.Header)
-			err = w.lane.post.answer(w.lane.name, r, msg)
+			err = w.lane.post.answer(w.lane.name, r, msg, g.ends[i]-g.start(i))
 		}
 		if err != nil {
 			w.lane.fail(r, err)

@@ -133,8 +133,12 @@ func Deadline(h nats.Header) (time.Time, error) {
 	if len(values) == 0 {
 		return time.Time{}, nil
 	}
-	if ms, err := strconv.ParseInt(values[0], 10, 64); err == nil {
-		return time.UnixMilli(ms), nil
+	// A time begins with its year: a failed attempt to read it as a number would
+	// cost more than the rest.
+	if !strings.ContainsAny(values[0], "T:") {
+		if ms, err := strconv.ParseInt(values[0], 10, 64); err == nil {
+			return time.UnixMilli(ms), nil
+		}
 	}
 	t, err := time.Parse(time.RFC3339Nano, values[0])
 	if err != nil {
