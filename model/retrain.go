@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -21,7 +22,8 @@ type Retrain struct {
 	// time must have passed.
 	Every Amount `json:"every,omitzero"`
 
-	// Cron is a time in the five fields of crontab(5), in UTC, or @daily and the like.
+	// Cron is a time in the five fields of crontab(5), in UTC, or @daily and the like. As
+	// with Every, if nothing new had come then, the next example makes it due.
 	Cron string `json:"cron,omitempty"`
 
 	// MinGap is the least time between two trainings: default none.
@@ -116,11 +118,30 @@ func (r *Retrain) Next(t time.Time) time.Time {
 	if r.Cron == "" {
 		return time.Time{}
 	}
-	schedule, err := cron.ParseStandard(r.Cron)
+	schedule, err := parseCron(r.Cron)
 	if err != nil {
 		return time.Time{} // the spec was checked
 	}
 	return schedule.Next(t.UTC())
+}
+
+// parseCron reads five fields or a word such as @daily, and nothing else that the
+// library knows: a time zone, or an interval.
+func parseCron(text string) (cron.Schedule, error) {
+	if strings.Contains(text, "=") {
+		return nil, errors.New("time zones are not supported, it is UTC")
+	}
+	if strings.HasPrefix(strings.TrimSpace(text), "@every") {
+		return nil, errors.New("write every instead of @every")
+	}
+	schedule, err := cron.ParseStandard(text)
+	if err != nil {
+		return nil, err
+	}
+	if schedule.Next(time.Unix(0, 0).UTC()).IsZero() {
+		return nil, errors.New("there is no such day")
+	}
+	return schedule, nil
 }
 
 func (s *Spec) retrainFaults() []*fault {
@@ -136,7 +157,7 @@ func (s *Spec) retrainFaults() []*fault {
 		faults = append(faults, faultf("retrain", "retrain needs to know when: set every, such as 5000 (examples) or 1h, or cron"))
 	}
 	if r.Cron != "" {
-		if _, err := cron.ParseStandard(r.Cron); err != nil {
+		if _, err := parseCron(r.Cron); err != nil {
 			faults = append(faults, faultf("retrain.cron", `cron must be the five fields of crontab, such as "0 3 * * *", or @daily, got %q: %v`,
 				shorten(r.Cron), err))
 		}

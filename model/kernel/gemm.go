@@ -65,7 +65,7 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 func (g *Gemm) run(p *product) {
 	p.pack = p.panels == nil && p.paysToPack()
 	// Rows of A far apart are in as many pages, and may fall into the same few cache sets.
-	p.copy = p.tiles != nil && p.a.ColStride == 1 && p.a.RowStride > 2*p.tiles.depth && p.c.Rows > p.tiles.mr && p.c.Cols >= 128
+	p.copy = p.tiles != nil && p.a.Cols > 0 && p.a.ColStride == 1 && p.a.RowStride > 2*p.tiles.depth && p.c.Rows > p.tiles.mr && p.c.Cols >= 128
 	chunks := 1
 	if g.Threads > 1 {
 		chunks = max(p.divide(), 1)

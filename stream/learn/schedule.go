@@ -17,6 +17,9 @@ func (t *Trainer) schedule(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		t.opts.Logger.Error().Err(err).Msg("models are not trained by themselves any more")
 	}
+	for name := range s.running {
+		s.stop(name)
+	}
 	s.all.Wait()
 }
 
