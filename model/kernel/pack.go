@@ -46,7 +46,7 @@ func PackWeights(b View) *Weights {
 	b.check("B")
 	w := &Weights{view: b}
 	t := active.tiles()
-	if t == nil {
+	if t == nil || b.Cols < t.nr {
 		return w // used where they are
 	}
 	w.panels = make([]float32, panelSize(b.Rows, b.Cols, t.nr))
