@@ -19,8 +19,8 @@ const (
 // one.
 type tiles struct {
 	mr, nr, half int
-	depth        int // rows of B that are multiplied at once: a panel of them stays in the L1 cache
-	rows         int // rows of A for each of them: with depth a part of the L2 cache
+	depth        int      // rows of B that are multiplied at once: a panel of them stays in the L1 cache
+	rows         int      // rows of A for each of them: with depth a part of the L2 cache
 	full         [12]tile // nr columns
 	masked       [12]tile // more than half of nr
 	narrow       [12]tile // up to half
@@ -32,7 +32,7 @@ type tiles struct {
 
 // A packer copies k rows of b to panels next bytes apart, the last one of cols
 // columns; turn transposes 8 rows of 8·n numbers.
-type packer func(k int, b *float32, rsb int, dst *float32, next int, cols int)
+type packer func(k int, b *float32, rsb int, dst *float32, next, cols int)
 
 // of returns the tile for that many rows and columns.
 func (t *tiles) of(rows, cols int) tile {
