@@ -24,6 +24,9 @@ var (
 	// ErrOpen is returned by Start for an address beyond loopback without authentication.
 	ErrOpen = errors.New("listening beyond loopback without authentication")
 
+	// ErrAddress is returned by Start for an address that is not host:port.
+	ErrAddress = errors.New("want host:port, with a port of 0 to 65535")
+
 	// ErrNotReady is returned by Start when the server did not come up in time.
 	ErrNotReady = errors.New("embedded NATS server is not ready")
 )
@@ -164,14 +167,14 @@ func (o Options) server() (*server.Options, error) {
 func listen(so *server.Options, addr string) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("listen address %q: want host:port: %w", addr, err)
+		return fmt.Errorf("listen address %q: %w", addr, ErrAddress)
 	}
 	if host == "" {
 		host = "0.0.0.0"
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return fmt.Errorf("listen address %q: port must be 0 to 65535", addr)
+		return fmt.Errorf("listen address %q: %w", addr, ErrAddress)
 	}
 	so.Host, so.Port = host, int(n)
 	if n == 0 {

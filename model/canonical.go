@@ -21,6 +21,7 @@ type canonicalSpec struct {
 	Loss        any               `json:"loss,omitempty"`
 	Training    *Training         `json:"training,omitempty"`
 	Serving     *Serving          `json:"serving,omitempty"`
+	Retrain     *Retrain          `json:"retrain,omitempty"`
 }
 
 func (s *Spec) canonical() canonicalSpec {
@@ -43,6 +44,7 @@ func (s *Spec) canonical() canonicalSpec {
 	if s.Serving != (Serving{}) {
 		c.Serving = &s.Serving
 	}
+	c.Retrain = s.Retrain
 	return c
 }
 

@@ -16,6 +16,12 @@ func decodeInto(n *node, dst reflect.Value, what string) *SpecError {
 	if n.isNull() {
 		return nil
 	}
+	switch v := dst.Addr().Interface().(type) {
+	case *Duration:
+		return decodeDuration(n, v, what)
+	case *Amount:
+		return decodeAmount(n, v, what)
+	}
 	switch dst.Kind() {
 	case reflect.Pointer:
 		dst.Set(reflect.New(dst.Type().Elem()))

@@ -22,11 +22,12 @@ type Model struct {
 	dropped bool // state and gradients were dropped
 }
 
-// DropTraining frees what only training needs, gradients and optimizer state:
-// up to three times the memory of the weights, unless it lies in a [File]. The model predicts as before, but
-// can be neither encoded nor trained on.
+// DropTraining frees what only training needs, gradients and optimizer state: up to
+// three times the memory of the weights, unless it lies in a [File]. Up to 128 MiB
+// of weights are laid out again for speed. The model predicts as before, but can be
+// neither encoded nor trained on. Nobody may use it meanwhile.
 func (m *Model) DropTraining() {
-	m.network.DropGradients()
+	m.network.Freeze()
 	m.state, m.unread, m.dropped = nil, nil, true
 }
 
@@ -38,6 +39,11 @@ func (m *Model) Schema() *feature.Schema { return m.pipeline.Schema() }
 
 // Classes returns the classes of a classification in order, else nil.
 func (m *Model) Classes() []string { return m.pipeline.Classes() }
+
+// Vocabulary returns the categories that the named feature knows, sorted or as
+// the spec fixes them; nil if it is no category or takes any (hashing). Callers
+// must not change it.
+func (m *Model) Vocabulary(feature string) []string { return m.pipeline.State().Vocabularies[feature] }
 
 // Params returns the number of trained parameters.
 func (m *Model) Params() int {

@@ -77,6 +77,9 @@ func (m *Model) detach() error {
 	for _, p := range slices.Concat(m.network.Params(), m.state) {
 		p.Value = slices.Clone(p.Value)
 	}
+	if m.dropped {
+		m.network.Freeze()
+	}
 	runtime.KeepAlive(m.file)
 	m.file, m.unread = nil, nil
 	return nil

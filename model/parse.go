@@ -27,7 +27,7 @@ func ParseSpec(text []byte) (*Spec, error) {
 
 // sections returns the keys of a spec in canonical order.
 func sections() []string {
-	return []string{"name", "description", "features", "label", "network", "optimizer", "loss", "training", "serving"}
+	return []string{"name", "description", "features", "label", "network", "optimizer", "loss", "training", "serving", "retrain"}
 }
 
 func parseSpec(root *node) (*Spec, *SpecError) {
@@ -38,7 +38,7 @@ func parseSpec(root *node) (*Spec, *SpecError) {
 		if slices.Contains(sections(), f.key) {
 			continue
 		}
-		if f.key == "retrain" || f.key == "capture" {
+		if f.key == "capture" {
 			return nil, f.errorf("the key %q is reserved, but this version does not know it yet: remove it", f.key)
 		}
 		return nil, f.errorf("%s", unknownWord("key", f.key, sections()))
@@ -71,6 +71,7 @@ func parseSections(root *node, s *Spec) *SpecError {
 		{"features", &s.Schema.Features},
 		{"label", &s.Schema.Label},
 		{"serving", &s.Serving},
+		{"retrain", &s.Retrain},
 	} {
 		if err := decodeInto(root.get(part.key), reflect.ValueOf(part.dst).Elem(), part.key); err != nil {
 			return err

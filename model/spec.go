@@ -42,6 +42,7 @@ type Spec struct {
 	Loss        nn.Loss        // nil: follows from the label
 	Training    Training
 	Serving     Serving
+	Retrain     *Retrain // nil: only on request
 }
 
 // Training says how to fit. Zero fields mean the default given.

@@ -76,6 +76,7 @@ func (s *Spec) faults() []*fault {
 	faults = append(faults, s.numberFaults()...)
 	faults = append(faults, s.trainingFaults()...)
 	faults = append(faults, s.monitorFaults()...)
+	faults = append(faults, s.retrainFaults()...)
 	return append(faults, s.classWeightFault(), s.networkFault())
 }
 

@@ -44,7 +44,7 @@ func (w *yamlWriter) section(f field) {
 		for _, item := range f.value.list {
 			fmt.Fprintf(&w.out, "  - %s%s\n", entryForm(item), w.remark(item))
 		}
-	case "training", "serving":
+	case "training", "serving", "retrain":
 		fmt.Fprintf(&w.out, "%s:\n", f.key)
 		for _, setting := range f.value.fields {
 			fmt.Fprintf(&w.out, "  %s: %s\n", keyForm(setting.key), flowForm(setting.value))

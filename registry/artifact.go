@@ -261,7 +261,7 @@ func (r *Registry) keep(ctx context.Context, digest string, want int64) (int64, 
 
 // purge removes the chunks of an upload.
 func (r *Registry) purge(ctx context.Context, id string) error {
-	err := retry(ctx, func(ctx context.Context) error {
+	err := Retry(ctx, func(ctx context.Context) error {
 		return r.objects.Purge(ctx, jetstream.WithPurgeSubject(r.chunks(id)))
 	})
 	if err != nil {

@@ -166,7 +166,7 @@ func settle(ctx context.Context, js jetstream.JetStream, p plan, replicas int) (
 // bind opens the stream of p, which must be there.
 func bind(ctx context.Context, js jetstream.JetStream, p plan) (jetstream.Stream, error) {
 	var s jetstream.Stream
-	err := retry(ctx, func(ctx context.Context) (err error) {
+	err := Retry(ctx, func(ctx context.Context) (err error) {
 		s, err = js.Stream(ctx, p.want.Name)
 		return err
 	})
@@ -186,7 +186,7 @@ func bind(ctx context.Context, js jetstream.JetStream, p plan) (jetstream.Stream
 // JetStream with atomic batches.
 func probe(ctx context.Context, js jetstream.JetStream) error {
 	var account *jetstream.AccountInfo
-	err := retry(ctx, func(ctx context.Context) (err error) {
+	err := Retry(ctx, func(ctx context.Context) (err error) {
 		account, err = js.AccountInfo(ctx)
 		return err
 	})

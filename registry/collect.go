@@ -134,7 +134,7 @@ func (r *Registry) remove(ctx context.Context, o object) error {
 	if err := r.purge(ctx, o.info.NUID); err != nil || mark.live || mark.seq == 0 {
 		return err
 	}
-	return retry(ctx, func(ctx context.Context) error {
+	return Retry(ctx, func(ctx context.Context) error {
 		return r.objects.Purge(ctx, jetstream.WithPurgeSubject(r.metaSubject(o.info.Name)), jetstream.WithPurgeSequence(mark.seq+1))
 	})
 }

@@ -31,11 +31,11 @@ func (r *Registry) commit(ctx context.Context, pace *pacer, puts []put) (seq uin
 	}
 	last := puts[len(puts)-1]
 	for _, p := range puts[:len(puts)-1] {
-		if err := batch.AddMsg(r.message(p), jetstreamext.WithBatchExpectLastSequencePerSubject(p.after)); err != nil {
+		if err := batch.AddMsg(r.routed(r.message(p)), jetstreamext.WithBatchExpectLastSequencePerSubject(p.after)); err != nil {
 			return 0, false, fmt.Errorf("writing %s: %w", p.key, err)
 		}
 	}
-	ack, err := batch.CommitMsg(ctx, r.message(last), jetstreamext.WithBatchExpectLastSequencePerSubject(last.after))
+	ack, err := batch.CommitMsg(ctx, r.routed(r.message(last)), jetstreamext.WithBatchExpectLastSequencePerSubject(last.after))
 	if err != nil {
 		return 0, true, fmt.Errorf("committing %s: %w", puts[0].key, err)
 	}

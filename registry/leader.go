@@ -70,7 +70,7 @@ func (r *Registry) get(ctx context.Context, stream string, req getRequest) (entr
 		return entry{}, err
 	}
 	var e entry
-	err = retry(ctx, func(ctx context.Context) error {
+	err = Retry(ctx, func(ctx context.Context) error {
 		msg, err := r.nc.RequestWithContext(ctx, r.api+"STREAM.MSG.GET."+stream, body)
 		if err != nil {
 			return err
@@ -116,7 +116,7 @@ func info(ctx context.Context, s jetstream.Stream, filter string) (*jetstream.St
 		opts = append(opts, jetstream.WithSubjectFilter(filter))
 	}
 	var si *jetstream.StreamInfo
-	err := retry(ctx, func(ctx context.Context) (err error) {
+	err := Retry(ctx, func(ctx context.Context) (err error) {
 		si, err = s.Info(ctx, opts...)
 		return err
 	})

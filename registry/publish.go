@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,7 +28,7 @@ func (r *Registry) publish(ctx context.Context, stream string, msg *nats.Msg, af
 	pace := newPacer()
 	for {
 		try, stop := pace.try(ctx)
-		ack, err := r.js.PublishMsg(try, clone(msg),
+		ack, err := r.js.PublishMsg(try, r.routed(msg),
 			jetstream.WithMsgID(id), jetstream.WithExpectLastSequencePerSubject(after), jetstream.WithRetryAttempts(0))
 		stop()
 		if err == nil {
@@ -51,9 +52,15 @@ func (r *Registry) publish(ctx context.Context, stream string, msg *nats.Msg, af
 	}
 }
 
-// clone copies msg but for its data: the client sets headers on what it publishes.
-func clone(msg *nats.Msg) *nats.Msg {
+// routed returns a copy of msg, but for its data, to publish: the client sets
+// headers on what it publishes. What is written to a key goes by way of the
+// JetStream API where that is not the default one: leaf nodes do not pass on $KV
+// between domains, as they do the subjects of objects.
+func (r *Registry) routed(msg *nats.Msg) *nats.Msg {
 	c := nats.NewMsg(msg.Subject)
+	if r.api != jetstream.DefaultAPIPrefix && strings.HasPrefix(msg.Subject, "$KV.") {
+		c.Subject = r.api + msg.Subject
+	}
 	c.Data = msg.Data
 	maps.Copy(c.Header, msg.Header)
 	return c

@@ -14,6 +14,7 @@ type Model struct {
 	Source  string          `json:"source,omitempty"` // the spec as its author wrote it
 	Created time.Time       `json:"created"`
 	Updated time.Time       `json:"updated"`
+	Paused  bool            `json:"paused,omitempty"` // it is not trained by itself
 
 	Revision uint64 `json:"-"` // for compare-and-set
 }
@@ -44,6 +45,7 @@ type Lineage struct {
 	Seed       uint64  `json:"seed"`
 	Software   string  `json:"software,omitempty"` // modelbus version and kernel
 	Seconds    float64 `json:"seconds,omitempty"`  // of fitting
+	Trigger    string  `json:"trigger,omitempty"`  // why it was trained, if nobody asked
 	Imported   string  `json:"imported,omitempty"` // where an imported artifact came from
 }
 

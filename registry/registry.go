@@ -62,7 +62,7 @@ func open(ctx context.Context, js jetstream.JetStream, opts Options, stream func
 	if err := probe(ctx, js); err != nil {
 		return nil, err
 	}
-	r := &Registry{layout: l, cache: cmp.Or(opts.Cache, &cache.Cache{}), js: js, nc: js.Conn(), api: apiPrefix(js.Options())}
+	r := &Registry{layout: l, cache: cmp.Or(opts.Cache, &cache.Cache{}), js: js, nc: js.Conn(), api: APIPrefix(js)}
 	plans := l.plans(opts.Replicas)
 	for i, s := range []*jetstream.Stream{&r.kv, &r.objects, &r.log} {
 		if *s, err = stream(plans[i]); err != nil {
@@ -72,9 +72,14 @@ func open(ctx context.Context, js jetstream.JetStream, opts Options, stream func
 	return r, nil
 }
 
-// apiPrefix returns where the JetStream API is reached under o.
-func apiPrefix(o jetstream.JetStreamOptions) string {
-	switch {
+// JetStream returns what the registry was opened with: it reaches the domain
+// that the deployment is in.
+func (r *Registry) JetStream() jetstream.JetStream { return r.js }
+
+// APIPrefix returns the first tokens of the JetStream API's subjects as js reaches
+// it, with the last dot: those of its domain or API prefix, or "$JS.API.".
+func APIPrefix(js jetstream.JetStream) string {
+	switch o := js.Options(); {
 	case o.Domain != "":
 		return "$JS." + o.Domain + ".API."
 	case o.APIPrefix != "" && o.APIPrefix[len(o.APIPrefix)-1] != '.':

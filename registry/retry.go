@@ -94,8 +94,11 @@ func conflict(err error) bool {
 		apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// retry calls fn until it succeeds or fails for good.
-func retry(ctx context.Context, fn func(context.Context) error) error {
+// Retry calls fn, whose context bounds one try, until it succeeds, fails for good,
+// or ctx is done; without a deadline it gives up after a while. It is how this package
+// works through a change of a stream's leader or a lost connection, for others who
+// ask JetStream: fn must do no harm if its request was carried out before.
+func Retry(ctx context.Context, fn func(context.Context) error) error {
 	p := newPacer()
 	for {
 		try, stop := p.try(ctx)

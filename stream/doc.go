@@ -6,4 +6,5 @@
 //   - control: create, list, show, train, promote … by request-reply
 //   - service: ADR-32 discovery
 //   - client: what a microservice imports
+//   - bench: measures a model under load, against a bare NATS echo
 package stream

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -58,7 +57,7 @@ func (a *app) move(cmd *cobra.Command, verb, name string, req any) error {
 	if err := registry.CheckModel(name); err != nil {
 		return err
 	}
-	return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+	return a.withClient(func(c *client.Client, _ *bus) error {
 		var m registry.Move
 		if err := c.Control(cmd.Context(), verb, name, req, &m); err != nil {
 			return err
@@ -89,7 +88,7 @@ func (a *app) aliasListCommand() *cobra.Command {
 		Short: "List a model's aliases",
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				info, err := c.Model(cmd.Context(), args[0], false)
 				if err != nil {
 					return err
@@ -142,7 +141,7 @@ func (a *app) aliasRemoveCommand() *cobra.Command {
 				return err
 			}
 			req.Alias, req.Who = args[1], who()
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				if err := c.Control(cmd.Context(), wire.VerbUnalias, args[0], req, nil); err != nil {
 					return fmt.Errorf("removing alias %q: %w", args[1], err)
 				}

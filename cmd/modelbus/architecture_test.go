@@ -32,7 +32,7 @@ func doors() map[string][]string {
 		module + "/model/kernel": {"model", "cmd"}, // cmd: which one runs
 		"net":                    {"stream", "registry", "embedded", "cmd"},
 		"os":                     {"embedded", "cmd", "registry/cache", "model/kernel"}, // kernel: the switch in the environment
-		"time":                   {"stream", "registry", "embedded", "cmd"},
+		"time":                   {"stream", "registry", "embedded", "cmd", "model"},
 	}
 }
 

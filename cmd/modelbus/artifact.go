@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -25,7 +24,7 @@ func (a *app) exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				v, artifact, err := c.Export(cmd.Context(), ref)
 				if err != nil {
 					return err
@@ -66,7 +65,7 @@ func (a *app) importCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				v, err := c.Import(cmd.Context(), args[0], artifact, promote, who(), why)
 				if err != nil {
 					return fmt.Errorf("importing %s: %w", args[1], err)

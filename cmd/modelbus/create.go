@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/model"
@@ -31,7 +30,7 @@ func (a *app) createCommand() *cobra.Command {
 			if update {
 				verb, did = wire.VerbUpdate, "updated"
 			}
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				var info wire.ModelInfo
 				if err := c.Control(cmd.Context(), verb, "", wire.CreateRequest{Spec: string(text), Who: who()}, &info); err != nil {
 					return err

@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -26,7 +25,7 @@ func (a *app) deleteCommand() *cobra.Command {
 				return usagef("delete wants a model, or a version such as %s@3, received %q; `modelbus alias rm` removes an alias", ref.Model, args[0])
 			}
 			req.Version, req.Who = ref.Version, who()
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				if err := c.Control(cmd.Context(), wire.VerbDelete, ref.Model, req, nil); err != nil {
 					return err
 				}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
@@ -94,8 +95,12 @@ func (a *app) demo(ctx context.Context, o demoOptions) (err error) {
 		return err
 	}
 	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("opening JetStream: %w", err)
+	}
 	work, stop := context.WithCancel(ctx)
-	n, err := startNode(work, nc, nodeOptions{subjects: a.subjects(), registry: a.registryOptions(1), logger: log})
+	n, err := startNode(work, js, nodeOptions{subjects: a.subjects(), registry: a.registryOptions(1), logger: log})
 	if err != nil {
 		stop()
 		return err

@@ -52,6 +52,7 @@ func exitCode(err error) int {
 		code int
 		errs []error
 	}{
+		{exitUsage, []error{embedded.ErrAddress}},
 		{exitRejected, []error{errRejected, errDiffers}},
 		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, errNoContext, os.ErrNotExist}},
 		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer}},

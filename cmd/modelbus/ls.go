@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -18,9 +17,11 @@ func (a *app) lsCommand() *cobra.Command {
 		Use:     "ls",
 		Aliases: []string{"list"},
 		Short:   "List models with their versions, aliases and scores",
-		Args:    args(cobra.NoArgs),
+		Long: "List models with their versions, aliases and scores. Messages counts the training messages that are\n" +
+			"kept, of which each may hold many examples; `modelbus show` says how many examples a version was trained on.",
+		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				models, err := c.Models(cmd.Context())
 				if err != nil {
 					return err

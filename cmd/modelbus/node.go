@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -36,11 +35,8 @@ type node struct {
 
 // startNode makes the streams, starts serving and training, and returns once
 // requests are answered. The node drains when ctx ends.
-func startNode(ctx context.Context, nc *nats.Conn, opts nodeOptions) (*node, error) {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, fmt.Errorf("opening JetStream: %w", err)
-	}
+func startNode(ctx context.Context, js jetstream.JetStream, opts nodeOptions) (*node, error) {
+	nc := js.Conn()
 	reg, err := registry.Create(ctx, js, opts.registry)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/model/dataset"
@@ -38,7 +37,9 @@ func (a *app) predictCommand() *cobra.Command {
 		Long: "Ask a model about rows. A ROW is a comma-separated list of values in feature order or of\n" +
 			"name=value pairs, or JSON; single values in as many arguments as there are features are one row.\n" +
 			"With --file, rows come from a CSV, TSV, JSON Lines or NPZ file, and where its label column is\n" +
-			"there, the scores are printed (to standard error; in --json with the predictions).",
+			"there, the scores are printed (to standard error; in --json with the predictions). Each row of the\n" +
+			"file gets one line: a row that cannot be predicted gets – and the reason, in --csv an empty prediction\n" +
+			"and a last column \"error\", in --json {\"error\": …}; the exit code is 4 then.",
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := registry.ParseRef(args[0])
@@ -60,7 +61,7 @@ func (a *app) predictCommand() *cobra.Command {
 }
 
 func (a *app) predict(ctx context.Context, o predictOptions) error {
-	return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+	return a.withClient(func(c *client.Client, _ *bus) error {
 		if o.file != "" {
 			return a.predictFile(ctx, c, o)
 		}
@@ -105,14 +106,14 @@ func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOption
 	if err := s.all(ctx); err != nil {
 		return err
 	}
-	if s.rejected == 0 && s.out.len() == 0 {
+	if s.read == 0 {
 		return fmt.Errorf("%w: the file has no rows", feature.ErrInvalid)
 	}
 	if err := a.printPredicted(s.out, o.csv); err != nil {
 		return err
 	}
-	if s.rejected > 0 {
-		return fmt.Errorf("%d of %d rows could not be predicted: %w", s.rejected, s.rejected+s.out.len(), feature.ErrInvalid)
+	if n := len(s.out.refused); n > 0 {
+		return fmt.Errorf("%d of %d rows could not be predicted: %w", n, s.read, feature.ErrInvalid)
 	}
 	return nil
 }

@@ -28,10 +28,13 @@ type predicted struct {
 	version uint64
 	values  []float64
 	labels  []wire.Classification
-	truth   []feature.Value // empty, or one a row
+	truth   []feature.Value // empty, or one a prediction
+	refused map[int]string  // rows without a prediction, by their place, and why
 }
 
-func newPredicted(s *feature.Schema) *predicted { return &predicted{schema: s} }
+func newPredicted(s *feature.Schema) *predicted {
+	return &predicted{schema: s, refused: map[int]string{}}
+}
 
 func (p *predicted) len() int { return max(len(p.values), len(p.labels)) }
 
@@ -41,20 +44,37 @@ func (p *predicted) add(r *wire.Predictions) {
 	p.labels = append(p.labels, r.Labels...)
 }
 
+// each calls fn for each row in order, with the place of its prediction, or with
+// why it has none.
+func (p *predicted) each(fn func(i int, why string) error) error {
+	i := 0
+	for row := range p.len() + len(p.refused) {
+		why, refused := p.refused[row]
+		if err := fn(i, why); err != nil {
+			return err
+		}
+		if !refused {
+			i++
+		}
+	}
+	return nil
+}
+
 // An origin is where a row comes from, and its label if there is one.
 type origin struct {
+	row   int // from 0, among all of the file
 	line  int
 	label feature.Value
 }
 
 // A scorer predicts the rows of a file, chunk by chunk.
 type scorer struct {
-	app      *app
-	client   *client.Client
-	ref      string
-	rows     *dataset.Bound
-	out      *predicted
-	rejected int
+	app    *app
+	client *client.Client
+	ref    string
+	rows   *dataset.Bound
+	out    *predicted
+	read   int // rows so far
 }
 
 func (s *scorer) all(ctx context.Context) error {
@@ -70,12 +90,14 @@ func (s *scorer) all(ctx context.Context) error {
 		case errors.Is(err, io.EOF):
 			return s.chunk(ctx, frame, from)
 		case unreadable || errors.Is(err, feature.ErrInvalid):
-			s.reject(atLine(s.rows.Line(), err))
+			s.reject(s.read, atLine(s.rows.Line(), err))
+			s.read++
 			continue
 		case err != nil:
 			return err
 		}
-		from = append(from, origin{line: s.rows.Line(), label: row.Label})
+		from = append(from, origin{row: s.read, line: s.rows.Line(), label: row.Label})
+		s.read++
 		if frame.Len() == chunkRows {
 			if err := s.chunk(ctx, frame, from); err != nil {
 				return err
@@ -87,7 +109,7 @@ func (s *scorer) all(ctx context.Context) error {
 }
 
 // chunk asks about all rows of frame at once and, if one of them is refused,
-// about each alone, so that only the bad ones are left out.
+// about each alone, so that only the bad ones get no prediction.
 func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, from []origin) error {
 	if frame.Len() == 0 {
 		return nil
@@ -106,7 +128,7 @@ func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, from []origin)
 		return err
 	}
 	if frame.Len() == 1 {
-		s.reject(atLine(from[0].line, err))
+		s.reject(from[0].row, atLine(from[0].line, err))
 		return nil
 	}
 	for i := range frame.Len() {
@@ -117,11 +139,13 @@ func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, from []origin)
 	return nil
 }
 
-func (s *scorer) reject(err error) {
-	if s.rejected++; s.rejected <= rejectsShown {
+func (s *scorer) reject(row int, err error) {
+	s.out.refused[row] = strings.ReplaceAll(err.Error(), "\n", " ")
+	n := len(s.out.refused)
+	if n <= rejectsShown {
 		s.app.notef("not predicted: %v", err)
 	}
-	if s.rejected == rejectsShown {
+	if n == rejectsShown {
 		s.app.notef("further rows that are not predicted are only counted")
 	}
 }
@@ -219,12 +243,16 @@ func (a *app) printPredicted(p *predicted, asCSV bool) error {
 	}
 	switch {
 	case a.json:
+		predictions, err := p.json()
+		if err != nil {
+			return err
+		}
 		return a.printJSON(struct {
 			Model       string         `json:"model_name"`
 			Version     string         `json:"model_version"`
 			Predictions any            `json:"predictions"`
 			Scores      *metric.Scores `json:"scores,omitempty"`
-		}{p.model, strconv.FormatUint(p.version, 10), p.json(), scores})
+		}{p.model, strconv.FormatUint(p.version, 10), predictions, scores})
 	case asCSV:
 		err = a.printCSV(p)
 	default:
@@ -236,25 +264,34 @@ func (a *app) printPredicted(p *predicted, asCSV bool) error {
 	return err
 }
 
-func (p *predicted) json() any {
-	if len(p.labels) > 0 {
-		return p.labels
-	}
-	return p.values
+// json returns a prediction, or an error, for each row.
+func (p *predicted) json() ([]any, error) {
+	all := make([]any, 0, p.len()+len(p.refused))
+	err := p.each(func(i int, why string) error {
+		switch {
+		case why != "":
+			all = append(all, map[string]string{"error": why})
+		case len(p.labels) > 0:
+			all = append(all, p.labels[i])
+		default:
+			all = append(all, p.values[i])
+		}
+		return nil
+	})
+	return all, err
 }
 
 func (a *app) printPlain(p *predicted) error {
-	for _, v := range p.values {
-		if err := a.printf("%s\n", strconv.FormatFloat(v, 'g', -1, 32)); err != nil {
-			return err
+	return p.each(func(i int, why string) error {
+		switch {
+		case why != "":
+			return a.printf("– %s\n", why)
+		case len(p.labels) > 0:
+			return a.printf("%s %s\n", p.labels[i].Label, number(p.labels[i].Score))
+		default:
+			return a.printf("%s\n", strconv.FormatFloat(p.values[i], 'g', -1, 32))
 		}
-	}
-	for _, l := range p.labels {
-		if err := a.printf("%s %s\n", l.Label, number(l.Score)); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (a *app) printCSV(p *predicted) error {
@@ -266,16 +303,29 @@ func (a *app) printCSV(p *predicted) error {
 		header = append(header, "score")
 		header = append(header, classes...)
 	}
-	records := [][]string{header}
-	for _, v := range p.values {
-		records = append(records, []string{strconv.FormatFloat(v, 'g', -1, 32)})
+	if len(p.refused) > 0 {
+		header = append(header, "error")
 	}
-	for _, l := range p.labels {
-		record := []string{l.Label, strconv.FormatFloat(l.Score, 'g', -1, 32)}
-		for _, c := range classes {
-			record = append(record, strconv.FormatFloat(l.Scores[c], 'g', -1, 32))
+	records := [][]string{header}
+	err := p.each(func(i int, why string) error {
+		record := make([]string, len(header)) // where nothing is set, empty
+		switch {
+		case why != "":
+			record[len(record)-1] = why
+		case len(p.labels) > 0:
+			l := p.labels[i]
+			record[0], record[1] = l.Label, strconv.FormatFloat(l.Score, 'g', -1, 32)
+			for j, c := range classes {
+				record[2+j] = strconv.FormatFloat(l.Scores[c], 'g', -1, 32)
+			}
+		default:
+			record[0] = strconv.FormatFloat(p.values[i], 'g', -1, 32)
 		}
 		records = append(records, record)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return w.WriteAll(records)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/model/dataset"
@@ -70,7 +69,7 @@ func (a *app) push(ctx context.Context, o pushOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+	return a.withClient(func(c *client.Client, _ *bus) error {
 		schema, err := c.Schema(ctx, o.model)
 		if err != nil {
 			return err

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -29,26 +27,22 @@ func (a *app) rebuildCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(func(_ *client.Client, nc *nats.Conn) error {
-				js, err := jetstream.New(nc)
-				if err != nil {
-					return err
-				}
-				reg, err := registry.Open(cmd.Context(), js, a.registryOptions(0))
+			return a.withClient(func(_ *client.Client, b *bus) error {
+				reg, err := registry.Open(cmd.Context(), b.js, a.registryOptions(0))
 				if err != nil {
 					return err
 				}
 				follow := &follower{app: a}
-				b := learn.Rebuilder{
-					JetStream: js, Registry: reg, Subjects: a.subjects(),
+				r := learn.Rebuilder{
+					JetStream: b.js, Registry: reg, Subjects: a.subjects(),
 					Software: software(), Progress: follow.event,
 				}
-				r, err := b.Rebuild(cmd.Context(), ref)
+				rebuilt, err := r.Rebuild(cmd.Context(), ref)
 				follow.finish()
 				if err != nil {
 					return err
 				}
-				return a.printRebuilt(r)
+				return a.printRebuilt(rebuilt)
 			})
 		},
 	}

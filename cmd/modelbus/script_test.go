@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/rs/zerolog"
 
@@ -67,7 +68,9 @@ func up(ts *testscript.TestScript, _ bool, _ []string) {
 	nc, err := srv.Connect(nats.Name("modelbus"))
 	ts.Check(err)
 	ctx, stop := context.WithCancel(context.Background())
-	n, err := startNode(ctx, nc, nodeOptions{logger: zerolog.Nop()})
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	n, err := startNode(ctx, js, nodeOptions{logger: zerolog.Nop()})
 	ts.Defer(func() {
 		stop()
 		if n != nil {

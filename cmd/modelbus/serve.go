@@ -12,6 +12,7 @@ import (
 	"github.com/adrg/xdg"
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -76,7 +77,7 @@ func (a *app) chooseServer(f *pflag.FlagSet) error {
 				return usagef("--%s is about the embedded NATS server, --%s about another: give one of the two", own, other)
 			}
 		}
-		a.conn.server, a.conn.context = "", ""
+		a.conn.given.URL, a.conn.context = "", ""
 		return nil
 	}
 	return nil
@@ -116,7 +117,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	nc, closeBus, err := a.bus(o, log)
+	js, closeBus, err := a.bus(o, log)
 	if errors.Is(err, errNoServer) {
 		return fmt.Errorf("%w (unset NATS_URL and NATS_CONTEXT, or give --listen, to start one in this process)", err)
 	}
@@ -125,7 +126,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	reg := a.registryOptions(o.replicas)
 	reg.Cache = artifacts
-	n, err := startNode(ctx, nc, nodeOptions{
+	n, err := startNode(ctx, js, nodeOptions{
 		subjects: a.subjects(), registry: reg,
 		models: o.models, noTrain: o.noTrain, logger: log,
 	})
@@ -142,14 +143,14 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 }
 
 // bus connects to the NATS system named, or starts one of our own.
-func (a *app) bus(o serveOptions, log zerolog.Logger) (*nats.Conn, func() error, error) {
+func (a *app) bus(o serveOptions, log zerolog.Logger) (jetstream.JetStream, func() error, error) {
 	if a.conn.explicit() {
-		nc, err := a.conn.connect(nats.RetryOnFailedConnect(false))
+		b, err := a.conn.connect()
 		if err != nil {
 			return nil, nil, err
 		}
-		log.Info().Str("url", nc.ConnectedUrlRedacted()).Msg("connected")
-		return nc, func() error { nc.Close(); return nil }, nil
+		log.Info().Str("url", b.nc.ConnectedUrlRedacted()).Msg("connected")
+		return b.js, func() error { b.nc.Close(); return nil }, nil
 	}
 	o.data = cmp.Or(o.data, defaultData())
 	srv, err := embedded.Start(embedded.Options{
@@ -163,8 +164,13 @@ func (a *app) bus(o serveOptions, log zerolog.Logger) (*nats.Conn, func() error,
 	if err != nil {
 		return nil, nil, errors.Join(err, srv.Close())
 	}
+	js, err := a.conn.given.jetStream(nc)
+	if err != nil {
+		nc.Close()
+		return nil, nil, errors.Join(err, srv.Close())
+	}
 	log.Info().Str("url", srv.URL()).Str("data", o.data).Msg("NATS server started")
-	return nc, func() error {
+	return js, func() error {
 		nc.Close()
 		if err := srv.Close(); err != nil {
 			return fmt.Errorf("stopping the embedded NATS server: %w", err)

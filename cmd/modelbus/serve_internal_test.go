@@ -10,7 +10,7 @@ import (
 
 func TestCacheFolder(t *testing.T) {
 	t.Parallel()
-	remote := connection{server: "nats://127.0.0.1:1"}
+	remote := connection{given: settings{URL: "nats://127.0.0.1:1"}}
 	for _, tt := range []struct {
 		name string
 		conn connection

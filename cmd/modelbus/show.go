@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -29,7 +28,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				info, err := c.Model(cmd.Context(), ref.Model, true)
 				if err != nil {
 					return err
@@ -59,6 +58,9 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 	t.AppendRow([]any{"Created", stamp(info.Model.Created)})
 	t.AppendRow([]any{"Updated", stamp(info.Model.Updated)})
 	t.AppendRow([]any{"Example messages kept", info.Examples})
+	if line := retrainLine(info); line != "" {
+		t.AppendRow([]any{"Trains by itself", line})
+	}
 	if info.Training != nil {
 		t.AppendRow([]any{"Training", info.Training.ID})
 	}
@@ -125,6 +127,9 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 		row("Seed", l.Seed)
 		row("Parent", versionOrNone(l.Parent))
 		row("Warm start", l.Warm)
+		if l.Trigger != "" {
+			row("Trained because", l.Trigger)
+		}
 		row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
 	}
 	row("Spec digest", l.SpecDigest)

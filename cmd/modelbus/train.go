@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -33,7 +32,7 @@ func (a *app) trainCommand() *cobra.Command {
 				req.Seed = &seed
 			}
 			req.Who = who()
-			return a.withClient(func(c *client.Client, _ *nats.Conn) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				if cancel {
 					return a.cancelTraining(cmd.Context(), c, args[0])
 				}

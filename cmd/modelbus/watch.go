@@ -9,7 +9,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
 
 	"github.com/modelbus/modelbus/registry"
@@ -47,21 +46,17 @@ func (a *app) watchCommand() *cobra.Command {
 var errWatched = errors.New("watched")
 
 func (a *app) watch(ctx context.Context, o watchOptions) error {
-	nc, err := a.conn.connect()
+	b, err := a.conn.connect()
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return err
-	}
-	reg, err := registry.Open(ctx, js, a.registryOptions(0))
+	defer b.nc.Close()
+	reg, err := registry.Open(ctx, b.js, a.registryOptions(0))
 	if err != nil {
 		return err
 	}
 	w := &watcher{app: a, left: o.count}
-	sub, err := a.watchTrainings(nc, o.model)
+	sub, err := a.watchTrainings(b.nc, o.model)
 	if err != nil {
 		return err
 	}

@@ -45,12 +45,7 @@ func Cluster(tb testing.TB, n int) []*nats.Conn {
 	await(tb, servers)
 	conns := make([]*nats.Conn, n)
 	for i, srv := range servers {
-		nc, err := nats.Connect(srv.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(nc.Close)
-		conns[i] = nc
+		conns[i] = join(tb, srv)
 	}
 	return conns
 }

@@ -26,6 +26,27 @@ func (c *chunks[T]) row(i int) []T {
 	return c.parts[i>>c.shift][at : at+c.width]
 }
 
+// put stores x as row i, at most one row beyond those grown before, where a row
+// is one element.
+func (c *chunks[T]) put(i int, x T) {
+	at := i & (1<<c.shift - 1)
+	if part := i >> c.shift; part < len(c.parts) {
+		if p := c.parts[part]; at < len(p) {
+			p[at] = x
+			return
+		}
+	}
+	c.grow(i)[0] = x
+}
+
+// piece returns the memory of row i and of those after it in the same part, at
+// most n rows.
+func (c *chunks[T]) piece(i, n int) []T {
+	at := i & (1<<c.shift - 1)
+	n = min(n, 1<<c.shift-at)
+	return c.parts[i>>c.shift][at*c.width : (at+n)*c.width]
+}
+
 // grow returns the memory of row i, at most one row beyond those grown before.
 func (c *chunks[T]) grow(i int) []T {
 	full := c.width << c.shift

@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -51,10 +52,14 @@ func newColumn(title string, kind Type, size int, missing bool) *column {
 
 // set stores v as row i, which is at most one beyond the rows there are.
 func (c *column) set(i int, v *Value) error {
+	if c.kind == Number && v.Kind == KindNumber && v.Num-v.Num == 0 { // the common case: finite
+		c.numbers.put(i, v.Num)
+		return nil
+	}
 	var err error
 	switch {
 	case v.missing() && !c.missing:
-		err = invalidf("the value is missing")
+		err = c.missingError()
 	case v.missing():
 		c.setMissing(i)
 	default:
@@ -64,6 +69,21 @@ func (c *column) set(i int, v *Value) error {
 		return fmt.Errorf("%s: %w", c.title, err)
 	}
 	return nil
+}
+
+// missingError says what would be right in place of a missing value.
+func (c *column) missingError() error {
+	if strings.HasPrefix(c.title, "label") {
+		return invalidf("the value is missing: an example needs one")
+	}
+	policies := fmt.Sprintf("%s, %s or %s", MissingMean, MissingMedian, MissingConstant)
+	switch c.kind {
+	case Boolean:
+		policies = string(MissingConstant)
+	case Category:
+		policies = fmt.Sprintf("%s or %s", MissingConstant, MissingCategory)
+	}
+	return invalidf("the value is missing: the spec wants one, unless it says missing: %s", policies)
 }
 
 func (c *column) setMissing(i int) {
@@ -200,6 +220,30 @@ func (c *column) floats(dst []float64, i int) bool {
 		return false
 	}
 	return !math.IsNaN(dst[0])
+}
+
+// spread writes rows [first, first+n) of a number or vector column to dst, one
+// every stride elements, and reports whether all have a value.
+func (c *column) spread(dst []float64, stride, first, n int) bool {
+	if c.kind != Number {
+		for i := range n {
+			if !c.floats(dst[i*stride:i*stride+c.size], first+i) {
+				return false
+			}
+		}
+		return true
+	}
+	missing := false
+	for at := 0; n > 0; {
+		piece := c.numbers.piece(first, n)
+		for _, x := range piece {
+			dst[at] = x
+			at += stride
+			missing = missing || x != x
+		}
+		first, n = first+len(piece), n-len(piece)
+	}
+	return !missing
 }
 
 // finite32 reports whether x is neither NaN nor infinite.

@@ -12,6 +12,9 @@
 // Size numbers. Where a row is written as a flat list, features stand in schema
 // order and a vector takes Size places (or one nested list).
 //
+// A [Running] goes on learning a pipeline's statistics, a row at a time: only its
+// Learn changes anything, transforming never does.
+//
 // # Missing and unknown
 //
 // A missing value (null, an empty cell) and a category that the training rows
@@ -21,7 +24,8 @@
 // # Concurrency
 //
 // A Schema and a Pipeline are immutable and may be shared; a Frame belongs to
-// one goroutine while rows are appended and may be read by many afterwards.
+// one goroutine while rows are appended and may be read by many afterwards. A
+// Running, and the pipeline that it calls live, belong to one goroutine at a time.
 //
 // # Errors
 //

@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // A Frame holds rows in typed columns. Number columns are float64, vector
@@ -159,6 +160,39 @@ func (f *Frame) Row(i int) Row {
 	return r
 }
 
+// Floats appends the features of rows [lo, hi) to dst, row-major (hi−lo, Width),
+// and reports whether it could: every feature is a number or vector, and no
+// value is missing.
+func (f *Frame) Floats(dst []float64, lo, hi int) ([]float64, bool) {
+	if lo < 0 || hi < lo || hi > f.rows {
+		panic(fmt.Sprintf("feature: floats of rows [%d, %d) of a frame of %d rows", lo, hi, f.rows))
+	}
+	if !f.schema.Numeric() {
+		return dst, false
+	}
+	width, n := f.schema.Width(), hi-lo
+	from := len(dst)
+	dst = slices.Grow(dst, n*width)[:from+n*width]
+	at := from
+	for _, c := range f.columns {
+		if !c.spread(dst[at:], width, f.first+lo, n) {
+			return dst[:from], false
+		}
+		at += c.size
+	}
+	return dst, true
+}
+
+// Label returns the label of row i of a labelled frame. Its text may share
+// memory with f.
+func (f *Frame) Label(i int) Value {
+	f.check(i)
+	if f.label == nil {
+		return Value{}
+	}
+	return f.label.value(f.first + i)
+}
+
 // Weight returns the weight of row i, 1 where none was given.
 func (f *Frame) Weight(i int) float64 {
 	f.check(i)
@@ -172,4 +206,44 @@ func (f *Frame) check(i int) {
 	if i < 0 || i >= f.rows {
 		panic(fmt.Sprintf("feature: row %d of a frame of %d rows", i, f.rows))
 	}
+}
+
+// Number returns the number in row i of a number column, or 0 or 1 in that of a
+// boolean one, and whether there is one: it is false for a missing value and for
+// columns of other types. Columns are counted as the schema's features.
+func (f *Frame) Number(column, i int) (x float64, ok bool) {
+	f.check(i)
+	switch c := f.columns[column]; c.kind {
+	case Number:
+		x = c.numbers.row(f.first + i)[0]
+		return x, !math.IsNaN(x)
+	case Boolean:
+		truth := c.truths.row(f.first + i)[0]
+		return float64(truth), truth != noTruth
+	case Category, Vector:
+	}
+	return 0, false
+}
+
+// Category returns the category in row i of a category column and whether there
+// is one. The text is the frame's own.
+func (f *Frame) Category(column, i int) (word string, ok bool) {
+	f.check(i)
+	c := f.columns[column]
+	if c.kind != Category {
+		return "", false
+	}
+	code := c.codes.row(f.first + i)[0]
+	if code == noCode {
+		return "", false
+	}
+	return c.words[code], true
+}
+
+// Vector writes the vector in row i of a vector column to dst, which must have
+// its size, and reports whether there is one.
+func (f *Frame) Vector(dst []float64, column, i int) bool {
+	f.check(i)
+	c := f.columns[column]
+	return c.kind == Vector && c.floats(dst[:c.size], f.first+i)
 }

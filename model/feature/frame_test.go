@@ -49,15 +49,15 @@ func TestAppendRefuses(t *testing.T) {
 		{"number for a category that stands for two", func(r *feature.Row) { r.Values[1] = num(1 << 53) }, `feature "island": got the number 9.007199254740992e+15: text or a whole number within ±2^53 is due`},
 		{"list for a category", func(r *feature.Row) { r.Values[1] = vec(1) }, `feature "island": got a list of 1 numbers: text or a whole number is due`},
 		{"category that is not UTF-8", func(r *feature.Row) { r.Values[1] = cell("\xff") }, `feature "island": got "\xff": UTF-8 text is due`},
-		{"missing boolean", func(r *feature.Row) { r.Values[2] = none }, `feature "wet": the value is missing`},
-		{"empty cell", func(r *feature.Row) { r.Values[2] = cell("") }, `feature "wet": the value is missing`},
+		{"missing boolean", func(r *feature.Row) { r.Values[2] = none }, `feature "wet": the value is missing: the spec wants one, unless it says missing: constant`},
+		{"empty cell", func(r *feature.Row) { r.Values[2] = cell("") }, `feature "wet": the value is missing: the spec wants one, unless it says missing: constant`},
 		{"two for a boolean", func(r *feature.Row) { r.Values[2] = num(2) }, `feature "wet": got the number 2: true or false is due`},
 		{"text for a boolean", func(r *feature.Row) { r.Values[2] = text("true") }, `feature "wet": got the text "true": true or false is due`},
 		{"number for a vector", func(r *feature.Row) { r.Values[3] = num(2) }, `feature "pixels": got the number 2: a list of 2 numbers is due`},
 		{"long vector", func(r *feature.Row) { r.Values[3] = vec(1, 2, 3) }, `feature "pixels": got 3 numbers: 2 are due`},
 		{"infinity in a vector", func(r *feature.Row) { r.Values[3] = vec(1, inf) }, `feature "pixels": got +Inf at position 1: a finite number is due`},
 		{"unknown kind", func(r *feature.Row) { r.Values[3] = feature.Value{Kind: 99} }, `feature "pixels": got a value of unknown kind 99: a list of 2 numbers is due`},
-		{"no label", func(r *feature.Row) { r.Label = none }, `label "species": the value is missing`},
+		{"no label", func(r *feature.Row) { r.Label = none }, `label "species": the value is missing: an example needs one`},
 		{"negative weight", func(r *feature.Row) { r.Weight = -1 }, "got weight -1: a finite number above 0 is due"},
 		{"NaN weight", func(r *feature.Row) { r.Weight = nan }, "got weight NaN: a finite number above 0 is due"},
 	}
@@ -89,13 +89,11 @@ func TestAppendConverts(t *testing.T) {
 		want   feature.Value
 	}{
 		{"cell to number", 0, cell("-1.5e2"), num(-150)},
-		{"missing number", 0, none, none},
 		{"whole number to category", 1, num(3), text("3")},
 		{"largest whole number to category", 1, num(1<<53 - 1), text("9007199254740991")},
 		{"negative zero to category", 1, num(math.Copysign(0, -1)), text("0")},
 		{"boolean to category", 1, yes(false), text("false")},
 		{"cell to category", 1, cell("3.0"), text("3.0")},
-		{"missing category", 1, cell(""), none},
 		{"empty text is a category", 1, text(""), text("")},
 		{"cell to boolean", 2, cell("F"), yes(false)},
 		{"one to boolean", 2, num(1), yes(true)},
@@ -168,6 +166,41 @@ func TestAppendFlat(t *testing.T) {
 	checkError(t, "AppendFlat()", feature.NewFrame(mixed(), false).AppendFlat(0, nil), "a matrix was given: the schema has features that are neither number nor vector")
 	if f.Len() != 2 {
 		t.Errorf("Len() after errors = %d, want 2", f.Len())
+	}
+}
+
+func TestFloats(t *testing.T) {
+	s := &feature.Schema{
+		Features: []feature.Feature{{Name: "a", Type: feature.Number, Missing: feature.MissingMean}, {Name: "v", Type: feature.Vector, Size: 2}},
+		Label:    feature.Label{Name: "y", Type: feature.Category},
+	}
+	f := feature.NewFrame(s, true)
+	const rows = 70_000 // more than one piece of a column holds
+	for i := range rows {
+		if err := f.Append(feature.Row{Values: []feature.Value{num(float64(i)), vec(float32(i), 0.5)}, Label: num(float64(i % 3))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, ok := f.Range(1, rows).Floats([]float64{-1}, 0, rows-1)
+	if !ok || len(got) != 1+3*(rows-1) || got[0] != -1 {
+		t.Fatalf("Floats() = %d numbers, %v, want %d behind the one given", len(got), ok, 3*(rows-1))
+	}
+	for i := 1; i < rows; i++ {
+		if want := []float64{float64(i), float64(i), 0.5}; !reflect.DeepEqual(got[3*i-2:3*i+1], want) {
+			t.Fatalf("row %d = %v, want %v", i, got[3*i-2:3*i+1], want)
+		}
+	}
+	if v := f.Label(4); v.Kind != feature.KindText || v.Text != "1" {
+		t.Errorf("Label(4) = %+v, want the text 1", v)
+	}
+	if err := f.Append(feature.Row{Values: []feature.Value{{}, vec(1, 2)}, Label: num(0)}); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := f.Floats(nil, rows, rows+1); ok || len(got) != 0 {
+		t.Errorf("Floats() with a missing value = %v, %v, want none", got, ok)
+	}
+	if _, ok := feature.NewFrame(mixed(), false).Floats(nil, 0, 0); ok {
+		t.Error("Floats() of a schema with categories reports that it could")
 	}
 }
 
@@ -308,5 +341,20 @@ func benchmarkTransform(b *testing.B, f *feature.Frame) {
 		if err := p.Transform(dst, f, 0, f.Len()); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestMissingValueNamesPolicies has the error of a missing value say what the spec
+// could say instead.
+func TestMissingValueNamesPolicies(t *testing.T) {
+	for kind, policies := range map[feature.Type]string{
+		feature.Number:   "mean, median or constant",
+		feature.Vector:   "mean, median or constant",
+		feature.Boolean:  "constant",
+		feature.Category: "constant or category",
+	} {
+		schema := regression(feature.Feature{Name: "x", Type: kind, Size: map[bool]int{true: 2}[kind == feature.Vector]})
+		err := feature.NewFrame(schema, false).Append(feature.Row{Values: []feature.Value{none}})
+		checkError(t, string(kind), err, `feature "x": the value is missing: the spec wants one, unless it says missing: `+policies)
 	}
 }

@@ -31,8 +31,8 @@ func yes(b bool) feature.Value {
 var none = feature.Value{}
 
 // regression is a schema of the feature given and a number label.
-func regression(f feature.Feature) *feature.Schema {
-	return &feature.Schema{Features: []feature.Feature{f}, Label: feature.Label{Name: "y", Type: feature.Number}}
+func regression(f ...feature.Feature) *feature.Schema {
+	return &feature.Schema{Features: f, Label: feature.Label{Name: "y", Type: feature.Number}}
 }
 
 // frameOf returns a frame of one-feature rows, all labelled 0.

@@ -217,9 +217,13 @@ func (c *compiler) vector(ft *Feature, src source) error {
 // compileAffine prepares the float32 form of the only step, unless its numbers
 // are beyond a float32.
 func (o *vectorOp) compileAffine() {
-	sub, mul := make([]float32, o.size), make([]float32, o.size)
+	sub, mul := o.sub, o.mul
+	if mul == nil {
+		sub, mul = make([]float32, o.size), make([]float32, o.size)
+	}
+	o.sub, o.mul = nil, nil
 	for j := range sub {
-		sub[j] = float32(o.scale[0].sub[j])
+		sub[j], mul[j] = float32(o.scale[0].sub[j]), 0
 		if d := o.scale[0].div[j]; d != 0 {
 			mul[j] = float32(1 / d)
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kind says what a [Value] holds.
@@ -121,6 +122,16 @@ func (v *Value) category(buf []byte) ([]byte, error) {
 	case KindMissing, KindVector:
 	}
 	return nil, invalidf("got %s: text or a whole number is due", v.describe())
+}
+
+// Category returns the category that v names, as a frame stores it: text, or
+// the decimal text of a whole number. An error wraps [ErrInvalid].
+func (v *Value) Category() (string, error) {
+	text, err := v.category(nil)
+	if err == nil && !utf8.Valid(text) {
+		err = invalidf("got %s: UTF-8 text is due", v.describe())
+	}
+	return string(text), err
 }
 
 // describe says what v is, for an error.

@@ -16,9 +16,14 @@
 //
 // # Elements
 //
-// An element of a vector function's result depends on its own operands alone, not on
-// its place, the length or the alignment; sums over elements run in ascending order. The
-// functions state how far they are off in ulp, units in the last place.
+// An element of a vector function's result depends on its own operands alone: not on
+// its place, the length or the alignment. The functions state how far they are off in
+// ulp, units in the last place, results below 2⁻¹²⁶ included. Their operations are the same
+// in every loop, so that all instruction sets and architectures give the same bits, the
+// portable loops too; only which NaN it is may differ.
+//
+// Sums over elements run in a fixed order that their functions state, the same on all
+// instruction sets.
 //
 // # Instruction sets
 //

@@ -163,6 +163,3 @@ func packMaskedAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int
 
 // packNarrowAVX2 copies k rows of B to 1 panels that are next bytes apart.
 func packNarrowAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
-
-// turnAVX2 transposes 8 rows of 8·n numbers.
-func turnAVX2(n int, src *float32, rss int, dst *float32, rsd int)

@@ -85,14 +85,12 @@ func TestLoopsStayInside(t *testing.T) {
 				for i := range v {
 					v[i] = guards[i].place(v[i], end)
 				}
-				for _, step := range stepFunctions() {
-					step(v)
+				for _, fn := range elementwise() {
+					fn(v)
 				}
-				for _, f := range approximations() {
-					f.apply(v[0], v[1])
-				}
-				Softmax(v[0], v[1])
 				Finite(v[0])
+				rows := max(n/9, 1)
+				turn(v[0], rows, v[1], n/rows, rows, n/rows)
 			}
 		}
 	}

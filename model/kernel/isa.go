@@ -45,7 +45,7 @@ func choose(name string) isa {
 }
 
 // Active returns the name of the instruction set in use. It decides, with the
-// architecture, the last bits of every result.
+// architecture, the last bits of products.
 func Active() string { return active.String() }
 
 // Available returns the names of the instruction sets that this machine has,

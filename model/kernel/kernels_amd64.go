@@ -14,7 +14,7 @@ var (
 		masked: [12]tile{tile1x16AVX2Masked, tile2x16AVX2Masked, tile3x16AVX2Masked, tile4x16AVX2Masked, tile5x16AVX2Masked, tile6x16AVX2Masked},
 		narrow: [12]tile{tile1x8AVX2Masked, tile2x8AVX2Masked, tile3x8AVX2Masked, tile4x8AVX2Masked, tile5x8AVX2Masked, tile6x8AVX2Masked},
 		axpy1:  axpy1AVX2, axpy8: axpy8AVX2,
-		pack4: pack4AVX2, pack1: pack1AVX2, packMasked: packMaskedAVX2, packNarrow: packNarrowAVX2, turn: turnAVX2,
+		pack4: pack4AVX2, pack1: pack1AVX2, packMasked: packMaskedAVX2, packNarrow: packNarrowAVX2,
 	}
 	tilesAVX512 = tiles{
 		mr: 12, nr: 32, half: 16, depth: 256, rows: 192,
@@ -31,23 +31,31 @@ var (
 			tile7x16AVX512Masked, tile8x16AVX512Masked, tile9x16AVX512Masked, tile10x16AVX512Masked, tile11x16AVX512Masked, tile12x16AVX512Masked,
 		},
 		axpy1: axpy1AVX512, axpy8: axpy8AVX512,
-		pack4: pack4AVX512, pack1: pack1AVX512, packMasked: packMaskedAVX512, packNarrow: packNarrowAVX512, turn: turnAVX2,
+		pack4: pack4AVX512, pack1: pack1AVX512, packMasked: packMaskedAVX512, packNarrow: packNarrowAVX512,
 	}
 	loopsAVX2 = loops{
 		add: addAVX2, multiply: multiplyAVX2, scale: scaleAVX2, relu: reluAVX2,
-		maskPositive: maskPositiveAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
+		clamp: clampAVX2, maskPositive: maskPositiveAVX2, sigmoidSlope: sigmoidSlopeAVX2, tanhSlope: tanhSlopeAVX2,
+		geluSlope: geluSlopeAVX2, softplusSlope: softplusSlopeAVX2, leakySlope: leakySlopeAVX2, eluSlope: eluSlopeAVX2,
+		softplus: softplusAVX2, leaky: leakyAVX2, elu: eluAVX2, decay: decayAVX2, descend: descendAVX2, momentum: momentumAVX2,
 		nesterov: nesterovAVX2, adam: adamAVX2, amsgrad: amsgradAVX2, nadam: nadamAVX2,
-		rmsprop: rmspropAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
-		expShifted: expShiftedAVX2, sigmoid: sigmoidAVX2, tanh: tanhAVX2, gelu: geluAVX2,
-		log: logAVX2, finite: finiteAVX2,
+		rmsprop: rmspropAVX2, rmspropMomentum: rmspropMomentumAVX2, rmspropCentered: rmspropCenteredAVX2,
+		rmspropMomentumCentered: rmspropMomentumCenteredAVX2, adagrad: adagradAVX2, lion: lionAVX2, exp: expAVX2,
+		sigmoid: sigmoidAVX2, tanh: tanhAVX2, gelu: geluAVX2, log: logAVX2, finite: finiteAVX2,
+		sum: sumAVX2, squares: squaresAVX2, max: maxAVX2, sumColumns: sumColumnsAVX2, softmax: softmaxAVX2, logSumExp: logSumExpAVX2,
+		transpose8: transpose8,
 	}
 	loopsAVX512 = loops{
 		add: addAVX512, multiply: multiplyAVX512, scale: scaleAVX512, relu: reluAVX512,
-		maskPositive: maskPositiveAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
+		clamp: clampAVX512, maskPositive: maskPositiveAVX512, sigmoidSlope: sigmoidSlopeAVX512, tanhSlope: tanhSlopeAVX512,
+		geluSlope: geluSlopeAVX512, softplusSlope: softplusSlopeAVX512, leakySlope: leakySlopeAVX512, eluSlope: eluSlopeAVX512,
+		softplus: softplusAVX512, leaky: leakyAVX512, elu: eluAVX512, decay: decayAVX512, descend: descendAVX512, momentum: momentumAVX512,
 		nesterov: nesterovAVX512, adam: adamAVX512, amsgrad: amsgradAVX512, nadam: nadamAVX512,
-		rmsprop: rmspropAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
-		expShifted: expShiftedAVX512, sigmoid: sigmoidAVX512, tanh: tanhAVX512, gelu: geluAVX512,
-		log: logAVX512, finite: finiteAVX512,
+		rmsprop: rmspropAVX512, rmspropMomentum: rmspropMomentumAVX512, rmspropCentered: rmspropCenteredAVX512,
+		rmspropMomentumCentered: rmspropMomentumCenteredAVX512, adagrad: adagradAVX512, lion: lionAVX512, exp: expAVX512,
+		sigmoid: sigmoidAVX512, tanh: tanhAVX512, gelu: geluAVX512, log: logAVX512, finite: finiteAVX512,
+		sum: sumAVX512, squares: squaresAVX512, max: maxAVX512, sumColumns: sumColumnsAVX512, softmax: softmaxAVX512, logSumExp: logSumExpAVX512,
+		transpose8: transpose8,
 	}
 )
 

@@ -1,11 +1,9 @@
 package kernel
 
-import "math"
-
 // The functions below are one step of an optimizer each, for weights x with gradients g
 // and what the optimizer keeps for each weight, all of the same length. Products are
-// rounded before they are added, so that instruction sets agree; only where the compiler
-// fuses the two in Go, as on arm64, last bits differ.
+// rounded before they are added, in Go by a conversion, so that all instruction sets and
+// architectures agree.
 
 // Decay shrinks x by its product with factor.
 func Decay(x []float32, factor float32) {
@@ -16,7 +14,7 @@ func Decay(x []float32, factor float32) {
 		return
 	}
 	for i, v := range x {
-		x[i] = v - v*factor
+		x[i] = v - float32(v*factor)
 	}
 }
 
@@ -30,7 +28,7 @@ func Descend(x, g []float32, rate float32) {
 		return
 	}
 	for i := range x {
-		x[i] -= rate * g[i]
+		x[i] -= float32(rate * g[i])
 	}
 }
 
@@ -49,10 +47,10 @@ func Momentum(x, m, g []float32, rate, momentum float32, nesterov bool) {
 		return
 	}
 	for i := range x {
-		d := rate * g[i]
-		m[i] = momentum*m[i] - d
+		d := float32(rate * g[i])
+		m[i] = float32(momentum*m[i]) - d
 		if nesterov {
-			x[i] += momentum*m[i] - d
+			x[i] += float32(momentum*m[i]) - d
 		} else {
 			x[i] += m[i]
 		}
@@ -75,12 +73,14 @@ func Adam(x, m, v, g, top []float32, c1, c2, rate, epsilon float32) {
 		return
 	}
 	for i := range x {
-		m[i] += (g[i] - m[i]) * c1
-		v[i] += (g[i]*g[i] - v[i]) * c2
+		m[i] += float32((g[i] - m[i]) * c1)
+		v[i] += float32((float32(g[i]*g[i]) - v[i]) * c2)
 		second := v[i]
 		if top != nil {
-			top[i] = max(top[i], second)
-			second = top[i]
+			if top[i] > second {
+				second = top[i]
+			}
+			top[i] = second
 		}
 		x[i] -= rate * m[i] / (sqrt(second) + epsilon)
 	}
@@ -97,24 +97,50 @@ func Nadam(x, m, v, g []float32, c1, c2, a, b, c, rate, epsilon float32) {
 		return
 	}
 	for i := range x {
-		m[i] += (g[i] - m[i]) * c1
-		v[i] += (g[i]*g[i] - v[i]) * c2
-		x[i] -= rate * (a*m[i] + b*g[i]) / (sqrt(v[i]*c) + epsilon)
+		m[i] += float32((g[i] - m[i]) * c1)
+		v[i] += float32((float32(g[i]*g[i]) - v[i]) * c2)
+		x[i] -= rate * (float32(a*m[i]) + float32(b*g[i])) / (sqrt(v[i]*c) + epsilon)
 	}
 }
 
-// RMSprop sets v to rho·v + c·g² and subtracts rate·g/√(v + epsilon) from x.
-func RMSprop(x, v, g []float32, rho, c, rate, epsilon float32) {
+// RMSprop sets v to rho·v + c·g² and moves x by s = rate·g/√(v + epsilon) against the
+// gradient. If mean is not nil, it moves towards g by c, and v less its square stands for
+// v in s. If m is not nil, it is set to momentum·m + s, which stands for s.
+func RMSprop(x, v, g, m, mean []float32, rho, c, rate, epsilon, momentum float32) {
 	v, g = v[:len(x)], g[:len(x)]
+	if m != nil {
+		m = m[:len(x)]
+	}
+	if mean != nil {
+		mean = mean[:len(x)]
+	}
 	if l := active.loops(); l != nil {
-		if len(x) > 0 {
-			l.rmsprop(len(x), &x[0], &v[0], &g[0], rho, c, rate, epsilon)
+		switch n := len(x); {
+		case n == 0:
+		case m != nil && mean != nil:
+			l.rmspropMomentumCentered(n, &x[0], &v[0], &g[0], &m[0], &mean[0], rho, c, rate, epsilon, momentum)
+		case m != nil:
+			l.rmspropMomentum(n, &x[0], &v[0], &g[0], &m[0], rho, c, rate, epsilon, momentum)
+		case mean != nil:
+			l.rmspropCentered(n, &x[0], &v[0], &g[0], &mean[0], rho, c, rate, epsilon, momentum)
+		default:
+			l.rmsprop(n, &x[0], &v[0], &g[0], rho, c, rate, epsilon, momentum)
 		}
 		return
 	}
 	for i := range x {
-		v[i] = rho*v[i] + c*g[i]*g[i]
-		x[i] -= rate * g[i] / sqrt(v[i]+epsilon)
+		v[i] = float32(rho*v[i]) + float32(c*g[i]*g[i])
+		d := v[i]
+		if mean != nil {
+			mean[i] += float32(c * (g[i] - mean[i]))
+			d = max(0, d-float32(mean[i]*mean[i])) // rounding must not make a variance negative
+		}
+		s := rate * g[i] / sqrt(d+epsilon)
+		if m != nil {
+			m[i] = float32(momentum*m[i]) + s
+			s = m[i]
+		}
+		x[i] -= s
 	}
 }
 
@@ -128,7 +154,7 @@ func Adagrad(x, sum, g []float32, rate, epsilon float32) {
 		return
 	}
 	for i := range x {
-		sum[i] += g[i] * g[i]
+		sum[i] += float32(g[i] * g[i])
 		x[i] -= rate * g[i] / sqrt(sum[i]+epsilon)
 	}
 }
@@ -143,14 +169,12 @@ func Lion(x, m, g []float32, rate, b1, c1, b2, c2 float32) {
 		return
 	}
 	for i := range x {
-		switch d := b1*m[i] + c1*g[i]; {
+		switch d := float32(b1*m[i]) + float32(c1*g[i]); {
 		case d > 0:
 			x[i] -= rate
 		case d < 0:
 			x[i] += rate
 		}
-		m[i] = b2*m[i] + c2*g[i]
+		m[i] = float32(b2*m[i]) + float32(c2*g[i])
 	}
 }
-
-func sqrt(v float32) float32 { return float32(math.Sqrt(float64(v))) }

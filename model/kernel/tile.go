@@ -27,11 +27,10 @@ type tiles struct {
 	axpy1, axpy8 axpy
 
 	pack4, pack1, packMasked, packNarrow packer // packNarrow: up to half
-	turn                                 func(n int, src *float32, rss int, dst *float32, rsd int)
 }
 
 // A packer copies k rows of b to panels next bytes apart, the last one of cols
-// columns; turn transposes 8 rows of 8·n numbers.
+// columns.
 type packer func(k int, b *float32, rsb int, dst *float32, next, cols int)
 
 // of returns the tile for that many rows and columns.

@@ -89,13 +89,12 @@ multiplyAVX2_done:
 	RET
 
 // func scaleAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS s0+24(FP), Y0
 	SUBQ         $0x08, AX
 	JLT          scaleAVX2_rest
 
@@ -121,6 +120,59 @@ scaleAVX2_rest:
 scaleAVX2_done:
 	VZEROUPPER
 	RET
+
+// func clampAVX2(n int, p0 *float32, s0 float32)
+// Requires: AVX
+TEXT ·clampAVX2(SB), NOSPLIT, $0-20
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	VBROADCASTSS s0+16(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          clampAVX2_rest
+
+clampAVX2_loop:
+	VMOVUPS (CX), Y1
+	VORPS   c80000000<>+0(SB), Y0, Y2
+	VMINPS  Y1, Y0, Y1
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, AX
+	JGE     clampAVX2_loop
+
+clampAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         clampAVX2_done
+	LEAQ       tail<>+0(SB), DX
+	NEGQ       AX
+	VMOVUPS    32(DX)(AX*4), Y1
+	VMASKMOVPS (CX), Y1, Y2
+	VORPS      c80000000<>+0(SB), Y0, Y3
+	VMINPS     Y2, Y0, Y2
+	VMAXPS     Y2, Y3, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+clampAVX2_done:
+	VZEROUPPER
+	RET
+
+DATA c80000000<>+0(SB)/4, $0x80000000
+DATA c80000000<>+4(SB)/4, $0x80000000
+DATA c80000000<>+8(SB)/4, $0x80000000
+DATA c80000000<>+12(SB)/4, $0x80000000
+DATA c80000000<>+16(SB)/4, $0x80000000
+DATA c80000000<>+20(SB)/4, $0x80000000
+DATA c80000000<>+24(SB)/4, $0x80000000
+DATA c80000000<>+28(SB)/4, $0x80000000
+DATA c80000000<>+32(SB)/4, $0x80000000
+DATA c80000000<>+36(SB)/4, $0x80000000
+DATA c80000000<>+40(SB)/4, $0x80000000
+DATA c80000000<>+44(SB)/4, $0x80000000
+DATA c80000000<>+48(SB)/4, $0x80000000
+DATA c80000000<>+52(SB)/4, $0x80000000
+DATA c80000000<>+56(SB)/4, $0x80000000
+DATA c80000000<>+60(SB)/4, $0x80000000
+GLOBL c80000000<>(SB), RODATA|NOPTR, $64
 
 // func reluAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX
@@ -156,53 +208,12 @@ reluAVX2_done:
 	VZEROUPPER
 	RET
 
-// func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
-// Requires: AVX
-TEXT ·maskPositiveAVX2(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ p0+8(FP), CX
-	MOVQ p1+16(FP), DX
-	MOVQ p2+24(FP), BX
-	SUBQ $0x08, AX
-	JLT  maskPositiveAVX2_rest
-
-maskPositiveAVX2_loop:
-	VMOVUPS   (DX), Y0
-	VMOVUPS   (BX), Y1
-	VXORPS    Y2, Y2, Y2
-	VCMPPS    $0x1e, Y2, Y1, Y1
-	VBLENDVPS Y1, Y0, Y2, Y0
-	VMOVUPS   Y0, (CX)
-	ADDQ      $0x20, CX
-	ADDQ      $0x20, DX
-	ADDQ      $0x20, BX
-	SUBQ      $0x08, AX
-	JGE       maskPositiveAVX2_loop
-
-maskPositiveAVX2_rest:
-	ADDQ       $0x08, AX
-	JZ         maskPositiveAVX2_done
-	LEAQ       tail<>+0(SB), SI
-	NEGQ       AX
-	VMOVUPS    32(SI)(AX*4), Y0
-	VMASKMOVPS (DX), Y0, Y1
-	VMASKMOVPS (BX), Y0, Y2
-	VXORPS     Y3, Y3, Y3
-	VCMPPS     $0x1e, Y3, Y2, Y2
-	VBLENDVPS  Y2, Y1, Y3, Y1
-	VMASKMOVPS Y1, Y0, (CX)
-
-maskPositiveAVX2_done:
-	VZEROUPPER
-	RET
-
 // func decayAVX2(n int, p0 *float32, s0 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·decayAVX2(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
-	MOVSS        s0+16(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS s0+16(FP), Y0
 	SUBQ         $0x08, AX
 	JLT          decayAVX2_rest
 
@@ -231,13 +242,12 @@ decayAVX2_done:
 	RET
 
 // func descendAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·descendAVX2(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Y0
+	VBROADCASTSS s0+24(FP), Y0
 	SUBQ         $0x08, AX
 	JLT          descendAVX2_rest
 
@@ -269,16 +279,14 @@ descendAVX2_done:
 	RET
 
 // func momentumAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·momentumAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
 	SUBQ         $0x08, AX
 	JLT          momentumAVX2_rest
 
@@ -319,16 +327,14 @@ momentumAVX2_done:
 	RET
 
 // func nesterovAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·nesterovAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
 	SUBQ         $0x08, AX
 	JLT          nesterovAVX2_rest
 
@@ -373,21 +379,17 @@ nesterovAVX2_done:
 	RET
 
 // func adamAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·adamAVX2(SB), NOSPLIT, $0-56
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Y3
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
 	SUBQ         $0x08, AX
 	JLT          adamAVX2_rest
 
@@ -449,7 +451,7 @@ adamAVX2_done:
 	RET
 
 // func amsgradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·amsgradAVX2(SB), NOSPLIT, $0-64
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
@@ -457,14 +459,10 @@ TEXT ·amsgradAVX2(SB), NOSPLIT, $0-64
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
 	MOVQ         p4+40(FP), DI
-	MOVSS        s0+48(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+52(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+56(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+60(FP), X3
-	VBROADCASTSS X3, Y3
+	VBROADCASTSS s0+48(FP), Y0
+	VBROADCASTSS s1+52(FP), Y1
+	VBROADCASTSS s2+56(FP), Y2
+	VBROADCASTSS s3+60(FP), Y3
 	SUBQ         $0x08, AX
 	JLT          amsgradAVX2_rest
 
@@ -533,27 +531,20 @@ amsgradAVX2_done:
 	RET
 
 // func nadamAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·nadamAVX2(SB), NOSPLIT, $0-68
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Y3
-	MOVSS        s4+56(FP), X4
-	VBROADCASTSS X4, Y4
-	MOVSS        s5+60(FP), X5
-	VBROADCASTSS X5, Y5
-	MOVSS        s6+64(FP), X6
-	VBROADCASTSS X6, Y6
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
+	VBROADCASTSS s4+56(FP), Y4
+	VBROADCASTSS s5+60(FP), Y5
+	VBROADCASTSS s6+64(FP), Y6
 	SUBQ         $0x08, AX
 	JLT          nadamAVX2_rest
 
@@ -622,38 +613,35 @@ nadamAVX2_done:
 	VZEROUPPER
 	RET
 
-// func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·rmspropAVX2(SB), NOSPLIT, $0-48
+// func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX
+TEXT ·rmspropAVX2(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Y3
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
+	VBROADCASTSS s2+40(FP), Y2
+	VBROADCASTSS s3+44(FP), Y3
+	VBROADCASTSS s4+48(FP), Y4
 	SUBQ         $0x08, AX
 	JLT          rmspropAVX2_rest
 
 rmspropAVX2_loop:
+	VMOVUPS (DX), Y4
+	VMOVUPS (BX), Y5
+	VMULPS  Y0, Y4, Y4
+	VMULPS  Y1, Y5, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y4, (DX)
+	VADDPS  Y3, Y4, Y4
+	VSQRTPS Y4, Y4
+	VMULPS  Y2, Y5, Y5
+	VDIVPS  Y4, Y5, Y5
 	VMOVUPS (CX), Y4
-	VMOVUPS (DX), Y5
-	VMOVUPS (BX), Y6
-	VMULPS  Y0, Y5, Y5
-	VMULPS  Y1, Y6, Y7
-	VMULPS  Y6, Y7, Y7
-	VADDPS  Y7, Y5, Y5
-	VMOVUPS Y5, (DX)
-	VADDPS  Y3, Y5, Y5
-	VSQRTPS Y5, Y5
-	VMULPS  Y2, Y6, Y6
-	VDIVPS  Y5, Y6, Y6
-	VSUBPS  Y6, Y4, Y4
+	VSUBPS  Y5, Y4, Y4
 	VMOVUPS Y4, (CX)
 	ADDQ    $0x20, CX
 	ADDQ    $0x20, DX
@@ -667,36 +655,277 @@ rmspropAVX2_rest:
 	LEAQ       tail<>+0(SB), SI
 	NEGQ       AX
 	VMOVUPS    32(SI)(AX*4), Y4
-	VMASKMOVPS (CX), Y4, Y5
-	VMASKMOVPS (DX), Y4, Y6
-	VMASKMOVPS (BX), Y4, Y7
-	VMULPS     Y0, Y6, Y6
-	VMULPS     Y1, Y7, Y0
-	VMULPS     Y7, Y0, Y0
-	VADDPS     Y0, Y6, Y6
-	VMASKMOVPS Y6, Y4, (DX)
-	VADDPS     Y3, Y6, Y0
-	VSQRTPS    Y0, Y0
-	VMULPS     Y2, Y7, Y7
-	VDIVPS     Y0, Y7, Y7
-	VSUBPS     Y7, Y5, Y5
-	VMASKMOVPS Y5, Y4, (CX)
+	VMASKMOVPS (DX), Y4, Y5
+	VMASKMOVPS (BX), Y4, Y6
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y1, Y6, Y0
+	VMULPS     Y6, Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMASKMOVPS Y5, Y4, (DX)
+	VADDPS     Y3, Y5, Y5
+	VSQRTPS    Y5, Y5
+	VMULPS     Y2, Y6, Y6
+	VDIVPS     Y5, Y6, Y6
+	VMASKMOVPS (CX), Y4, Y0
+	VSUBPS     Y6, Y0, Y0
+	VMASKMOVPS Y0, Y4, (CX)
 
 rmspropAVX2_done:
 	VZEROUPPER
 	RET
 
+// func rmspropMomentumAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX
+TEXT ·rmspropMomentumAVX2(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
+	VBROADCASTSS s4+56(FP), Y4
+	SUBQ         $0x08, AX
+	JLT          rmspropMomentumAVX2_rest
+
+rmspropMomentumAVX2_loop:
+	VMOVUPS (DX), Y5
+	VMOVUPS (BX), Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y1, Y6, Y7
+	VMULPS  Y6, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS Y5, (DX)
+	VADDPS  Y3, Y5, Y5
+	VSQRTPS Y5, Y5
+	VMULPS  Y2, Y6, Y6
+	VDIVPS  Y5, Y6, Y6
+	VMOVUPS (SI), Y5
+	VMULPS  Y4, Y5, Y5
+	VADDPS  Y6, Y5, Y5
+	VMOVUPS Y5, (SI)
+	VMOVUPS (CX), Y6
+	VSUBPS  Y5, Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, AX
+	JGE     rmspropMomentumAVX2_loop
+
+rmspropMomentumAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         rmspropMomentumAVX2_done
+	LEAQ       tail<>+0(SB), DI
+	NEGQ       AX
+	VMOVUPS    32(DI)(AX*4), Y5
+	VMASKMOVPS (DX), Y5, Y6
+	VMASKMOVPS (BX), Y5, Y7
+	VMULPS     Y0, Y6, Y6
+	VMULPS     Y1, Y7, Y0
+	VMULPS     Y7, Y0, Y0
+	VADDPS     Y0, Y6, Y6
+	VMASKMOVPS Y6, Y5, (DX)
+	VADDPS     Y3, Y6, Y6
+	VSQRTPS    Y6, Y6
+	VMULPS     Y2, Y7, Y7
+	VDIVPS     Y6, Y7, Y7
+	VMASKMOVPS (SI), Y5, Y0
+	VMULPS     Y4, Y0, Y0
+	VADDPS     Y7, Y0, Y0
+	VMASKMOVPS Y0, Y5, (SI)
+	VMASKMOVPS (CX), Y5, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y5, (CX)
+
+rmspropMomentumAVX2_done:
+	VZEROUPPER
+	RET
+
+// func rmspropCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX
+TEXT ·rmspropCenteredAVX2(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Y0
+	VBROADCASTSS s1+44(FP), Y1
+	VBROADCASTSS s2+48(FP), Y2
+	VBROADCASTSS s3+52(FP), Y3
+	VBROADCASTSS s4+56(FP), Y4
+	SUBQ         $0x08, AX
+	JLT          rmspropCenteredAVX2_rest
+
+rmspropCenteredAVX2_loop:
+	VMOVUPS (DX), Y4
+	VMOVUPS (BX), Y5
+	VMULPS  Y0, Y4, Y4
+	VMULPS  Y1, Y5, Y6
+	VMULPS  Y5, Y6, Y6
+	VADDPS  Y6, Y4, Y4
+	VMOVUPS Y4, (DX)
+	VMOVUPS (SI), Y6
+	VSUBPS  Y6, Y5, Y7
+	VMULPS  Y1, Y7, Y7
+	VADDPS  Y7, Y6, Y6
+	VMOVUPS Y6, (SI)
+	VMULPS  Y6, Y6, Y7
+	VSUBPS  Y7, Y4, Y4
+	VXORPS  Y6, Y6, Y6
+	VMAXPS  Y4, Y6, Y4
+	VADDPS  Y3, Y4, Y4
+	VSQRTPS Y4, Y4
+	VMULPS  Y2, Y5, Y5
+	VDIVPS  Y4, Y5, Y5
+	VMOVUPS (CX), Y4
+	VSUBPS  Y5, Y4, Y4
+	VMOVUPS Y4, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, SI
+	SUBQ    $0x08, AX
+	JGE     rmspropCenteredAVX2_loop
+
+rmspropCenteredAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         rmspropCenteredAVX2_done
+	LEAQ       tail<>+0(SB), DI
+	NEGQ       AX
+	VMOVUPS    32(DI)(AX*4), Y4
+	VMASKMOVPS (DX), Y4, Y5
+	VMASKMOVPS (BX), Y4, Y6
+	VMULPS     Y0, Y5, Y5
+	VMULPS     Y1, Y6, Y0
+	VMULPS     Y6, Y0, Y0
+	VADDPS     Y0, Y5, Y5
+	VMASKMOVPS Y5, Y4, (DX)
+	VMASKMOVPS (SI), Y4, Y0
+	VSUBPS     Y0, Y6, Y7
+	VMULPS     Y1, Y7, Y7
+	VADDPS     Y7, Y0, Y0
+	VMASKMOVPS Y0, Y4, (SI)
+	VMULPS     Y0, Y0, Y7
+	VSUBPS     Y7, Y5, Y5
+	VXORPS     Y0, Y0, Y0
+	VMAXPS     Y5, Y0, Y5
+	VADDPS     Y3, Y5, Y5
+	VSQRTPS    Y5, Y5
+	VMULPS     Y2, Y6, Y6
+	VDIVPS     Y5, Y6, Y6
+	VMASKMOVPS (CX), Y4, Y0
+	VSUBPS     Y6, Y0, Y0
+	VMASKMOVPS Y0, Y4, (CX)
+
+rmspropCenteredAVX2_done:
+	VZEROUPPER
+	RET
+
+// func rmspropMomentumCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX
+TEXT ·rmspropMomentumCenteredAVX2(SB), NOSPLIT, $0-68
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	MOVQ         p4+40(FP), DI
+	VBROADCASTSS s0+48(FP), Y0
+	VBROADCASTSS s1+52(FP), Y1
+	VBROADCASTSS s2+56(FP), Y2
+	VBROADCASTSS s3+60(FP), Y3
+	VBROADCASTSS s4+64(FP), Y4
+	SUBQ         $0x08, AX
+	JLT          rmspropMomentumCenteredAVX2_rest
+
+rmspropMomentumCenteredAVX2_loop:
+	VMOVUPS (DX), Y5
+	VMOVUPS (BX), Y6
+	VMULPS  Y0, Y5, Y5
+	VMULPS  Y1, Y6, Y7
+	VMULPS  Y6, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VMOVUPS Y5, (DX)
+	VMOVUPS (DI), Y7
+	VSUBPS  Y7, Y6, Y8
+	VMULPS  Y1, Y8, Y8
+	VADDPS  Y8, Y7, Y7
+	VMOVUPS Y7, (DI)
+	VMULPS  Y7, Y7, Y8
+	VSUBPS  Y8, Y5, Y5
+	VXORPS  Y7, Y7, Y7
+	VMAXPS  Y5, Y7, Y5
+	VADDPS  Y3, Y5, Y5
+	VSQRTPS Y5, Y5
+	VMULPS  Y2, Y6, Y6
+	VDIVPS  Y5, Y6, Y6
+	VMOVUPS (SI), Y5
+	VMULPS  Y4, Y5, Y5
+	VADDPS  Y6, Y5, Y5
+	VMOVUPS Y5, (SI)
+	VMOVUPS (CX), Y6
+	VSUBPS  Y5, Y6, Y6
+	VMOVUPS Y6, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	ADDQ    $0x20, SI
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, AX
+	JGE     rmspropMomentumCenteredAVX2_loop
+
+rmspropMomentumCenteredAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         rmspropMomentumCenteredAVX2_done
+	LEAQ       tail<>+0(SB), R8
+	NEGQ       AX
+	VMOVUPS    32(R8)(AX*4), Y5
+	VMASKMOVPS (DX), Y5, Y6
+	VMASKMOVPS (BX), Y5, Y7
+	VMULPS     Y0, Y6, Y6
+	VMULPS     Y1, Y7, Y0
+	VMULPS     Y7, Y0, Y0
+	VADDPS     Y0, Y6, Y6
+	VMASKMOVPS Y6, Y5, (DX)
+	VMASKMOVPS (DI), Y5, Y0
+	VSUBPS     Y0, Y7, Y8
+	VMULPS     Y1, Y8, Y8
+	VADDPS     Y8, Y0, Y0
+	VMASKMOVPS Y0, Y5, (DI)
+	VMULPS     Y0, Y0, Y8
+	VSUBPS     Y8, Y6, Y6
+	VXORPS     Y0, Y0, Y0
+	VMAXPS     Y6, Y0, Y6
+	VADDPS     Y3, Y6, Y6
+	VSQRTPS    Y6, Y6
+	VMULPS     Y2, Y7, Y7
+	VDIVPS     Y6, Y7, Y7
+	VMASKMOVPS (SI), Y5, Y0
+	VMULPS     Y4, Y0, Y0
+	VADDPS     Y7, Y0, Y0
+	VMASKMOVPS Y0, Y5, (SI)
+	VMASKMOVPS (CX), Y5, Y1
+	VSUBPS     Y0, Y1, Y1
+	VMASKMOVPS Y1, Y5, (CX)
+
+rmspropMomentumCenteredAVX2_done:
+	VZEROUPPER
+	RET
+
 // func adagradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·adagradAVX2(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
 	SUBQ         $0x08, AX
 	JLT          adagradAVX2_rest
 
@@ -743,22 +972,17 @@ adagradAVX2_done:
 	RET
 
 // func lionAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX
 TEXT ·lionAVX2(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Y0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Y1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Y2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Y3
-	MOVSS        s4+48(FP), X4
-	VBROADCASTSS X4, Y4
+	VBROADCASTSS s0+32(FP), Y0
+	VBROADCASTSS s1+36(FP), Y1
+	VBROADCASTSS s2+40(FP), Y2
+	VBROADCASTSS s3+44(FP), Y3
+	VBROADCASTSS s4+48(FP), Y4
 	SUBQ         $0x08, AX
 	JLT          lionAVX2_rest
 
@@ -831,16 +1055,17 @@ expAVX2_loop:
 	VMAXPS       Y0, Y1, Y0
 	VMOVUPS      c42b20000<>+0(SB), Y1
 	VMINPS       Y0, Y1, Y0
-	VMULPS       c3fb8aa3b<>+0(SB), Y0, Y1
-	VCVTPS2DQ    Y1, Y1
-	VCVTDQ2PS    Y1, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y0, Y1
+	VSUBPS       c4b400000<>+0(SB), Y1, Y2
+	VPSUBD       c4b400000<>+0(SB), Y1, Y1
 	VFNMADD231PS c3f317218<>+0(SB), Y2, Y0
 	VFNMADD231PS cb102e308<>+0(SB), Y2, Y0
-	VMOVUPS      c3ab511e7<>+0(SB), Y3
-	VFMADD213PS  c3c091d10<>+0(SB), Y0, Y3
-	VFMADD213PS  c3d2aac79<>+0(SB), Y0, Y3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y0, Y3
-	VFMADD213PS  c3efffffe<>+0(SB), Y0, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y3
+	VFMADD213PS  c3c091893<>+0(SB), Y0, Y3
+	VFMADD213PS  c3d2aab46<>+0(SB), Y0, Y3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y0, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y0, Y3
 	VMULPS       Y0, Y0, Y2
 	VFMADD213PS  Y0, Y2, Y3
 	VADDPS       c3f800000<>+0(SB), Y3, Y3
@@ -848,9 +1073,9 @@ expAVX2_loop:
 	VPSUBD       Y0, Y1, Y1
 	VPADDD       c0000007f<>+0(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y3, Y3
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y0, Y3, Y3
 	VMULPS       Y1, Y3, Y3
 	VMOVUPS      Y3, (CX)
 	ADDQ         $0x20, CX
@@ -869,16 +1094,17 @@ expAVX2_rest:
 	VMAXPS       Y1, Y2, Y1
 	VMOVUPS      c42b20000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y1
-	VMULPS       c3fb8aa3b<>+0(SB), Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
 	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
 	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y4
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
 	VMULPS       Y1, Y1, Y3
 	VFMADD213PS  Y1, Y3, Y4
 	VADDPS       c3f800000<>+0(SB), Y4, Y4
@@ -886,9 +1112,9 @@ expAVX2_rest:
 	VPSUBD       Y1, Y2, Y2
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y1, Y4, Y4
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (CX)
 
@@ -931,6 +1157,24 @@ DATA c42b20000<>+52(SB)/4, $0x42b20000
 DATA c42b20000<>+56(SB)/4, $0x42b20000
 DATA c42b20000<>+60(SB)/4, $0x42b20000
 GLOBL c42b20000<>(SB), RODATA|NOPTR, $64
+
+DATA c4b400000<>+0(SB)/4, $0x4b400000
+DATA c4b400000<>+4(SB)/4, $0x4b400000
+DATA c4b400000<>+8(SB)/4, $0x4b400000
+DATA c4b400000<>+12(SB)/4, $0x4b400000
+DATA c4b400000<>+16(SB)/4, $0x4b400000
+DATA c4b400000<>+20(SB)/4, $0x4b400000
+DATA c4b400000<>+24(SB)/4, $0x4b400000
+DATA c4b400000<>+28(SB)/4, $0x4b400000
+DATA c4b400000<>+32(SB)/4, $0x4b400000
+DATA c4b400000<>+36(SB)/4, $0x4b400000
+DATA c4b400000<>+40(SB)/4, $0x4b400000
+DATA c4b400000<>+44(SB)/4, $0x4b400000
+DATA c4b400000<>+48(SB)/4, $0x4b400000
+DATA c4b400000<>+52(SB)/4, $0x4b400000
+DATA c4b400000<>+56(SB)/4, $0x4b400000
+DATA c4b400000<>+60(SB)/4, $0x4b400000
+GLOBL c4b400000<>(SB), RODATA|NOPTR, $64
 
 DATA c3fb8aa3b<>+0(SB)/4, $0x3fb8aa3b
 DATA c3fb8aa3b<>+4(SB)/4, $0x3fb8aa3b
@@ -986,95 +1230,95 @@ DATA cb102e308<>+56(SB)/4, $0xb102e308
 DATA cb102e308<>+60(SB)/4, $0xb102e308
 GLOBL cb102e308<>(SB), RODATA|NOPTR, $64
 
-DATA c3ab511e7<>+0(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+4(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+8(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+12(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+16(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+20(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+24(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+28(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+32(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+36(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+40(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+44(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+48(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+52(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+56(SB)/4, $0x3ab511e7
-DATA c3ab511e7<>+60(SB)/4, $0x3ab511e7
-GLOBL c3ab511e7<>(SB), RODATA|NOPTR, $64
+DATA c3ab5b693<>+0(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+4(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+8(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+12(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+16(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+20(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+24(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+28(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+32(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+36(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+40(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+44(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+48(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+52(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+56(SB)/4, $0x3ab5b693
+DATA c3ab5b693<>+60(SB)/4, $0x3ab5b693
+GLOBL c3ab5b693<>(SB), RODATA|NOPTR, $64
 
-DATA c3c091d10<>+0(SB)/4, $0x3c091d10
-DATA c3c091d10<>+4(SB)/4, $0x3c091d10
-DATA c3c091d10<>+8(SB)/4, $0x3c091d10
-DATA c3c091d10<>+12(SB)/4, $0x3c091d10
-DATA c3c091d10<>+16(SB)/4, $0x3c091d10
-DATA c3c091d10<>+20(SB)/4, $0x3c091d10
-DATA c3c091d10<>+24(SB)/4, $0x3c091d10
-DATA c3c091d10<>+28(SB)/4, $0x3c091d10
-DATA c3c091d10<>+32(SB)/4, $0x3c091d10
-DATA c3c091d10<>+36(SB)/4, $0x3c091d10
-DATA c3c091d10<>+40(SB)/4, $0x3c091d10
-DATA c3c091d10<>+44(SB)/4, $0x3c091d10
-DATA c3c091d10<>+48(SB)/4, $0x3c091d10
-DATA c3c091d10<>+52(SB)/4, $0x3c091d10
-DATA c3c091d10<>+56(SB)/4, $0x3c091d10
-DATA c3c091d10<>+60(SB)/4, $0x3c091d10
-GLOBL c3c091d10<>(SB), RODATA|NOPTR, $64
+DATA c3c091893<>+0(SB)/4, $0x3c091893
+DATA c3c091893<>+4(SB)/4, $0x3c091893
+DATA c3c091893<>+8(SB)/4, $0x3c091893
+DATA c3c091893<>+12(SB)/4, $0x3c091893
+DATA c3c091893<>+16(SB)/4, $0x3c091893
+DATA c3c091893<>+20(SB)/4, $0x3c091893
+DATA c3c091893<>+24(SB)/4, $0x3c091893
+DATA c3c091893<>+28(SB)/4, $0x3c091893
+DATA c3c091893<>+32(SB)/4, $0x3c091893
+DATA c3c091893<>+36(SB)/4, $0x3c091893
+DATA c3c091893<>+40(SB)/4, $0x3c091893
+DATA c3c091893<>+44(SB)/4, $0x3c091893
+DATA c3c091893<>+48(SB)/4, $0x3c091893
+DATA c3c091893<>+52(SB)/4, $0x3c091893
+DATA c3c091893<>+56(SB)/4, $0x3c091893
+DATA c3c091893<>+60(SB)/4, $0x3c091893
+GLOBL c3c091893<>(SB), RODATA|NOPTR, $64
 
-DATA c3d2aac79<>+0(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+4(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+8(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+12(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+16(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+20(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+24(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+28(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+32(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+36(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+40(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+44(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+48(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+52(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+56(SB)/4, $0x3d2aac79
-DATA c3d2aac79<>+60(SB)/4, $0x3d2aac79
-GLOBL c3d2aac79<>(SB), RODATA|NOPTR, $64
+DATA c3d2aab46<>+0(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+4(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+8(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+12(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+16(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+20(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+24(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+28(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+32(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+36(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+40(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+44(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+48(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+52(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+56(SB)/4, $0x3d2aab46
+DATA c3d2aab46<>+60(SB)/4, $0x3d2aab46
+GLOBL c3d2aab46<>(SB), RODATA|NOPTR, $64
 
-DATA c3e2aaa49<>+0(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+4(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+8(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+12(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+16(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+20(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+24(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+28(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+32(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+36(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+40(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+44(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+48(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+52(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+56(SB)/4, $0x3e2aaa49
-DATA c3e2aaa49<>+60(SB)/4, $0x3e2aaa49
-GLOBL c3e2aaa49<>(SB), RODATA|NOPTR, $64
+DATA c3e2aaa51<>+0(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+4(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+8(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+12(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+16(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+20(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+24(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+28(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+32(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+36(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+40(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+44(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+48(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+52(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+56(SB)/4, $0x3e2aaa51
+DATA c3e2aaa51<>+60(SB)/4, $0x3e2aaa51
+GLOBL c3e2aaa51<>(SB), RODATA|NOPTR, $64
 
-DATA c3efffffe<>+0(SB)/4, $0x3efffffe
-DATA c3efffffe<>+4(SB)/4, $0x3efffffe
-DATA c3efffffe<>+8(SB)/4, $0x3efffffe
-DATA c3efffffe<>+12(SB)/4, $0x3efffffe
-DATA c3efffffe<>+16(SB)/4, $0x3efffffe
-DATA c3efffffe<>+20(SB)/4, $0x3efffffe
-DATA c3efffffe<>+24(SB)/4, $0x3efffffe
-DATA c3efffffe<>+28(SB)/4, $0x3efffffe
-DATA c3efffffe<>+32(SB)/4, $0x3efffffe
-DATA c3efffffe<>+36(SB)/4, $0x3efffffe
-DATA c3efffffe<>+40(SB)/4, $0x3efffffe
-DATA c3efffffe<>+44(SB)/4, $0x3efffffe
-DATA c3efffffe<>+48(SB)/4, $0x3efffffe
-DATA c3efffffe<>+52(SB)/4, $0x3efffffe
-DATA c3efffffe<>+56(SB)/4, $0x3efffffe
-DATA c3efffffe<>+60(SB)/4, $0x3efffffe
-GLOBL c3efffffe<>(SB), RODATA|NOPTR, $64
+DATA c3f000000<>+0(SB)/4, $0x3f000000
+DATA c3f000000<>+4(SB)/4, $0x3f000000
+DATA c3f000000<>+8(SB)/4, $0x3f000000
+DATA c3f000000<>+12(SB)/4, $0x3f000000
+DATA c3f000000<>+16(SB)/4, $0x3f000000
+DATA c3f000000<>+20(SB)/4, $0x3f000000
+DATA c3f000000<>+24(SB)/4, $0x3f000000
+DATA c3f000000<>+28(SB)/4, $0x3f000000
+DATA c3f000000<>+32(SB)/4, $0x3f000000
+DATA c3f000000<>+36(SB)/4, $0x3f000000
+DATA c3f000000<>+40(SB)/4, $0x3f000000
+DATA c3f000000<>+44(SB)/4, $0x3f000000
+DATA c3f000000<>+48(SB)/4, $0x3f000000
+DATA c3f000000<>+52(SB)/4, $0x3f000000
+DATA c3f000000<>+56(SB)/4, $0x3f000000
+DATA c3f000000<>+60(SB)/4, $0x3f000000
+GLOBL c3f000000<>(SB), RODATA|NOPTR, $64
 
 DATA c3f800000<>+0(SB)/4, $0x3f800000
 DATA c3f800000<>+4(SB)/4, $0x3f800000
@@ -1112,90 +1356,6 @@ DATA c0000007f<>+56(SB)/4, $0x0000007f
 DATA c0000007f<>+60(SB)/4, $0x0000007f
 GLOBL c0000007f<>(SB), RODATA|NOPTR, $64
 
-// func expShiftedAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·expShiftedAVX2(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         p0+8(FP), CX
-	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Y0
-	SUBQ         $0x08, AX
-	JLT          expShiftedAVX2_rest
-
-expShiftedAVX2_loop:
-	VMOVUPS      (DX), Y1
-	VSUBPS       Y0, Y1, Y1
-	VMOVUPS      cc2d00000<>+0(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c42b20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       c3fb8aa3b<>+0(SB), Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y3
-	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
-	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y4
-	VMULPS       Y1, Y1, Y3
-	VFMADD213PS  Y1, Y3, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VPSRAD       $0x01, Y2, Y1
-	VPSUBD       Y1, Y2, Y2
-	VPADDD       c0000007f<>+0(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (CX)
-	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	SUBQ         $0x08, AX
-	JGE          expShiftedAVX2_loop
-
-expShiftedAVX2_rest:
-	ADDQ         $0x08, AX
-	JZ           expShiftedAVX2_done
-	LEAQ         tail<>+0(SB), BX
-	NEGQ         AX
-	VMOVUPS      32(BX)(AX*4), Y1
-	VMASKMOVPS   (DX), Y1, Y2
-	VSUBPS       Y0, Y2, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y0
-	VMAXPS       Y2, Y0, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y0
-	VMINPS       Y2, Y0, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y0
-	VCVTPS2DQ    Y0, Y0
-	VCVTDQ2PS    Y0, Y3
-	VFNMADD231PS c3f317218<>+0(SB), Y3, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y3, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y3
-	VFMADD213PS  Y2, Y3, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
-	VPSRAD       $0x01, Y0, Y2
-	VPSUBD       Y2, Y0, Y0
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VPADDD       c0000007f<>+0(SB), Y0, Y0
-	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y4, Y4
-	VMASKMOVPS   Y4, Y1, (CX)
-
-expShiftedAVX2_done:
-	VZEROUPPER
-	RET
-
 // func sigmoidAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
@@ -1210,36 +1370,44 @@ sigmoidAVX2_loop:
 	VORPS        c80000000<>+0(SB), Y0, Y1
 	VMOVUPS      cc2d00000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMOVUPS      c42b20000<>+0(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       c3fb8aa3b<>+0(SB), Y1, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
 	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
 	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
-	VMOVUPS      c3ab511e7<>+0(SB), Y4
-	VFMADD213PS  c3c091d10<>+0(SB), Y1, Y4
-	VFMADD213PS  c3d2aac79<>+0(SB), Y1, Y4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y1, Y4
-	VFMADD213PS  c3efffffe<>+0(SB), Y1, Y4
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
 	VMULPS       Y1, Y1, Y3
 	VFMADD213PS  Y1, Y3, Y4
-	VADDPS       c3f800000<>+0(SB), Y4, Y4
 	VPSRAD       $0x01, Y2, Y1
 	VPSUBD       Y1, Y2, Y2
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VADDPS       Y5, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y7
+	VSUBPS       c3f800000<>+0(SB), Y7, Y8
+	VSUBPS       Y8, Y3, Y8
+	VDIVPS       Y7, Y5, Y5
+	VFNMADD231PS Y5, Y7, Y6
+	VFNMADD231PS Y5, Y8, Y6
+	VFMADD213PS  Y5, Y5, Y6
+	VFMADD213PS  Y6, Y6, Y4
+	VMULPS       Y1, Y4, Y4
 	VMULPS       Y2, Y4, Y4
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y4, Y1
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x11, Y2, Y0, Y0
-	VBLENDVPS    Y0, Y4, Y3, Y4
-	VDIVPS       Y1, Y4, Y4
-	VMOVUPS      Y4, (CX)
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VBLENDVPS    Y0, Y4, Y6, Y6
+	VMOVUPS      Y6, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
 	SUBQ         $0x08, AX
@@ -1255,58 +1423,48 @@ sigmoidAVX2_rest:
 	VORPS        c80000000<>+0(SB), Y1, Y2
 	VMOVUPS      cc2d00000<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y3
-	VCVTPS2DQ    Y3, Y3
-	VCVTDQ2PS    Y3, Y4
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
 	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
 	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y5
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y5
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y5
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y5
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y5
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
 	VMULPS       Y2, Y2, Y4
 	VFMADD213PS  Y2, Y4, Y5
-	VADDPS       c3f800000<>+0(SB), Y5, Y5
 	VPSRAD       $0x01, Y3, Y2
 	VPSUBD       Y2, Y3, Y3
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y5, Y5
 	VPADDD       c0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y5, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y8
+	VSUBPS       c3f800000<>+0(SB), Y8, Y9
+	VSUBPS       Y9, Y4, Y9
+	VDIVPS       Y8, Y6, Y6
+	VFNMADD231PS Y6, Y8, Y7
+	VFNMADD231PS Y6, Y9, Y7
+	VFMADD213PS  Y6, Y6, Y7
+	VFMADD213PS  Y7, Y7, Y5
+	VMULPS       Y2, Y5, Y5
 	VMULPS       Y3, Y5, Y5
-	VMOVUPS      c3f800000<>+0(SB), Y4
-	VADDPS       Y4, Y5, Y2
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x11, Y3, Y1, Y1
-	VBLENDVPS    Y1, Y5, Y4, Y5
-	VDIVPS       Y2, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (CX)
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VBLENDVPS    Y1, Y5, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (CX)
 
 sigmoidAVX2_done:
 	VZEROUPPER
 	RET
-
-DATA c80000000<>+0(SB)/4, $0x80000000
-DATA c80000000<>+4(SB)/4, $0x80000000
-DATA c80000000<>+8(SB)/4, $0x80000000
-DATA c80000000<>+12(SB)/4, $0x80000000
-DATA c80000000<>+16(SB)/4, $0x80000000
-DATA c80000000<>+20(SB)/4, $0x80000000
-DATA c80000000<>+24(SB)/4, $0x80000000
-DATA c80000000<>+28(SB)/4, $0x80000000
-DATA c80000000<>+32(SB)/4, $0x80000000
-DATA c80000000<>+36(SB)/4, $0x80000000
-DATA c80000000<>+40(SB)/4, $0x80000000
-DATA c80000000<>+44(SB)/4, $0x80000000
-DATA c80000000<>+48(SB)/4, $0x80000000
-DATA c80000000<>+52(SB)/4, $0x80000000
-DATA c80000000<>+56(SB)/4, $0x80000000
-DATA c80000000<>+60(SB)/4, $0x80000000
-GLOBL c80000000<>(SB), RODATA|NOPTR, $64
 
 // func tanhAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
@@ -1319,51 +1477,37 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-24
 
 tanhAVX2_loop:
 	VMOVUPS      (DX), Y0
-	VANDPS       c7fffffff<>+0(SB), Y0, Y1
-	VMULPS       Y1, Y1, Y2
-	VMOVUPS      cbbbaf0e5<>+0(SB), Y3
-	VFMADD213PS  c3ca9134d<>+0(SB), Y2, Y3
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Y2, Y3
-	VFMADD213PS  c3e088393<>+0(SB), Y2, Y3
-	VFMADD213PS  cbeaaaa99<>+0(SB), Y2, Y3
-	VMULPS       Y1, Y2, Y2
-	VFMADD213PS  Y1, Y2, Y3
-	VADDPS       Y1, Y1, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y4
-	VMAXPS       Y2, Y4, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y4
-	VMINPS       Y2, Y4, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y4
-	VCVTPS2DQ    Y4, Y4
-	VCVTDQ2PS    Y4, Y5
-	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y6
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y6
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y6
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y6
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y6
-	VADDPS       c3f800000<>+0(SB), Y6, Y6
-	VPSRAD       $0x01, Y4, Y2
-	VPSUBD       Y2, Y4, Y4
+	VORPS        c80000000<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y1, Y1
+	VMOVUPS      cc1a00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y4
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y6, Y6
-	VPADDD       c0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VADDPS       Y2, Y6, Y6
-	VMOVUPS      c40000000<>+0(SB), Y4
-	VDIVPS       Y6, Y4, Y6
-	VSUBPS       Y6, Y2, Y6
-	VMOVUPS      c3f200000<>+0(SB), Y2
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VBLENDVPS    Y1, Y3, Y6, Y3
-	VANDPS       c80000000<>+0(SB), Y0, Y0
-	VORPS        Y0, Y3, Y3
+	VSUBPS       c3f800000<>+0(SB), Y2, Y1
+	VFMADD213PS  Y1, Y2, Y4
+	VADDPS       c40000000<>+0(SB), Y4, Y1
+	VSUBPS       c40000000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y4, Y2
+	VDIVPS       Y1, Y4, Y3
+	VFNMADD231PS Y3, Y1, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VFMADD231PS  c3f000000<>+0(SB), Y4, Y3
+	VANDPS       c7fffffff<>+0(SB), Y3, Y3
+	VANDPS       c80000000<>+0(SB), Y0, Y4
+	VORPS        Y4, Y3, Y3
 	VMOVUPS      Y3, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
@@ -1377,164 +1521,60 @@ tanhAVX2_rest:
 	NEGQ         AX
 	VMOVUPS      32(BX)(AX*4), Y0
 	VMASKMOVPS   (DX), Y0, Y1
-	VANDPS       c7fffffff<>+0(SB), Y1, Y2
-	VMULPS       Y2, Y2, Y3
-	VMOVUPS      cbbbaf0e5<>+0(SB), Y4
-	VFMADD213PS  c3ca9134d<>+0(SB), Y3, Y4
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Y3, Y4
-	VFMADD213PS  c3e088393<>+0(SB), Y3, Y4
-	VFMADD213PS  cbeaaaa99<>+0(SB), Y3, Y4
-	VMULPS       Y2, Y3, Y3
-	VFMADD213PS  Y2, Y3, Y4
-	VADDPS       Y2, Y2, Y3
-	VMOVUPS      cc2d00000<>+0(SB), Y5
-	VMAXPS       Y3, Y5, Y3
-	VMOVUPS      c42b20000<>+0(SB), Y5
-	VMINPS       Y3, Y5, Y3
-	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y5
-	VCVTPS2DQ    Y5, Y5
-	VCVTDQ2PS    Y5, Y6
-	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
-	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
-	VMOVUPS      c3ab511e7<>+0(SB), Y7
-	VFMADD213PS  c3c091d10<>+0(SB), Y3, Y7
-	VFMADD213PS  c3d2aac79<>+0(SB), Y3, Y7
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y3, Y7
-	VFMADD213PS  c3efffffe<>+0(SB), Y3, Y7
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y7
-	VADDPS       c3f800000<>+0(SB), Y7, Y7
-	VPSRAD       $0x01, Y5, Y3
-	VPSUBD       Y3, Y5, Y5
+	VORPS        c80000000<>+0(SB), Y1, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      cc1a00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y5
 	VPADDD       c0000007f<>+0(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y7, Y7
-	VPADDD       c0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VADDPS       Y3, Y7, Y7
-	VMOVUPS      c40000000<>+0(SB), Y5
-	VDIVPS       Y7, Y5, Y7
-	VSUBPS       Y7, Y3, Y7
-	VMOVUPS      c3f200000<>+0(SB), Y3
-	VCMPPS       $0x11, Y3, Y2, Y2
-	VBLENDVPS    Y2, Y4, Y7, Y4
-	VANDPS       c80000000<>+0(SB), Y1, Y1
-	VORPS        Y1, Y4, Y4
+	VSUBPS       c3f800000<>+0(SB), Y3, Y2
+	VFMADD213PS  Y2, Y3, Y5
+	VADDPS       c40000000<>+0(SB), Y5, Y2
+	VSUBPS       c40000000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y5, Y3
+	VDIVPS       Y2, Y5, Y4
+	VFNMADD231PS Y4, Y2, Y5
+	VFNMADD231PS Y4, Y3, Y5
+	VFMADD231PS  c3f000000<>+0(SB), Y5, Y4
+	VANDPS       c7fffffff<>+0(SB), Y4, Y4
+	VANDPS       c80000000<>+0(SB), Y1, Y5
+	VORPS        Y5, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (CX)
 
 tanhAVX2_done:
 	VZEROUPPER
 	RET
 
-DATA c7fffffff<>+0(SB)/4, $0x7fffffff
-DATA c7fffffff<>+4(SB)/4, $0x7fffffff
-DATA c7fffffff<>+8(SB)/4, $0x7fffffff
-DATA c7fffffff<>+12(SB)/4, $0x7fffffff
-DATA c7fffffff<>+16(SB)/4, $0x7fffffff
-DATA c7fffffff<>+20(SB)/4, $0x7fffffff
-DATA c7fffffff<>+24(SB)/4, $0x7fffffff
-DATA c7fffffff<>+28(SB)/4, $0x7fffffff
-DATA c7fffffff<>+32(SB)/4, $0x7fffffff
-DATA c7fffffff<>+36(SB)/4, $0x7fffffff
-DATA c7fffffff<>+40(SB)/4, $0x7fffffff
-DATA c7fffffff<>+44(SB)/4, $0x7fffffff
-DATA c7fffffff<>+48(SB)/4, $0x7fffffff
-DATA c7fffffff<>+52(SB)/4, $0x7fffffff
-DATA c7fffffff<>+56(SB)/4, $0x7fffffff
-DATA c7fffffff<>+60(SB)/4, $0x7fffffff
-GLOBL c7fffffff<>(SB), RODATA|NOPTR, $64
-
-DATA cbbbaf0e5<>+0(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+4(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+8(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+12(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+16(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+20(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+24(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+28(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+32(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+36(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+40(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+44(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+48(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+52(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+56(SB)/4, $0xbbbaf0e5
-DATA cbbbaf0e5<>+60(SB)/4, $0xbbbaf0e5
-GLOBL cbbbaf0e5<>(SB), RODATA|NOPTR, $64
-
-DATA c3ca9134d<>+0(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+4(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+8(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+12(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+16(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+20(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+24(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+28(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+32(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+36(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+40(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+44(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+48(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+52(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+56(SB)/4, $0x3ca9134d
-DATA c3ca9134d<>+60(SB)/4, $0x3ca9134d
-GLOBL c3ca9134d<>(SB), RODATA|NOPTR, $64
-
-DATA cbd5c1e2d<>+0(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+4(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+8(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+12(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+16(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+20(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+24(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+28(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+32(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+36(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+40(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+44(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+48(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+52(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+56(SB)/4, $0xbd5c1e2d
-DATA cbd5c1e2d<>+60(SB)/4, $0xbd5c1e2d
-GLOBL cbd5c1e2d<>(SB), RODATA|NOPTR, $64
-
-DATA c3e088393<>+0(SB)/4, $0x3e088393
-DATA c3e088393<>+4(SB)/4, $0x3e088393
-DATA c3e088393<>+8(SB)/4, $0x3e088393
-DATA c3e088393<>+12(SB)/4, $0x3e088393
-DATA c3e088393<>+16(SB)/4, $0x3e088393
-DATA c3e088393<>+20(SB)/4, $0x3e088393
-DATA c3e088393<>+24(SB)/4, $0x3e088393
-DATA c3e088393<>+28(SB)/4, $0x3e088393
-DATA c3e088393<>+32(SB)/4, $0x3e088393
-DATA c3e088393<>+36(SB)/4, $0x3e088393
-DATA c3e088393<>+40(SB)/4, $0x3e088393
-DATA c3e088393<>+44(SB)/4, $0x3e088393
-DATA c3e088393<>+48(SB)/4, $0x3e088393
-DATA c3e088393<>+52(SB)/4, $0x3e088393
-DATA c3e088393<>+56(SB)/4, $0x3e088393
-DATA c3e088393<>+60(SB)/4, $0x3e088393
-GLOBL c3e088393<>(SB), RODATA|NOPTR, $64
-
-DATA cbeaaaa99<>+0(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+4(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+8(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+12(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+16(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+20(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+24(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+28(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+32(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+36(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+40(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+44(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+48(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+52(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+56(SB)/4, $0xbeaaaa99
-DATA cbeaaaa99<>+60(SB)/4, $0xbeaaaa99
-GLOBL cbeaaaa99<>(SB), RODATA|NOPTR, $64
+DATA cc1a00000<>+0(SB)/4, $0xc1a00000
+DATA cc1a00000<>+4(SB)/4, $0xc1a00000
+DATA cc1a00000<>+8(SB)/4, $0xc1a00000
+DATA cc1a00000<>+12(SB)/4, $0xc1a00000
+DATA cc1a00000<>+16(SB)/4, $0xc1a00000
+DATA cc1a00000<>+20(SB)/4, $0xc1a00000
+DATA cc1a00000<>+24(SB)/4, $0xc1a00000
+DATA cc1a00000<>+28(SB)/4, $0xc1a00000
+DATA cc1a00000<>+32(SB)/4, $0xc1a00000
+DATA cc1a00000<>+36(SB)/4, $0xc1a00000
+DATA cc1a00000<>+40(SB)/4, $0xc1a00000
+DATA cc1a00000<>+44(SB)/4, $0xc1a00000
+DATA cc1a00000<>+48(SB)/4, $0xc1a00000
+DATA cc1a00000<>+52(SB)/4, $0xc1a00000
+DATA cc1a00000<>+56(SB)/4, $0xc1a00000
+DATA cc1a00000<>+60(SB)/4, $0xc1a00000
+GLOBL cc1a00000<>(SB), RODATA|NOPTR, $64
 
 DATA c40000000<>+0(SB)/4, $0x40000000
 DATA c40000000<>+4(SB)/4, $0x40000000
@@ -1554,23 +1594,23 @@ DATA c40000000<>+56(SB)/4, $0x40000000
 DATA c40000000<>+60(SB)/4, $0x40000000
 GLOBL c40000000<>(SB), RODATA|NOPTR, $64
 
-DATA c3f200000<>+0(SB)/4, $0x3f200000
-DATA c3f200000<>+4(SB)/4, $0x3f200000
-DATA c3f200000<>+8(SB)/4, $0x3f200000
-DATA c3f200000<>+12(SB)/4, $0x3f200000
-DATA c3f200000<>+16(SB)/4, $0x3f200000
-DATA c3f200000<>+20(SB)/4, $0x3f200000
-DATA c3f200000<>+24(SB)/4, $0x3f200000
-DATA c3f200000<>+28(SB)/4, $0x3f200000
-DATA c3f200000<>+32(SB)/4, $0x3f200000
-DATA c3f200000<>+36(SB)/4, $0x3f200000
-DATA c3f200000<>+40(SB)/4, $0x3f200000
-DATA c3f200000<>+44(SB)/4, $0x3f200000
-DATA c3f200000<>+48(SB)/4, $0x3f200000
-DATA c3f200000<>+52(SB)/4, $0x3f200000
-DATA c3f200000<>+56(SB)/4, $0x3f200000
-DATA c3f200000<>+60(SB)/4, $0x3f200000
-GLOBL c3f200000<>(SB), RODATA|NOPTR, $64
+DATA c7fffffff<>+0(SB)/4, $0x7fffffff
+DATA c7fffffff<>+4(SB)/4, $0x7fffffff
+DATA c7fffffff<>+8(SB)/4, $0x7fffffff
+DATA c7fffffff<>+12(SB)/4, $0x7fffffff
+DATA c7fffffff<>+16(SB)/4, $0x7fffffff
+DATA c7fffffff<>+20(SB)/4, $0x7fffffff
+DATA c7fffffff<>+24(SB)/4, $0x7fffffff
+DATA c7fffffff<>+28(SB)/4, $0x7fffffff
+DATA c7fffffff<>+32(SB)/4, $0x7fffffff
+DATA c7fffffff<>+36(SB)/4, $0x7fffffff
+DATA c7fffffff<>+40(SB)/4, $0x7fffffff
+DATA c7fffffff<>+44(SB)/4, $0x7fffffff
+DATA c7fffffff<>+48(SB)/4, $0x7fffffff
+DATA c7fffffff<>+52(SB)/4, $0x7fffffff
+DATA c7fffffff<>+56(SB)/4, $0x7fffffff
+DATA c7fffffff<>+60(SB)/4, $0x7fffffff
+GLOBL c7fffffff<>(SB), RODATA|NOPTR, $64
 
 // func geluAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
@@ -1584,62 +1624,75 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-24
 geluAVX2_loop:
 	VMOVUPS      (DX), Y0
 	VANDPS       c7fffffff<>+0(SB), Y0, Y1
-	VMOVUPS      c3f800000<>+0(SB), Y2
-	VFMADD231PS  c3e90d0c3<>+0(SB), Y1, Y2
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VDIVPS       Y2, Y3, Y2
-	VMOVUPS      cbcea987b<>+0(SB), Y4
-	VFMADD213PS  c3e457396<>+0(SB), Y2, Y4
-	VFMADD213PS  cbef927f2<>+0(SB), Y2, Y4
-	VFMADD213PS  c3f07fed9<>+0(SB), Y2, Y4
-	VFMADD213PS  cbe8ab70d<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e879ddc<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e0753cf<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e5b894a<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e666a66<>+0(SB), Y2, Y4
-	VFMADD213PS  c3e671edd<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y4, Y4
 	VMOVUPS      c41700000<>+0(SB), Y2
 	VMINPS       Y1, Y2, Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVAPS      Y2, Y5
-	VFMSUB231PS  Y1, Y1, Y5
-	VMULPS       cbf000000<>+0(SB), Y5, Y5
+	VMOVAPS      Y2, Y3
+	VFMSUB231PS  Y1, Y1, Y3
+	VMULPS       cbf000000<>+0(SB), Y3, Y3
 	VMULPS       cbf000000<>+0(SB), Y2, Y2
-	VMOVUPS      cc2d00000<>+0(SB), Y1
-	VMAXPS       Y2, Y1, Y2
-	VMOVUPS      c42b20000<>+0(SB), Y1
-	VMINPS       Y2, Y1, Y2
-	VMULPS       c3fb8aa3b<>+0(SB), Y2, Y1
-	VCVTPS2DQ    Y1, Y1
-	VCVTDQ2PS    Y1, Y6
-	VFNMADD231PS c3f317218<>+0(SB), Y6, Y2
-	VFNMADD231PS cb102e308<>+0(SB), Y6, Y2
-	VMOVUPS      c3ab511e7<>+0(SB), Y7
-	VFMADD213PS  c3c091d10<>+0(SB), Y2, Y7
-	VFMADD213PS  c3d2aac79<>+0(SB), Y2, Y7
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y2, Y7
-	VFMADD213PS  c3efffffe<>+0(SB), Y2, Y7
-	VMULPS       Y2, Y2, Y6
-	VFMADD213PS  Y2, Y6, Y7
-	VADDPS       c3f800000<>+0(SB), Y7, Y7
-	VPSRAD       $0x01, Y1, Y2
-	VPSUBD       Y2, Y1, Y1
-	VPADDD       c0000007f<>+0(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y7, Y7
+	VMOVUPS      c4b400000<>+0(SB), Y4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VPSUBD       c4b400000<>+0(SB), Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y3
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y3
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y5, Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VDIVPS       Y2, Y6, Y6
+	VFNMADD231PS Y6, Y2, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VSUBPS       c3f100000<>+0(SB), Y6, Y2
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      cbca76bfe<>+0(SB), Y5
+	VFMADD213PS  c3c397a7b<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2979d7<>+0(SB), Y2, Y5
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y2, Y5
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y2, Y5
+	VFMADD213PS  c3c633314<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e73ebad<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ec9870c<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y2, Y5
+	VMOVUPS      c3e77ad2d<>+0(SB), Y8
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VFMADD231PS  Y2, Y5, Y8
+	VSUBPS       Y8, Y9, Y9
+	VFMADD231PS  Y2, Y5, Y9
+	VMULPS       Y8, Y6, Y2
+	VMOVAPS      Y2, Y5
+	VFMSUB231PS  Y6, Y8, Y5
+	VFMADD231PS  Y7, Y2, Y5
+	VFMADD231PS  Y9, Y6, Y5
+	VFMADD231PS  Y3, Y2, Y5
+	VADDPS       Y5, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VPSRAD       $0x01, Y4, Y1
+	VPSUBD       Y1, Y4, Y4
 	VPADDD       c0000007f<>+0(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y7, Y7
-	VFMADD231PS  Y5, Y7, Y7
-	VMULPS       Y7, Y4, Y4
-	VMULPS       c3f000000<>+0(SB), Y4, Y4
-	VSUBPS       Y4, Y3, Y1
-	VXORPS       Y2, Y2, Y2
-	VCMPPS       $0x11, Y2, Y0, Y2
-	VBLENDVPS    Y2, Y4, Y1, Y1
-	VMULPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (CX)
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y1, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VMOVUPS      c80000000<>+0(SB), Y3
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x11, Y1, Y0, Y1
+	VBLENDVPS    Y1, Y3, Y0, Y3
+	VSUBPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
 	SUBQ         $0x08, AX
@@ -1653,264 +1706,79 @@ geluAVX2_rest:
 	VMOVUPS      32(BX)(AX*4), Y0
 	VMASKMOVPS   (DX), Y0, Y1
 	VANDPS       c7fffffff<>+0(SB), Y1, Y2
-	VMOVUPS      c3f800000<>+0(SB), Y3
-	VFMADD231PS  c3e90d0c3<>+0(SB), Y2, Y3
-	VMOVUPS      c3f800000<>+0(SB), Y4
-	VDIVPS       Y3, Y4, Y3
-	VMOVUPS      cbcea987b<>+0(SB), Y5
-	VFMADD213PS  c3e457396<>+0(SB), Y3, Y5
-	VFMADD213PS  cbef927f2<>+0(SB), Y3, Y5
-	VFMADD213PS  c3f07fed9<>+0(SB), Y3, Y5
-	VFMADD213PS  cbe8ab70d<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e879ddc<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e0753cf<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e5b894a<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e666a66<>+0(SB), Y3, Y5
-	VFMADD213PS  c3e671edd<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y5, Y5
 	VMOVUPS      c41700000<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VMULPS       Y2, Y2, Y3
-	VMOVAPS      Y3, Y6
-	VFMSUB231PS  Y2, Y2, Y6
-	VMULPS       cbf000000<>+0(SB), Y6, Y6
+	VMOVAPS      Y3, Y4
+	VFMSUB231PS  Y2, Y2, Y4
+	VMULPS       cbf000000<>+0(SB), Y4, Y4
 	VMULPS       cbf000000<>+0(SB), Y3, Y3
-	VMOVUPS      cc2d00000<>+0(SB), Y2
-	VMAXPS       Y3, Y2, Y3
-	VMOVUPS      c42b20000<>+0(SB), Y2
-	VMINPS       Y3, Y2, Y3
-	VMULPS       c3fb8aa3b<>+0(SB), Y3, Y2
-	VCVTPS2DQ    Y2, Y2
-	VCVTDQ2PS    Y2, Y7
-	VFNMADD231PS c3f317218<>+0(SB), Y7, Y3
-	VFNMADD231PS cb102e308<>+0(SB), Y7, Y3
-	VMOVUPS      c3ab511e7<>+0(SB), Y8
-	VFMADD213PS  c3c091d10<>+0(SB), Y3, Y8
-	VFMADD213PS  c3d2aac79<>+0(SB), Y3, Y8
-	VFMADD213PS  c3e2aaa49<>+0(SB), Y3, Y8
-	VFMADD213PS  c3efffffe<>+0(SB), Y3, Y8
-	VMULPS       Y3, Y3, Y7
-	VFMADD213PS  Y3, Y7, Y8
-	VADDPS       c3f800000<>+0(SB), Y8, Y8
-	VPSRAD       $0x01, Y2, Y3
-	VPSUBD       Y3, Y2, Y2
-	VPADDD       c0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y8, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VPSUBD       c4b400000<>+0(SB), Y5, Y5
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y6, Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMOVUPS      c3f800000<>+0(SB), Y8
+	VDIVPS       Y3, Y7, Y7
+	VFNMADD231PS Y7, Y3, Y8
+	VFNMADD231PS Y7, Y6, Y8
+	VSUBPS       c3f100000<>+0(SB), Y7, Y3
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      cbca76bfe<>+0(SB), Y6
+	VFMADD213PS  c3c397a7b<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2979d7<>+0(SB), Y3, Y6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y3, Y6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y3, Y6
+	VFMADD213PS  c3c633314<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e73ebad<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ec9870c<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y3, Y6
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VMOVUPS      c3e77ad2d<>+0(SB), Y10
+	VFMADD231PS  Y3, Y6, Y9
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y3, Y6, Y10
+	VMULPS       Y9, Y7, Y3
+	VMOVAPS      Y3, Y6
+	VFMSUB231PS  Y7, Y9, Y6
+	VFMADD231PS  Y8, Y3, Y6
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y4, Y3, Y6
+	VADDPS       Y6, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VPSRAD       $0x01, Y5, Y2
+	VPSUBD       Y2, Y5, Y5
 	VPADDD       c0000007f<>+0(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y8, Y8
-	VFMADD231PS  Y6, Y8, Y8
-	VMULPS       Y8, Y5, Y5
-	VMULPS       c3f000000<>+0(SB), Y5, Y5
-	VSUBPS       Y5, Y4, Y2
-	VXORPS       Y3, Y3, Y3
-	VCMPPS       $0x11, Y3, Y1, Y3
-	VBLENDVPS    Y3, Y5, Y2, Y2
-	VMULPS       Y1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (CX)
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      c80000000<>+0(SB), Y4
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y1, Y2
+	VBLENDVPS    Y2, Y4, Y1, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (CX)
 
 geluAVX2_done:
 	VZEROUPPER
 	RET
-
-DATA c3e90d0c3<>+0(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+4(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+8(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+12(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+16(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+20(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+24(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+28(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+32(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+36(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+40(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+44(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+48(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+52(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+56(SB)/4, $0x3e90d0c3
-DATA c3e90d0c3<>+60(SB)/4, $0x3e90d0c3
-GLOBL c3e90d0c3<>(SB), RODATA|NOPTR, $64
-
-DATA cbcea987b<>+0(SB)/4, $0xbcea987b
-DATA cbcea987b<>+4(SB)/4, $0xbcea987b
-DATA cbcea987b<>+8(SB)/4, $0xbcea987b
-DATA cbcea987b<>+12(SB)/4, $0xbcea987b
-DATA cbcea987b<>+16(SB)/4, $0xbcea987b
-DATA cbcea987b<>+20(SB)/4, $0xbcea987b
-DATA cbcea987b<>+24(SB)/4, $0xbcea987b
-DATA cbcea987b<>+28(SB)/4, $0xbcea987b
-DATA cbcea987b<>+32(SB)/4, $0xbcea987b
-DATA cbcea987b<>+36(SB)/4, $0xbcea987b
-DATA cbcea987b<>+40(SB)/4, $0xbcea987b
-DATA cbcea987b<>+44(SB)/4, $0xbcea987b
-DATA cbcea987b<>+48(SB)/4, $0xbcea987b
-DATA cbcea987b<>+52(SB)/4, $0xbcea987b
-DATA cbcea987b<>+56(SB)/4, $0xbcea987b
-DATA cbcea987b<>+60(SB)/4, $0xbcea987b
-GLOBL cbcea987b<>(SB), RODATA|NOPTR, $64
-
-DATA c3e457396<>+0(SB)/4, $0x3e457396
-DATA c3e457396<>+4(SB)/4, $0x3e457396
-DATA c3e457396<>+8(SB)/4, $0x3e457396
-DATA c3e457396<>+12(SB)/4, $0x3e457396
-DATA c3e457396<>+16(SB)/4, $0x3e457396
-DATA c3e457396<>+20(SB)/4, $0x3e457396
-DATA c3e457396<>+24(SB)/4, $0x3e457396
-DATA c3e457396<>+28(SB)/4, $0x3e457396
-DATA c3e457396<>+32(SB)/4, $0x3e457396
-DATA c3e457396<>+36(SB)/4, $0x3e457396
-DATA c3e457396<>+40(SB)/4, $0x3e457396
-DATA c3e457396<>+44(SB)/4, $0x3e457396
-DATA c3e457396<>+48(SB)/4, $0x3e457396
-DATA c3e457396<>+52(SB)/4, $0x3e457396
-DATA c3e457396<>+56(SB)/4, $0x3e457396
-DATA c3e457396<>+60(SB)/4, $0x3e457396
-GLOBL c3e457396<>(SB), RODATA|NOPTR, $64
-
-DATA cbef927f2<>+0(SB)/4, $0xbef927f2
-DATA cbef927f2<>+4(SB)/4, $0xbef927f2
-DATA cbef927f2<>+8(SB)/4, $0xbef927f2
-DATA cbef927f2<>+12(SB)/4, $0xbef927f2
-DATA cbef927f2<>+16(SB)/4, $0xbef927f2
-DATA cbef927f2<>+20(SB)/4, $0xbef927f2
-DATA cbef927f2<>+24(SB)/4, $0xbef927f2
-DATA cbef927f2<>+28(SB)/4, $0xbef927f2
-DATA cbef927f2<>+32(SB)/4, $0xbef927f2
-DATA cbef927f2<>+36(SB)/4, $0xbef927f2
-DATA cbef927f2<>+40(SB)/4, $0xbef927f2
-DATA cbef927f2<>+44(SB)/4, $0xbef927f2
-DATA cbef927f2<>+48(SB)/4, $0xbef927f2
-DATA cbef927f2<>+52(SB)/4, $0xbef927f2
-DATA cbef927f2<>+56(SB)/4, $0xbef927f2
-DATA cbef927f2<>+60(SB)/4, $0xbef927f2
-GLOBL cbef927f2<>(SB), RODATA|NOPTR, $64
-
-DATA c3f07fed9<>+0(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+4(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+8(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+12(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+16(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+20(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+24(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+28(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+32(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+36(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+40(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+44(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+48(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+52(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+56(SB)/4, $0x3f07fed9
-DATA c3f07fed9<>+60(SB)/4, $0x3f07fed9
-GLOBL c3f07fed9<>(SB), RODATA|NOPTR, $64
-
-DATA cbe8ab70d<>+0(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+4(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+8(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+12(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+16(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+20(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+24(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+28(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+32(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+36(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+40(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+44(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+48(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+52(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+56(SB)/4, $0xbe8ab70d
-DATA cbe8ab70d<>+60(SB)/4, $0xbe8ab70d
-GLOBL cbe8ab70d<>(SB), RODATA|NOPTR, $64
-
-DATA c3e879ddc<>+0(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+4(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+8(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+12(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+16(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+20(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+24(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+28(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+32(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+36(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+40(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+44(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+48(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+52(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+56(SB)/4, $0x3e879ddc
-DATA c3e879ddc<>+60(SB)/4, $0x3e879ddc
-GLOBL c3e879ddc<>(SB), RODATA|NOPTR, $64
-
-DATA c3e0753cf<>+0(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+4(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+8(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+12(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+16(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+20(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+24(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+28(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+32(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+36(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+40(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+44(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+48(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+52(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+56(SB)/4, $0x3e0753cf
-DATA c3e0753cf<>+60(SB)/4, $0x3e0753cf
-GLOBL c3e0753cf<>(SB), RODATA|NOPTR, $64
-
-DATA c3e5b894a<>+0(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+4(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+8(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+12(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+16(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+20(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+24(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+28(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+32(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+36(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+40(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+44(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+48(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+52(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+56(SB)/4, $0x3e5b894a
-DATA c3e5b894a<>+60(SB)/4, $0x3e5b894a
-GLOBL c3e5b894a<>(SB), RODATA|NOPTR, $64
-
-DATA c3e666a66<>+0(SB)/4, $0x3e666a66
-DATA c3e666a66<>+4(SB)/4, $0x3e666a66
-DATA c3e666a66<>+8(SB)/4, $0x3e666a66
-DATA c3e666a66<>+12(SB)/4, $0x3e666a66
-DATA c3e666a66<>+16(SB)/4, $0x3e666a66
-DATA c3e666a66<>+20(SB)/4, $0x3e666a66
-DATA c3e666a66<>+24(SB)/4, $0x3e666a66
-DATA c3e666a66<>+28(SB)/4, $0x3e666a66
-DATA c3e666a66<>+32(SB)/4, $0x3e666a66
-DATA c3e666a66<>+36(SB)/4, $0x3e666a66
-DATA c3e666a66<>+40(SB)/4, $0x3e666a66
-DATA c3e666a66<>+44(SB)/4, $0x3e666a66
-DATA c3e666a66<>+48(SB)/4, $0x3e666a66
-DATA c3e666a66<>+52(SB)/4, $0x3e666a66
-DATA c3e666a66<>+56(SB)/4, $0x3e666a66
-DATA c3e666a66<>+60(SB)/4, $0x3e666a66
-GLOBL c3e666a66<>(SB), RODATA|NOPTR, $64
-
-DATA c3e671edd<>+0(SB)/4, $0x3e671edd
-DATA c3e671edd<>+4(SB)/4, $0x3e671edd
-DATA c3e671edd<>+8(SB)/4, $0x3e671edd
-DATA c3e671edd<>+12(SB)/4, $0x3e671edd
-DATA c3e671edd<>+16(SB)/4, $0x3e671edd
-DATA c3e671edd<>+20(SB)/4, $0x3e671edd
-DATA c3e671edd<>+24(SB)/4, $0x3e671edd
-DATA c3e671edd<>+28(SB)/4, $0x3e671edd
-DATA c3e671edd<>+32(SB)/4, $0x3e671edd
-DATA c3e671edd<>+36(SB)/4, $0x3e671edd
-DATA c3e671edd<>+40(SB)/4, $0x3e671edd
-DATA c3e671edd<>+44(SB)/4, $0x3e671edd
-DATA c3e671edd<>+48(SB)/4, $0x3e671edd
-DATA c3e671edd<>+52(SB)/4, $0x3e671edd
-DATA c3e671edd<>+56(SB)/4, $0x3e671edd
-DATA c3e671edd<>+60(SB)/4, $0x3e671edd
-GLOBL c3e671edd<>(SB), RODATA|NOPTR, $64
 
 DATA c41700000<>+0(SB)/4, $0x41700000
 DATA c41700000<>+4(SB)/4, $0x41700000
@@ -1948,187 +1816,363 @@ DATA cbf000000<>+56(SB)/4, $0xbf000000
 DATA cbf000000<>+60(SB)/4, $0xbf000000
 GLOBL cbf000000<>(SB), RODATA|NOPTR, $64
 
-DATA c3f000000<>+0(SB)/4, $0x3f000000
-DATA c3f000000<>+4(SB)/4, $0x3f000000
-DATA c3f000000<>+8(SB)/4, $0x3f000000
-DATA c3f000000<>+12(SB)/4, $0x3f000000
-DATA c3f000000<>+16(SB)/4, $0x3f000000
-DATA c3f000000<>+20(SB)/4, $0x3f000000
-DATA c3f000000<>+24(SB)/4, $0x3f000000
-DATA c3f000000<>+28(SB)/4, $0x3f000000
-DATA c3f000000<>+32(SB)/4, $0x3f000000
-DATA c3f000000<>+36(SB)/4, $0x3f000000
-DATA c3f000000<>+40(SB)/4, $0x3f000000
-DATA c3f000000<>+44(SB)/4, $0x3f000000
-DATA c3f000000<>+48(SB)/4, $0x3f000000
-DATA c3f000000<>+52(SB)/4, $0x3f000000
-DATA c3f000000<>+56(SB)/4, $0x3f000000
-DATA c3f000000<>+60(SB)/4, $0x3f000000
-GLOBL c3f000000<>(SB), RODATA|NOPTR, $64
+DATA c3e980000<>+0(SB)/4, $0x3e980000
+DATA c3e980000<>+4(SB)/4, $0x3e980000
+DATA c3e980000<>+8(SB)/4, $0x3e980000
+DATA c3e980000<>+12(SB)/4, $0x3e980000
+DATA c3e980000<>+16(SB)/4, $0x3e980000
+DATA c3e980000<>+20(SB)/4, $0x3e980000
+DATA c3e980000<>+24(SB)/4, $0x3e980000
+DATA c3e980000<>+28(SB)/4, $0x3e980000
+DATA c3e980000<>+32(SB)/4, $0x3e980000
+DATA c3e980000<>+36(SB)/4, $0x3e980000
+DATA c3e980000<>+40(SB)/4, $0x3e980000
+DATA c3e980000<>+44(SB)/4, $0x3e980000
+DATA c3e980000<>+48(SB)/4, $0x3e980000
+DATA c3e980000<>+52(SB)/4, $0x3e980000
+DATA c3e980000<>+56(SB)/4, $0x3e980000
+DATA c3e980000<>+60(SB)/4, $0x3e980000
+GLOBL c3e980000<>(SB), RODATA|NOPTR, $64
 
-// func logAVX2(n int, p0 *float32, p1 *float32)
+DATA c3f100000<>+0(SB)/4, $0x3f100000
+DATA c3f100000<>+4(SB)/4, $0x3f100000
+DATA c3f100000<>+8(SB)/4, $0x3f100000
+DATA c3f100000<>+12(SB)/4, $0x3f100000
+DATA c3f100000<>+16(SB)/4, $0x3f100000
+DATA c3f100000<>+20(SB)/4, $0x3f100000
+DATA c3f100000<>+24(SB)/4, $0x3f100000
+DATA c3f100000<>+28(SB)/4, $0x3f100000
+DATA c3f100000<>+32(SB)/4, $0x3f100000
+DATA c3f100000<>+36(SB)/4, $0x3f100000
+DATA c3f100000<>+40(SB)/4, $0x3f100000
+DATA c3f100000<>+44(SB)/4, $0x3f100000
+DATA c3f100000<>+48(SB)/4, $0x3f100000
+DATA c3f100000<>+52(SB)/4, $0x3f100000
+DATA c3f100000<>+56(SB)/4, $0x3f100000
+DATA c3f100000<>+60(SB)/4, $0x3f100000
+GLOBL c3f100000<>(SB), RODATA|NOPTR, $64
+
+DATA cbca76bfe<>+0(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+4(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+8(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+12(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+16(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+20(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+24(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+28(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+32(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+36(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+40(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+44(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+48(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+52(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+56(SB)/4, $0xbca76bfe
+DATA cbca76bfe<>+60(SB)/4, $0xbca76bfe
+GLOBL cbca76bfe<>(SB), RODATA|NOPTR, $64
+
+DATA c3c397a7b<>+0(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+4(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+8(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+12(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+16(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+20(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+24(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+28(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+32(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+36(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+40(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+44(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+48(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+52(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+56(SB)/4, $0x3c397a7b
+DATA c3c397a7b<>+60(SB)/4, $0x3c397a7b
+GLOBL c3c397a7b<>(SB), RODATA|NOPTR, $64
+
+DATA c3d2979d7<>+0(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+4(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+8(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+12(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+16(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+20(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+24(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+28(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+32(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+36(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+40(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+44(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+48(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+52(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+56(SB)/4, $0x3d2979d7
+DATA c3d2979d7<>+60(SB)/4, $0x3d2979d7
+GLOBL c3d2979d7<>(SB), RODATA|NOPTR, $64
+
+DATA cbccf0a4f<>+0(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+4(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+8(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+12(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+16(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+20(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+24(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+28(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+32(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+36(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+40(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+44(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+48(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+52(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+56(SB)/4, $0xbccf0a4f
+DATA cbccf0a4f<>+60(SB)/4, $0xbccf0a4f
+GLOBL cbccf0a4f<>(SB), RODATA|NOPTR, $64
+
+DATA cbdb31c6d<>+0(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+4(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+8(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+12(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+16(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+20(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+24(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+28(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+32(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+36(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+40(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+44(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+48(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+52(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+56(SB)/4, $0xbdb31c6d
+DATA cbdb31c6d<>+60(SB)/4, $0xbdb31c6d
+GLOBL cbdb31c6d<>(SB), RODATA|NOPTR, $64
+
+DATA c3c633314<>+0(SB)/4, $0x3c633314
+DATA c3c633314<>+4(SB)/4, $0x3c633314
+DATA c3c633314<>+8(SB)/4, $0x3c633314
+DATA c3c633314<>+12(SB)/4, $0x3c633314
+DATA c3c633314<>+16(SB)/4, $0x3c633314
+DATA c3c633314<>+20(SB)/4, $0x3c633314
+DATA c3c633314<>+24(SB)/4, $0x3c633314
+DATA c3c633314<>+28(SB)/4, $0x3c633314
+DATA c3c633314<>+32(SB)/4, $0x3c633314
+DATA c3c633314<>+36(SB)/4, $0x3c633314
+DATA c3c633314<>+40(SB)/4, $0x3c633314
+DATA c3c633314<>+44(SB)/4, $0x3c633314
+DATA c3c633314<>+48(SB)/4, $0x3c633314
+DATA c3c633314<>+52(SB)/4, $0x3c633314
+DATA c3c633314<>+56(SB)/4, $0x3c633314
+DATA c3c633314<>+60(SB)/4, $0x3c633314
+GLOBL c3c633314<>(SB), RODATA|NOPTR, $64
+
+DATA c3e73ebad<>+0(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+4(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+8(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+12(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+16(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+20(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+24(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+28(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+32(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+36(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+40(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+44(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+48(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+52(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+56(SB)/4, $0x3e73ebad
+DATA c3e73ebad<>+60(SB)/4, $0x3e73ebad
+GLOBL c3e73ebad<>(SB), RODATA|NOPTR, $64
+
+DATA c3ec9870c<>+0(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+4(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+8(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+12(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+16(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+20(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+24(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+28(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+32(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+36(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+40(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+44(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+48(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+52(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+56(SB)/4, $0x3ec9870c
+DATA c3ec9870c<>+60(SB)/4, $0x3ec9870c
+GLOBL c3ec9870c<>(SB), RODATA|NOPTR, $64
+
+DATA c3ebfac3f<>+0(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+4(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+8(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+12(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+16(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+20(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+24(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+28(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+32(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+36(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+40(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+44(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+48(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+52(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+56(SB)/4, $0x3ebfac3f
+DATA c3ebfac3f<>+60(SB)/4, $0x3ebfac3f
+GLOBL c3ebfac3f<>(SB), RODATA|NOPTR, $64
+
+DATA c3e77ad2d<>+0(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+4(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+8(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+12(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+16(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+20(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+24(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+28(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+32(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+36(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+40(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+44(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+48(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+52(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+56(SB)/4, $0x3e77ad2d
+DATA c3e77ad2d<>+60(SB)/4, $0x3e77ad2d
+GLOBL c3e77ad2d<>(SB), RODATA|NOPTR, $64
+
+// func softplusAVX2(n int, p0 *float32, p1 *float32)
 // Requires: AVX, AVX2, FMA3
-TEXT ·logAVX2(SB), NOSPLIT, $0-24
+TEXT ·softplusAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), AX
 	MOVQ p0+8(FP), CX
 	MOVQ p1+16(FP), DX
 	SUBQ $0x08, AX
-	JLT  logAVX2_rest
+	JLT  softplusAVX2_rest
 
-logAVX2_loop:
+softplusAVX2_loop:
 	VMOVUPS      (DX), Y0
+	VORPS        c80000000<>+0(SB), Y0, Y1
+	VMOVUPS      cc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y1
+	VSUBPS       c3f800000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y4, Y2
+	VDIVPS       Y1, Y2, Y2
+	VPSUBD       c3f3504f3<>+0(SB), Y1, Y3
+	VPSRAD       $0x17, Y3, Y3
+	VPSLLD       $0x17, Y3, Y4
+	VPSUBD       Y4, Y1, Y4
+	VSUBPS       c3f800000<>+0(SB), Y4, Y4
+	VCVTDQ2PS    Y3, Y3
+	VMOVUPS      c3d8a312c<>+0(SB), Y5
+	VFMADD213PS  cbdef2786<>+0(SB), Y4, Y5
+	VFMADD213PS  c3df37b0a<>+0(SB), Y4, Y5
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Y4, Y5
+	VFMADD213PS  c3e119b72<>+0(SB), Y4, Y5
+	VFMADD213PS  cbe2aae2c<>+0(SB), Y4, Y5
+	VFMADD213PS  c3e4cd25e<>+0(SB), Y4, Y5
+	VFMADD213PS  cbe800003<>+0(SB), Y4, Y5
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Y4, Y5
+	VFMADD213PS  cbf000000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y4, Y1
+	VMULPS       Y1, Y5, Y5
+	VFMADD231PS  cb102e308<>+0(SB), Y3, Y5
+	VADDPS       Y4, Y5, Y5
+	VFMADD231PS  c3f317218<>+0(SB), Y3, Y5
+	VADDPS       Y2, Y5, Y5
 	VXORPS       Y1, Y1, Y1
-	VMOVUPS      c00800000<>+0(SB), Y3
-	VMULPS       c4b000000<>+0(SB), Y0, Y2
-	VCMPPS       $0x11, Y3, Y0, Y4
-	VBLENDVPS    Y4, Y2, Y0, Y2
-	VMOVUPS      c41b80000<>+0(SB), Y4
-	VCMPPS       $0x11, Y3, Y0, Y3
-	VBLENDVPS    Y3, Y4, Y1, Y3
-	VPSUBD       c3f3504f3<>+0(SB), Y2, Y4
-	VPSRAD       $0x17, Y4, Y4
-	VPSLLD       $0x17, Y4, Y5
-	VPSUBD       Y5, Y2, Y5
-	VCVTDQ2PS    Y4, Y4
-	VSUBPS       Y3, Y4, Y4
-	VSUBPS       c3f800000<>+0(SB), Y5, Y5
-	VMOVUPS      c3d8a3188<>+0(SB), Y2
-	VFMADD213PS  cbdef27d0<>+0(SB), Y5, Y2
-	VFMADD213PS  c3df37b04<>+0(SB), Y5, Y2
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Y5, Y2
-	VFMADD213PS  c3e119b71<>+0(SB), Y5, Y2
-	VFMADD213PS  cbe2aae2d<>+0(SB), Y5, Y2
-	VFMADD213PS  c3e4cd25e<>+0(SB), Y5, Y2
-	VFMADD213PS  cbe800003<>+0(SB), Y5, Y2
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Y5, Y2
-	VMULPS       Y5, Y5, Y3
-	VMULPS       Y5, Y2, Y2
-	VMULPS       Y3, Y2, Y2
-	VFMADD231PS  cb102e308<>+0(SB), Y4, Y2
-	VFNMADD231PS c3f000000<>+0(SB), Y3, Y2
-	VADDPS       Y5, Y2, Y2
-	VFMADD231PS  c3f317218<>+0(SB), Y4, Y2
-	VMOVUPS      c7f800000<>+0(SB), Y3
-	VCMPPS       $0x11, Y3, Y0, Y3
-	VBLENDVPS    Y3, Y2, Y0, Y2
-	VMOVUPS      cff800000<>+0(SB), Y3
-	VCMPPS       $0x04, Y1, Y0, Y4
-	VBLENDVPS    Y4, Y2, Y3, Y2
-	VMOVUPS      c7fc00000<>+0(SB), Y3
-	VCMPPS       $0x11, Y1, Y0, Y0
-	VBLENDVPS    Y0, Y3, Y2, Y2
-	VMOVUPS      Y2, (CX)
+	VMAXPS       Y0, Y1, Y0
+	VADDPS       Y0, Y5, Y5
+	VMOVUPS      Y5, (CX)
 	ADDQ         $0x20, CX
 	ADDQ         $0x20, DX
 	SUBQ         $0x08, AX
-	JGE          logAVX2_loop
+	JGE          softplusAVX2_loop
 
-logAVX2_rest:
+softplusAVX2_rest:
 	ADDQ         $0x08, AX
-	JZ           logAVX2_done
+	JZ           softplusAVX2_done
 	LEAQ         tail<>+0(SB), BX
 	NEGQ         AX
 	VMOVUPS      32(BX)(AX*4), Y0
 	VMASKMOVPS   (DX), Y0, Y1
+	VORPS        c80000000<>+0(SB), Y1, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y2
+	VSUBPS       c3f800000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y5, Y3
+	VDIVPS       Y2, Y3, Y3
+	VPSUBD       c3f3504f3<>+0(SB), Y2, Y4
+	VPSRAD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y4, Y5
+	VPSUBD       Y5, Y2, Y5
+	VSUBPS       c3f800000<>+0(SB), Y5, Y5
+	VCVTDQ2PS    Y4, Y4
+	VMOVUPS      c3d8a312c<>+0(SB), Y6
+	VFMADD213PS  cbdef2786<>+0(SB), Y5, Y6
+	VFMADD213PS  c3df37b0a<>+0(SB), Y5, Y6
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Y5, Y6
+	VFMADD213PS  c3e119b72<>+0(SB), Y5, Y6
+	VFMADD213PS  cbe2aae2c<>+0(SB), Y5, Y6
+	VFMADD213PS  c3e4cd25e<>+0(SB), Y5, Y6
+	VFMADD213PS  cbe800003<>+0(SB), Y5, Y6
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Y5, Y6
+	VFMADD213PS  cbf000000<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y5, Y2
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  cb102e308<>+0(SB), Y4, Y6
+	VADDPS       Y5, Y6, Y6
+	VFMADD231PS  c3f317218<>+0(SB), Y4, Y6
+	VADDPS       Y3, Y6, Y6
 	VXORPS       Y2, Y2, Y2
-	VMOVUPS      c00800000<>+0(SB), Y4
-	VMULPS       c4b000000<>+0(SB), Y1, Y3
-	VCMPPS       $0x11, Y4, Y1, Y5
-	VBLENDVPS    Y5, Y3, Y1, Y3
-	VMOVUPS      c41b80000<>+0(SB), Y5
-	VCMPPS       $0x11, Y4, Y1, Y4
-	VBLENDVPS    Y4, Y5, Y2, Y4
-	VPSUBD       c3f3504f3<>+0(SB), Y3, Y5
-	VPSRAD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y5, Y6
-	VPSUBD       Y6, Y3, Y6
-	VCVTDQ2PS    Y5, Y5
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       c3f800000<>+0(SB), Y6, Y6
-	VMOVUPS      c3d8a3188<>+0(SB), Y3
-	VFMADD213PS  cbdef27d0<>+0(SB), Y6, Y3
-	VFMADD213PS  c3df37b04<>+0(SB), Y6, Y3
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Y6, Y3
-	VFMADD213PS  c3e119b71<>+0(SB), Y6, Y3
-	VFMADD213PS  cbe2aae2d<>+0(SB), Y6, Y3
-	VFMADD213PS  c3e4cd25e<>+0(SB), Y6, Y3
-	VFMADD213PS  cbe800003<>+0(SB), Y6, Y3
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Y6, Y3
-	VMULPS       Y6, Y6, Y4
-	VMULPS       Y6, Y3, Y3
-	VMULPS       Y4, Y3, Y3
-	VFMADD231PS  cb102e308<>+0(SB), Y5, Y3
-	VFNMADD231PS c3f000000<>+0(SB), Y4, Y3
-	VADDPS       Y6, Y3, Y3
-	VFMADD231PS  c3f317218<>+0(SB), Y5, Y3
-	VMOVUPS      c7f800000<>+0(SB), Y4
-	VCMPPS       $0x11, Y4, Y1, Y4
-	VBLENDVPS    Y4, Y3, Y1, Y3
-	VMOVUPS      cff800000<>+0(SB), Y4
-	VCMPPS       $0x04, Y2, Y1, Y5
-	VBLENDVPS    Y5, Y3, Y4, Y3
-	VMOVUPS      c7fc00000<>+0(SB), Y4
-	VCMPPS       $0x11, Y2, Y1, Y1
-	VBLENDVPS    Y1, Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (CX)
+	VMAXPS       Y1, Y2, Y1
+	VADDPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (CX)
 
-logAVX2_done:
+softplusAVX2_done:
 	VZEROUPPER
 	RET
-
-DATA c00800000<>+0(SB)/4, $0x00800000
-DATA c00800000<>+4(SB)/4, $0x00800000
-DATA c00800000<>+8(SB)/4, $0x00800000
-DATA c00800000<>+12(SB)/4, $0x00800000
-DATA c00800000<>+16(SB)/4, $0x00800000
-DATA c00800000<>+20(SB)/4, $0x00800000
-DATA c00800000<>+24(SB)/4, $0x00800000
-DATA c00800000<>+28(SB)/4, $0x00800000
-DATA c00800000<>+32(SB)/4, $0x00800000
-DATA c00800000<>+36(SB)/4, $0x00800000
-DATA c00800000<>+40(SB)/4, $0x00800000
-DATA c00800000<>+44(SB)/4, $0x00800000
-DATA c00800000<>+48(SB)/4, $0x00800000
-DATA c00800000<>+52(SB)/4, $0x00800000
-DATA c00800000<>+56(SB)/4, $0x00800000
-DATA c00800000<>+60(SB)/4, $0x00800000
-GLOBL c00800000<>(SB), RODATA|NOPTR, $64
-
-DATA c4b000000<>+0(SB)/4, $0x4b000000
-DATA c4b000000<>+4(SB)/4, $0x4b000000
-DATA c4b000000<>+8(SB)/4, $0x4b000000
-DATA c4b000000<>+12(SB)/4, $0x4b000000
-DATA c4b000000<>+16(SB)/4, $0x4b000000
-DATA c4b000000<>+20(SB)/4, $0x4b000000
-DATA c4b000000<>+24(SB)/4, $0x4b000000
-DATA c4b000000<>+28(SB)/4, $0x4b000000
-DATA c4b000000<>+32(SB)/4, $0x4b000000
-DATA c4b000000<>+36(SB)/4, $0x4b000000
-DATA c4b000000<>+40(SB)/4, $0x4b000000
-DATA c4b000000<>+44(SB)/4, $0x4b000000
-DATA c4b000000<>+48(SB)/4, $0x4b000000
-DATA c4b000000<>+52(SB)/4, $0x4b000000
-DATA c4b000000<>+56(SB)/4, $0x4b000000
-DATA c4b000000<>+60(SB)/4, $0x4b000000
-GLOBL c4b000000<>(SB), RODATA|NOPTR, $64
-
-DATA c41b80000<>+0(SB)/4, $0x41b80000
-DATA c41b80000<>+4(SB)/4, $0x41b80000
-DATA c41b80000<>+8(SB)/4, $0x41b80000
-DATA c41b80000<>+12(SB)/4, $0x41b80000
-DATA c41b80000<>+16(SB)/4, $0x41b80000
-DATA c41b80000<>+20(SB)/4, $0x41b80000
-DATA c41b80000<>+24(SB)/4, $0x41b80000
-DATA c41b80000<>+28(SB)/4, $0x41b80000
-DATA c41b80000<>+32(SB)/4, $0x41b80000
-DATA c41b80000<>+36(SB)/4, $0x41b80000
-DATA c41b80000<>+40(SB)/4, $0x41b80000
-DATA c41b80000<>+44(SB)/4, $0x41b80000
-DATA c41b80000<>+48(SB)/4, $0x41b80000
-DATA c41b80000<>+52(SB)/4, $0x41b80000
-DATA c41b80000<>+56(SB)/4, $0x41b80000
-DATA c41b80000<>+60(SB)/4, $0x41b80000
-GLOBL c41b80000<>(SB), RODATA|NOPTR, $64
 
 DATA c3f3504f3<>+0(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+4(SB)/4, $0x3f3504f3
@@ -2148,113 +2192,113 @@ DATA c3f3504f3<>+56(SB)/4, $0x3f3504f3
 DATA c3f3504f3<>+60(SB)/4, $0x3f3504f3
 GLOBL c3f3504f3<>(SB), RODATA|NOPTR, $64
 
-DATA c3d8a3188<>+0(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+4(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+8(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+12(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+16(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+20(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+24(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+28(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+32(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+36(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+40(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+44(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+48(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+52(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+56(SB)/4, $0x3d8a3188
-DATA c3d8a3188<>+60(SB)/4, $0x3d8a3188
-GLOBL c3d8a3188<>(SB), RODATA|NOPTR, $64
+DATA c3d8a312c<>+0(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+4(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+8(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+12(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+16(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+20(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+24(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+28(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+32(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+36(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+40(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+44(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+48(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+52(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+56(SB)/4, $0x3d8a312c
+DATA c3d8a312c<>+60(SB)/4, $0x3d8a312c
+GLOBL c3d8a312c<>(SB), RODATA|NOPTR, $64
 
-DATA cbdef27d0<>+0(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+4(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+8(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+12(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+16(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+20(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+24(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+28(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+32(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+36(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+40(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+44(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+48(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+52(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+56(SB)/4, $0xbdef27d0
-DATA cbdef27d0<>+60(SB)/4, $0xbdef27d0
-GLOBL cbdef27d0<>(SB), RODATA|NOPTR, $64
+DATA cbdef2786<>+0(SB)/4, $0xbdef2786
+DATA cbdef2786<>+4(SB)/4, $0xbdef2786
+DATA cbdef2786<>+8(SB)/4, $0xbdef2786
+DATA cbdef2786<>+12(SB)/4, $0xbdef2786
+DATA cbdef2786<>+16(SB)/4, $0xbdef2786
+DATA cbdef2786<>+20(SB)/4, $0xbdef2786
+DATA cbdef2786<>+24(SB)/4, $0xbdef2786
+DATA cbdef2786<>+28(SB)/4, $0xbdef2786
+DATA cbdef2786<>+32(SB)/4, $0xbdef2786
+DATA cbdef2786<>+36(SB)/4, $0xbdef2786
+DATA cbdef2786<>+40(SB)/4, $0xbdef2786
+DATA cbdef2786<>+44(SB)/4, $0xbdef2786
+DATA cbdef2786<>+48(SB)/4, $0xbdef2786
+DATA cbdef2786<>+52(SB)/4, $0xbdef2786
+DATA cbdef2786<>+56(SB)/4, $0xbdef2786
+DATA cbdef2786<>+60(SB)/4, $0xbdef2786
+GLOBL cbdef2786<>(SB), RODATA|NOPTR, $64
 
-DATA c3df37b04<>+0(SB)/4, $0x3df37b04
-DATA c3df37b04<>+4(SB)/4, $0x3df37b04
-DATA c3df37b04<>+8(SB)/4, $0x3df37b04
-DATA c3df37b04<>+12(SB)/4, $0x3df37b04
-DATA c3df37b04<>+16(SB)/4, $0x3df37b04
-DATA c3df37b04<>+20(SB)/4, $0x3df37b04
-DATA c3df37b04<>+24(SB)/4, $0x3df37b04
-DATA c3df37b04<>+28(SB)/4, $0x3df37b04
-DATA c3df37b04<>+32(SB)/4, $0x3df37b04
-DATA c3df37b04<>+36(SB)/4, $0x3df37b04
-DATA c3df37b04<>+40(SB)/4, $0x3df37b04
-DATA c3df37b04<>+44(SB)/4, $0x3df37b04
-DATA c3df37b04<>+48(SB)/4, $0x3df37b04
-DATA c3df37b04<>+52(SB)/4, $0x3df37b04
-DATA c3df37b04<>+56(SB)/4, $0x3df37b04
-DATA c3df37b04<>+60(SB)/4, $0x3df37b04
-GLOBL c3df37b04<>(SB), RODATA|NOPTR, $64
+DATA c3df37b0a<>+0(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+4(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+8(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+12(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+16(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+20(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+24(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+28(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+32(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+36(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+40(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+44(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+48(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+52(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+56(SB)/4, $0x3df37b0a
+DATA c3df37b0a<>+60(SB)/4, $0x3df37b0a
+GLOBL c3df37b0a<>(SB), RODATA|NOPTR, $64
 
-DATA cbdfe0fb6<>+0(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+4(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+8(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+12(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+16(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+20(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+24(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+28(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+32(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+36(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+40(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+44(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+48(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+52(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+56(SB)/4, $0xbdfe0fb6
-DATA cbdfe0fb6<>+60(SB)/4, $0xbdfe0fb6
-GLOBL cbdfe0fb6<>(SB), RODATA|NOPTR, $64
+DATA cbdfe0fc5<>+0(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+4(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+8(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+12(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+16(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+20(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+24(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+28(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+32(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+36(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+40(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+44(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+48(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+52(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+56(SB)/4, $0xbdfe0fc5
+DATA cbdfe0fc5<>+60(SB)/4, $0xbdfe0fc5
+GLOBL cbdfe0fc5<>(SB), RODATA|NOPTR, $64
 
-DATA c3e119b71<>+0(SB)/4, $0x3e119b71
-DATA c3e119b71<>+4(SB)/4, $0x3e119b71
-DATA c3e119b71<>+8(SB)/4, $0x3e119b71
-DATA c3e119b71<>+12(SB)/4, $0x3e119b71
-DATA c3e119b71<>+16(SB)/4, $0x3e119b71
-DATA c3e119b71<>+20(SB)/4, $0x3e119b71
-DATA c3e119b71<>+24(SB)/4, $0x3e119b71
-DATA c3e119b71<>+28(SB)/4, $0x3e119b71
-DATA c3e119b71<>+32(SB)/4, $0x3e119b71
-DATA c3e119b71<>+36(SB)/4, $0x3e119b71
-DATA c3e119b71<>+40(SB)/4, $0x3e119b71
-DATA c3e119b71<>+44(SB)/4, $0x3e119b71
-DATA c3e119b71<>+48(SB)/4, $0x3e119b71
-DATA c3e119b71<>+52(SB)/4, $0x3e119b71
-DATA c3e119b71<>+56(SB)/4, $0x3e119b71
-DATA c3e119b71<>+60(SB)/4, $0x3e119b71
-GLOBL c3e119b71<>(SB), RODATA|NOPTR, $64
+DATA c3e119b72<>+0(SB)/4, $0x3e119b72
+DATA c3e119b72<>+4(SB)/4, $0x3e119b72
+DATA c3e119b72<>+8(SB)/4, $0x3e119b72
+DATA c3e119b72<>+12(SB)/4, $0x3e119b72
+DATA c3e119b72<>+16(SB)/4, $0x3e119b72
+DATA c3e119b72<>+20(SB)/4, $0x3e119b72
+DATA c3e119b72<>+24(SB)/4, $0x3e119b72
+DATA c3e119b72<>+28(SB)/4, $0x3e119b72
+DATA c3e119b72<>+32(SB)/4, $0x3e119b72
+DATA c3e119b72<>+36(SB)/4, $0x3e119b72
+DATA c3e119b72<>+40(SB)/4, $0x3e119b72
+DATA c3e119b72<>+44(SB)/4, $0x3e119b72
+DATA c3e119b72<>+48(SB)/4, $0x3e119b72
+DATA c3e119b72<>+52(SB)/4, $0x3e119b72
+DATA c3e119b72<>+56(SB)/4, $0x3e119b72
+DATA c3e119b72<>+60(SB)/4, $0x3e119b72
+GLOBL c3e119b72<>(SB), RODATA|NOPTR, $64
 
-DATA cbe2aae2d<>+0(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+4(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+8(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+12(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+16(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+20(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+24(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+28(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+32(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+36(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+40(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+44(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+48(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+52(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+56(SB)/4, $0xbe2aae2d
-DATA cbe2aae2d<>+60(SB)/4, $0xbe2aae2d
-GLOBL cbe2aae2d<>(SB), RODATA|NOPTR, $64
+DATA cbe2aae2c<>+0(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+4(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+8(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+12(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+16(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+20(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+24(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+28(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+32(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+36(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+40(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+44(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+48(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+52(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+56(SB)/4, $0xbe2aae2c
+DATA cbe2aae2c<>+60(SB)/4, $0xbe2aae2c
+GLOBL cbe2aae2c<>(SB), RODATA|NOPTR, $64
 
 DATA c3e4cd25e<>+0(SB)/4, $0x3e4cd25e
 DATA c3e4cd25e<>+4(SB)/4, $0x3e4cd25e
@@ -2310,6 +2354,286 @@ DATA c3eaaaaa4<>+56(SB)/4, $0x3eaaaaa4
 DATA c3eaaaaa4<>+60(SB)/4, $0x3eaaaaa4
 GLOBL c3eaaaaa4<>(SB), RODATA|NOPTR, $64
 
+// func leakyAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX
+TEXT ·leakyAVX2(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          leakyAVX2_rest
+
+leakyAVX2_loop:
+	VMOVUPS   (DX), Y1
+	VMULPS    Y0, Y1, Y2
+	VXORPS    Y3, Y3, Y3
+	VCMPPS    $0x11, Y3, Y1, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	SUBQ      $0x08, AX
+	JGE       leakyAVX2_loop
+
+leakyAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         leakyAVX2_done
+	LEAQ       tail<>+0(SB), BX
+	NEGQ       AX
+	VMOVUPS    32(BX)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMULPS     Y0, Y2, Y0
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x11, Y3, Y2, Y3
+	VBLENDVPS  Y3, Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+leakyAVX2_done:
+	VZEROUPPER
+	RET
+
+// func eluAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·eluAVX2(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          eluAVX2_rest
+
+eluAVX2_loop:
+	VMOVUPS      (DX), Y1
+	VXORPS       Y3, Y3, Y3
+	VMINPS       Y1, Y3, Y2
+	VMOVUPS      cc1a00000<>+0(SB), Y4
+	VMAXPS       Y2, Y4, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VPSUBD       c4b400000<>+0(SB), Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y6
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y6
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y6
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y6
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VSUBPS       c3f800000<>+0(SB), Y4, Y2
+	VFMADD213PS  Y2, Y4, Y6
+	VMULPS       Y0, Y6, Y6
+	VCMPPS       $0x11, Y3, Y1, Y2
+	VBLENDVPS    Y2, Y6, Y1, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, AX
+	JGE          eluAVX2_loop
+
+eluAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           eluAVX2_done
+	LEAQ         tail<>+0(SB), BX
+	NEGQ         AX
+	VMOVUPS      32(BX)(AX*4), Y1
+	VMASKMOVPS   (DX), Y1, Y2
+	VXORPS       Y4, Y4, Y4
+	VMINPS       Y2, Y4, Y3
+	VMOVUPS      cc1a00000<>+0(SB), Y5
+	VMAXPS       Y3, Y5, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VPSUBD       c4b400000<>+0(SB), Y5, Y5
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y7
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y7
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y7
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y7
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y7
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y7
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VSUBPS       c3f800000<>+0(SB), Y5, Y3
+	VFMADD213PS  Y3, Y5, Y7
+	VMULPS       Y0, Y7, Y7
+	VCMPPS       $0x11, Y4, Y2, Y0
+	VBLENDVPS    Y0, Y7, Y2, Y7
+	VMASKMOVPS   Y7, Y1, (CX)
+
+eluAVX2_done:
+	VZEROUPPER
+	RET
+
+// func logAVX2(n int, p0 *float32, p1 *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logAVX2(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	SUBQ $0x08, AX
+	JLT  logAVX2_rest
+
+logAVX2_loop:
+	VMOVUPS     (DX), Y0
+	VXORPS      Y1, Y1, Y1
+	VMOVUPS     c00800000<>+0(SB), Y3
+	VMOVUPS     c41b80000<>+0(SB), Y4
+	VMULPS      c4b000000<>+0(SB), Y0, Y2
+	VCMPPS      $0x11, Y3, Y0, Y5
+	VBLENDVPS   Y5, Y2, Y0, Y2
+	VCMPPS      $0x11, Y3, Y0, Y3
+	VBLENDVPS   Y3, Y4, Y1, Y4
+	VPSUBD      c3f3504f3<>+0(SB), Y2, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y5
+	VPSUBD      Y5, Y2, Y5
+	VSUBPS      c3f800000<>+0(SB), Y5, Y5
+	VCVTDQ2PS   Y3, Y3
+	VSUBPS      Y4, Y3, Y3
+	VMOVUPS     c3d8a312c<>+0(SB), Y4
+	VFMADD213PS cbdef2786<>+0(SB), Y5, Y4
+	VFMADD213PS c3df37b0a<>+0(SB), Y5, Y4
+	VFMADD213PS cbdfe0fc5<>+0(SB), Y5, Y4
+	VFMADD213PS c3e119b72<>+0(SB), Y5, Y4
+	VFMADD213PS cbe2aae2c<>+0(SB), Y5, Y4
+	VFMADD213PS c3e4cd25e<>+0(SB), Y5, Y4
+	VFMADD213PS cbe800003<>+0(SB), Y5, Y4
+	VFMADD213PS c3eaaaaa4<>+0(SB), Y5, Y4
+	VFMADD213PS cbf000000<>+0(SB), Y5, Y4
+	VMULPS      Y5, Y5, Y2
+	VMULPS      Y2, Y4, Y4
+	VFMADD231PS cb102e308<>+0(SB), Y3, Y4
+	VADDPS      Y5, Y4, Y4
+	VFMADD231PS c3f317218<>+0(SB), Y3, Y4
+	VMOVUPS     c7f800000<>+0(SB), Y2
+	VMOVUPS     cff800000<>+0(SB), Y3
+	VMOVUPS     c7fc00000<>+0(SB), Y5
+	VCMPPS      $0x11, Y2, Y0, Y2
+	VBLENDVPS   Y2, Y4, Y0, Y4
+	VCMPPS      $0x04, Y1, Y0, Y2
+	VBLENDVPS   Y2, Y4, Y3, Y4
+	VCMPPS      $0x11, Y1, Y0, Y0
+	VBLENDVPS   Y0, Y5, Y4, Y4
+	VMOVUPS     Y4, (CX)
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, AX
+	JGE         logAVX2_loop
+
+logAVX2_rest:
+	ADDQ        $0x08, AX
+	JZ          logAVX2_done
+	LEAQ        tail<>+0(SB), BX
+	NEGQ        AX
+	VMOVUPS     32(BX)(AX*4), Y0
+	VMASKMOVPS  (DX), Y0, Y1
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     c00800000<>+0(SB), Y4
+	VMOVUPS     c41b80000<>+0(SB), Y5
+	VMULPS      c4b000000<>+0(SB), Y1, Y3
+	VCMPPS      $0x11, Y4, Y1, Y6
+	VBLENDVPS   Y6, Y3, Y1, Y3
+	VCMPPS      $0x11, Y4, Y1, Y4
+	VBLENDVPS   Y4, Y5, Y2, Y5
+	VPSUBD      c3f3504f3<>+0(SB), Y3, Y4
+	VPSRAD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y4, Y6
+	VPSUBD      Y6, Y3, Y6
+	VSUBPS      c3f800000<>+0(SB), Y6, Y6
+	VCVTDQ2PS   Y4, Y4
+	VSUBPS      Y5, Y4, Y4
+	VMOVUPS     c3d8a312c<>+0(SB), Y5
+	VFMADD213PS cbdef2786<>+0(SB), Y6, Y5
+	VFMADD213PS c3df37b0a<>+0(SB), Y6, Y5
+	VFMADD213PS cbdfe0fc5<>+0(SB), Y6, Y5
+	VFMADD213PS c3e119b72<>+0(SB), Y6, Y5
+	VFMADD213PS cbe2aae2c<>+0(SB), Y6, Y5
+	VFMADD213PS c3e4cd25e<>+0(SB), Y6, Y5
+	VFMADD213PS cbe800003<>+0(SB), Y6, Y5
+	VFMADD213PS c3eaaaaa4<>+0(SB), Y6, Y5
+	VFMADD213PS cbf000000<>+0(SB), Y6, Y5
+	VMULPS      Y6, Y6, Y3
+	VMULPS      Y3, Y5, Y5
+	VFMADD231PS cb102e308<>+0(SB), Y4, Y5
+	VADDPS      Y6, Y5, Y5
+	VFMADD231PS c3f317218<>+0(SB), Y4, Y5
+	VMOVUPS     c7f800000<>+0(SB), Y3
+	VMOVUPS     cff800000<>+0(SB), Y4
+	VMOVUPS     c7fc00000<>+0(SB), Y6
+	VCMPPS      $0x11, Y3, Y1, Y3
+	VBLENDVPS   Y3, Y5, Y1, Y5
+	VCMPPS      $0x04, Y2, Y1, Y3
+	VBLENDVPS   Y3, Y5, Y4, Y5
+	VCMPPS      $0x11, Y2, Y1, Y1
+	VBLENDVPS   Y1, Y6, Y5, Y5
+	VMASKMOVPS  Y5, Y0, (CX)
+
+logAVX2_done:
+	VZEROUPPER
+	RET
+
+DATA c00800000<>+0(SB)/4, $0x00800000
+DATA c00800000<>+4(SB)/4, $0x00800000
+DATA c00800000<>+8(SB)/4, $0x00800000
+DATA c00800000<>+12(SB)/4, $0x00800000
+DATA c00800000<>+16(SB)/4, $0x00800000
+DATA c00800000<>+20(SB)/4, $0x00800000
+DATA c00800000<>+24(SB)/4, $0x00800000
+DATA c00800000<>+28(SB)/4, $0x00800000
+DATA c00800000<>+32(SB)/4, $0x00800000
+DATA c00800000<>+36(SB)/4, $0x00800000
+DATA c00800000<>+40(SB)/4, $0x00800000
+DATA c00800000<>+44(SB)/4, $0x00800000
+DATA c00800000<>+48(SB)/4, $0x00800000
+DATA c00800000<>+52(SB)/4, $0x00800000
+DATA c00800000<>+56(SB)/4, $0x00800000
+DATA c00800000<>+60(SB)/4, $0x00800000
+GLOBL c00800000<>(SB), RODATA|NOPTR, $64
+
+DATA c41b80000<>+0(SB)/4, $0x41b80000
+DATA c41b80000<>+4(SB)/4, $0x41b80000
+DATA c41b80000<>+8(SB)/4, $0x41b80000
+DATA c41b80000<>+12(SB)/4, $0x41b80000
+DATA c41b80000<>+16(SB)/4, $0x41b80000
+DATA c41b80000<>+20(SB)/4, $0x41b80000
+DATA c41b80000<>+24(SB)/4, $0x41b80000
+DATA c41b80000<>+28(SB)/4, $0x41b80000
+DATA c41b80000<>+32(SB)/4, $0x41b80000
+DATA c41b80000<>+36(SB)/4, $0x41b80000
+DATA c41b80000<>+40(SB)/4, $0x41b80000
+DATA c41b80000<>+44(SB)/4, $0x41b80000
+DATA c41b80000<>+48(SB)/4, $0x41b80000
+DATA c41b80000<>+52(SB)/4, $0x41b80000
+DATA c41b80000<>+56(SB)/4, $0x41b80000
+DATA c41b80000<>+60(SB)/4, $0x41b80000
+GLOBL c41b80000<>(SB), RODATA|NOPTR, $64
+
+DATA c4b000000<>+0(SB)/4, $0x4b000000
+DATA c4b000000<>+4(SB)/4, $0x4b000000
+DATA c4b000000<>+8(SB)/4, $0x4b000000
+DATA c4b000000<>+12(SB)/4, $0x4b000000
+DATA c4b000000<>+16(SB)/4, $0x4b000000
+DATA c4b000000<>+20(SB)/4, $0x4b000000
+DATA c4b000000<>+24(SB)/4, $0x4b000000
+DATA c4b000000<>+28(SB)/4, $0x4b000000
+DATA c4b000000<>+32(SB)/4, $0x4b000000
+DATA c4b000000<>+36(SB)/4, $0x4b000000
+DATA c4b000000<>+40(SB)/4, $0x4b000000
+DATA c4b000000<>+44(SB)/4, $0x4b000000
+DATA c4b000000<>+48(SB)/4, $0x4b000000
+DATA c4b000000<>+52(SB)/4, $0x4b000000
+DATA c4b000000<>+56(SB)/4, $0x4b000000
+DATA c4b000000<>+60(SB)/4, $0x4b000000
+GLOBL c4b000000<>(SB), RODATA|NOPTR, $64
+
 DATA c7f800000<>+0(SB)/4, $0x7f800000
 DATA c7f800000<>+4(SB)/4, $0x7f800000
 DATA c7f800000<>+8(SB)/4, $0x7f800000
@@ -2364,6 +2688,536 @@ DATA c7fc00000<>+56(SB)/4, $0x7fc00000
 DATA c7fc00000<>+60(SB)/4, $0x7fc00000
 GLOBL c7fc00000<>(SB), RODATA|NOPTR, $64
 
+// func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX
+TEXT ·maskPositiveAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  maskPositiveAVX2_rest
+
+maskPositiveAVX2_loop:
+	VMOVUPS   (DX), Y0
+	VMOVUPS   (BX), Y1
+	VXORPS    Y2, Y2, Y2
+	VCMPPS    $0x1e, Y2, Y1, Y1
+	VBLENDVPS Y1, Y0, Y2, Y0
+	VMOVUPS   Y0, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, BX
+	SUBQ      $0x08, AX
+	JGE       maskPositiveAVX2_loop
+
+maskPositiveAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         maskPositiveAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (BX), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x1e, Y3, Y2, Y2
+	VBLENDVPS  Y2, Y1, Y3, Y1
+	VMASKMOVPS Y1, Y0, (CX)
+
+maskPositiveAVX2_done:
+	VZEROUPPER
+	RET
+
+// func sigmoidSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX
+TEXT ·sigmoidSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  sigmoidSlopeAVX2_rest
+
+sigmoidSlopeAVX2_loop:
+	VMOVUPS (BX), Y0
+	VMOVUPS c3f800000<>+0(SB), Y1
+	VSUBPS  Y0, Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS (DX), Y0
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (CX)
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	ADDQ    $0x20, BX
+	SUBQ    $0x08, AX
+	JGE     sigmoidSlopeAVX2_loop
+
+sigmoidSlopeAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         sigmoidSlopeAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y0
+	VMASKMOVPS (BX), Y0, Y1
+	VMOVUPS    c3f800000<>+0(SB), Y2
+	VSUBPS     Y1, Y2, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (DX), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (CX)
+
+sigmoidSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func tanhSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, FMA3
+TEXT ·tanhSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  tanhSlopeAVX2_rest
+
+tanhSlopeAVX2_loop:
+	VMOVUPS      (BX), Y0
+	VMOVUPS      c3f800000<>+0(SB), Y1
+	VFNMADD231PS Y0, Y0, Y1
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JGE          tanhSlopeAVX2_loop
+
+tanhSlopeAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           tanhSlopeAVX2_done
+	LEAQ         tail<>+0(SB), SI
+	NEGQ         AX
+	VMOVUPS      32(SI)(AX*4), Y0
+	VMASKMOVPS   (BX), Y0, Y1
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VFNMADD231PS Y1, Y1, Y2
+	VMASKMOVPS   (DX), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)
+
+tanhSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func geluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  geluSlopeAVX2_rest
+
+geluSlopeAVX2_loop:
+	VMOVUPS      (BX), Y0
+	VANDPS       c7fffffff<>+0(SB), Y0, Y1
+	VMOVUPS      c41700000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVAPS      Y2, Y3
+	VFMSUB231PS  Y1, Y1, Y3
+	VMULPS       cbf000000<>+0(SB), Y3, Y3
+	VMULPS       cbf000000<>+0(SB), Y2, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VPSUBD       c4b400000<>+0(SB), Y4, Y4
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y3
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y3
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y3
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y2
+	VSUBPS       Y2, Y5, Y5
+	VFMADD231PS  c3e980000<>+0(SB), Y1, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VDIVPS       Y2, Y6, Y6
+	VFNMADD231PS Y6, Y2, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VSUBPS       c3f100000<>+0(SB), Y6, Y2
+	VFMADD231PS  Y7, Y6, Y2
+	VMOVUPS      cbca76bfe<>+0(SB), Y5
+	VFMADD213PS  c3c397a7b<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2979d7<>+0(SB), Y2, Y5
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y2, Y5
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y2, Y5
+	VFMADD213PS  c3c633314<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e73ebad<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ec9870c<>+0(SB), Y2, Y5
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y2, Y5
+	VMOVUPS      c3e77ad2d<>+0(SB), Y8
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VFMADD231PS  Y2, Y5, Y8
+	VSUBPS       Y8, Y9, Y9
+	VFMADD231PS  Y2, Y5, Y9
+	VMULPS       Y8, Y6, Y2
+	VMOVAPS      Y2, Y5
+	VFMSUB231PS  Y6, Y8, Y5
+	VFMADD231PS  Y7, Y2, Y5
+	VFMADD231PS  Y9, Y6, Y5
+	VFMADD231PS  Y3, Y2, Y5
+	VADDPS       Y5, Y2, Y2
+	VPSRAD       $0x01, Y4, Y5
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMULPS       c3ecc422a<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y4
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y2, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VSUBPS       Y3, Y2, Y2
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VBLENDVPS    Y0, Y2, Y4, Y4
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JGE          geluSlopeAVX2_loop
+
+geluSlopeAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           geluSlopeAVX2_done
+	LEAQ         tail<>+0(SB), SI
+	NEGQ         AX
+	VMOVUPS      32(SI)(AX*4), Y0
+	VMASKMOVPS   (BX), Y0, Y1
+	VANDPS       c7fffffff<>+0(SB), Y1, Y2
+	VMOVUPS      c41700000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       Y2, Y2, Y3
+	VMOVAPS      Y3, Y4
+	VFMSUB231PS  Y2, Y2, Y4
+	VMULPS       cbf000000<>+0(SB), Y4, Y4
+	VMULPS       cbf000000<>+0(SB), Y3, Y3
+	VMOVUPS      c4b400000<>+0(SB), Y5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VPSUBD       c4b400000<>+0(SB), Y5, Y5
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VADDPS       Y4, Y3, Y3
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y3, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y3, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y3, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y3
+	VSUBPS       Y3, Y6, Y6
+	VFMADD231PS  c3e980000<>+0(SB), Y2, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMOVUPS      c3f800000<>+0(SB), Y8
+	VDIVPS       Y3, Y7, Y7
+	VFNMADD231PS Y7, Y3, Y8
+	VFNMADD231PS Y7, Y6, Y8
+	VSUBPS       c3f100000<>+0(SB), Y7, Y3
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      cbca76bfe<>+0(SB), Y6
+	VFMADD213PS  c3c397a7b<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2979d7<>+0(SB), Y3, Y6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Y3, Y6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Y3, Y6
+	VFMADD213PS  c3c633314<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e73ebad<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ec9870c<>+0(SB), Y3, Y6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Y3, Y6
+	VMOVUPS      c3e77ad2d<>+0(SB), Y9
+	VMOVUPS      c3e77ad2d<>+0(SB), Y10
+	VFMADD231PS  Y3, Y6, Y9
+	VSUBPS       Y9, Y10, Y10
+	VFMADD231PS  Y3, Y6, Y10
+	VMULPS       Y9, Y7, Y3
+	VMOVAPS      Y3, Y6
+	VFMSUB231PS  Y7, Y9, Y6
+	VFMADD231PS  Y8, Y3, Y6
+	VFMADD231PS  Y10, Y7, Y6
+	VFMADD231PS  Y4, Y3, Y6
+	VADDPS       Y6, Y3, Y3
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       c0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       c0000007f<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y6, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMULPS       c3ecc422a<>+0(SB), Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y3, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	VSUBPS       Y4, Y3, Y3
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VBLENDVPS    Y1, Y3, Y5, Y5
+	VMASKMOVPS   (DX), Y0, Y1
+	VMULPS       Y1, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (CX)
+
+geluSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+DATA c3ecc422a<>+0(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+4(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+8(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+12(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+16(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+20(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+24(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+28(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+32(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+36(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+40(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+44(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+48(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+52(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+56(SB)/4, $0x3ecc422a
+DATA c3ecc422a<>+60(SB)/4, $0x3ecc422a
+GLOBL c3ecc422a<>(SB), RODATA|NOPTR, $64
+
+// func softplusSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softplusSlopeAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x08, AX
+	JLT  softplusSlopeAVX2_rest
+
+softplusSlopeAVX2_loop:
+	VMOVUPS      (BX), Y0
+	VORPS        c80000000<>+0(SB), Y0, Y1
+	VMOVUPS      cc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      c4b400000<>+0(SB), Y2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y1, Y2
+	VSUBPS       c4b400000<>+0(SB), Y2, Y3
+	VPSUBD       c4b400000<>+0(SB), Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y3, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y3, Y1
+	VMOVUPS      c3ab5b693<>+0(SB), Y4
+	VFMADD213PS  c3c091893<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aab46<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y4
+	VPSRAD       $0x01, Y2, Y1
+	VPSUBD       Y1, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VADDPS       Y5, Y4, Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y7
+	VSUBPS       c3f800000<>+0(SB), Y7, Y8
+	VSUBPS       Y8, Y3, Y8
+	VDIVPS       Y7, Y5, Y5
+	VFNMADD231PS Y5, Y7, Y6
+	VFNMADD231PS Y5, Y8, Y6
+	VFMADD213PS  Y5, Y5, Y6
+	VFMADD213PS  Y6, Y6, Y4
+	VMULPS       Y1, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VCMPPS       $0x11, Y1, Y0, Y0
+	VBLENDVPS    Y0, Y4, Y6, Y6
+	VMOVUPS      (DX), Y0
+	VMULPS       Y0, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, AX
+	JGE          softplusSlopeAVX2_loop
+
+softplusSlopeAVX2_rest:
+	ADDQ         $0x08, AX
+	JZ           softplusSlopeAVX2_done
+	LEAQ         tail<>+0(SB), SI
+	NEGQ         AX
+	VMOVUPS      32(SI)(AX*4), Y0
+	VMASKMOVPS   (BX), Y0, Y1
+	VORPS        c80000000<>+0(SB), Y1, Y2
+	VMOVUPS      cc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      c4b400000<>+0(SB), Y3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VPSUBD       c4b400000<>+0(SB), Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab5b693<>+0(SB), Y5
+	VFMADD213PS  c3c091893<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aab46<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y5
+	VPSRAD       $0x01, Y3, Y2
+	VPSUBD       Y2, Y3, Y3
+	VPADDD       c0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       c0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y6
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VADDPS       Y6, Y5, Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y8
+	VSUBPS       c3f800000<>+0(SB), Y8, Y9
+	VSUBPS       Y9, Y4, Y9
+	VDIVPS       Y8, Y6, Y6
+	VFNMADD231PS Y6, Y8, Y7
+	VFNMADD231PS Y6, Y9, Y7
+	VFMADD213PS  Y6, Y6, Y7
+	VFMADD213PS  Y7, Y7, Y5
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y1, Y1
+	VBLENDVPS    Y1, Y5, Y7, Y7
+	VMASKMOVPS   (DX), Y0, Y1
+	VMULPS       Y1, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (CX)
+
+softplusSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func leakySlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX
+TEXT ·leakySlopeAVX2(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          leakySlopeAVX2_rest
+
+leakySlopeAVX2_loop:
+	VMOVUPS   (DX), Y1
+	VMOVUPS   (BX), Y2
+	VMULPS    Y0, Y1, Y3
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y2
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, BX
+	SUBQ      $0x08, AX
+	JGE       leakySlopeAVX2_loop
+
+leakySlopeAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         leakySlopeAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VMULPS     Y0, Y2, Y0
+	VXORPS     Y4, Y4, Y4
+	VCMPPS     $0x1e, Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+leakySlopeAVX2_done:
+	VZEROUPPER
+	RET
+
+// func eluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX
+TEXT ·eluSlopeAVX2(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Y0
+	SUBQ         $0x08, AX
+	JLT          eluSlopeAVX2_rest
+
+eluSlopeAVX2_loop:
+	VMOVUPS   (DX), Y1
+	VMOVUPS   (BX), Y2
+	VADDPS    Y0, Y2, Y3
+	VMULPS    Y1, Y3, Y3
+	VXORPS    Y4, Y4, Y4
+	VCMPPS    $0x1e, Y4, Y2, Y2
+	VBLENDVPS Y2, Y1, Y3, Y1
+	VMOVUPS   Y1, (CX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, DX
+	ADDQ      $0x20, BX
+	SUBQ      $0x08, AX
+	JGE       eluSlopeAVX2_loop
+
+eluSlopeAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         eluSlopeAVX2_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       AX
+	VMOVUPS    32(SI)(AX*4), Y1
+	VMASKMOVPS (DX), Y1, Y2
+	VMASKMOVPS (BX), Y1, Y3
+	VADDPS     Y0, Y3, Y0
+	VMULPS     Y2, Y0, Y0
+	VXORPS     Y4, Y4, Y4
+	VCMPPS     $0x1e, Y4, Y3, Y3
+	VBLENDVPS  Y3, Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (CX)
+
+eluSlopeAVX2_done:
+	VZEROUPPER
+	RET
+
 // func finiteAVX2(n int, x *float32) int
 // Requires: AVX, FMA3
 TEXT ·finiteAVX2(SB), NOSPLIT, $0-24
@@ -2412,6 +3266,956 @@ finiteAVX2_done:
 	VCMPPS    $0x03, Y2, Y2, Y2
 	VMOVMSKPS Y2, AX
 	MOVQ      AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumAVX2(n int, x *float32) float64
+// Requires: AVX, SSE2
+TEXT ·sumAVX2(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x10, AX
+	JLT    sumAVX2_rest
+
+sumAVX2_loop:
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y1, Y1
+	ADDQ         $0x20, CX
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y3, Y3
+	ADDQ         $0x20, CX
+	SUBQ         $0x10, AX
+	JGE          sumAVX2_loop
+
+sumAVX2_rest:
+	ADDQ         $0x10, AX
+	JZ           sumAVX2_fold
+	CMPQ         AX, $0x08
+	JLE          sumAVX2_short
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y1, Y1
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, AX
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y2, Y2
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y3, Y3
+	JMP          sumAVX2_fold
+
+sumAVX2_short:
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y0, Y0
+	VCVTPS2PD    X5, Y4
+	VADDPD       Y4, Y1, Y1
+
+sumAVX2_fold:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func squaresAVX2(n int, x *float32) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $0x10, AX
+	JLT    squaresAVX2_rest
+
+squaresAVX2_loop:
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y0
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y1
+	ADDQ         $0x20, CX
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y2
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y3
+	ADDQ         $0x20, CX
+	SUBQ         $0x10, AX
+	JGE          squaresAVX2_loop
+
+squaresAVX2_rest:
+	ADDQ         $0x10, AX
+	JZ           squaresAVX2_fold
+	CMPQ         AX, $0x08
+	JLE          squaresAVX2_short
+	VMOVUPS      (CX), Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y0
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y1
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, AX
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y2
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y3
+	JMP          squaresAVX2_fold
+
+squaresAVX2_short:
+	LEAQ         tail<>+0(SB), DX
+	NEGQ         AX
+	VMOVUPS      32(DX)(AX*4), Y4
+	VMASKMOVPS   (CX), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VFMADD231PD  Y4, Y4, Y0
+	VCVTPS2PD    X5, Y4
+	VFMADD231PD  Y4, Y4, Y1
+
+squaresAVX2_fold:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func maxAVX2(n int, x *float32) float32
+// Requires: AVX, SSE
+TEXT ·maxAVX2(SB), NOSPLIT, $0-20
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	VMOVUPS cff800000<>+0(SB), Y0
+	VMOVAPS Y0, Y1
+	SUBQ    $0x08, AX
+	JLT     maxAVX2_rest
+
+maxAVX2_loop:
+	VMOVUPS   (CX), Y2
+	VMAXPS    Y2, Y1, Y2
+	VCMPPS    $0x03, Y1, Y1, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+	ADDQ      $0x20, CX
+	SUBQ      $0x08, AX
+	JGE       maxAVX2_loop
+
+maxAVX2_rest:
+	ADDQ       $0x08, AX
+	JZ         maxAVX2_done
+	LEAQ       tail<>+0(SB), DX
+	NEGQ       AX
+	VMOVUPS    32(DX)(AX*4), Y2
+	VMASKMOVPS (CX), Y2, Y3
+	VBLENDVPS  Y2, Y3, Y0, Y3
+	VMAXPS     Y3, Y1, Y3
+	VCMPPS     $0x03, Y1, Y1, Y0
+	VBLENDVPS  Y0, Y1, Y3, Y1
+
+maxAVX2_done:
+	VMOVAPS      Y1, Y0
+	VCMPPS       $0x03, Y0, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	VXORPS       X0, X0, X0
+	VADDSS       X0, X1, X1
+	TESTQ        AX, AX
+	JZ           maxAVX2_number
+	VMOVSS       c7fc00000<>+0(SB), X1
+
+maxAVX2_number:
+	MOVSS X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumColumnsAVX2(cols int, rows int, y *float32, x *float32)
+// Requires: AVX
+TEXT ·sumColumnsAVX2(SB), NOSPLIT, $0-32
+	MOVQ cols+0(FP), AX
+	MOVQ rows+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ AX, SI
+	SHLQ $0x02, SI
+	SUBQ $0x00000020, AX
+	JLT  sumColumnsAVX2_wide_rest
+
+sumColumnsAVX2_wide:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX2_wide_rows:
+	VADDPS  (DI), Y0, Y0
+	VADDPS  32(DI), Y1, Y1
+	VADDPS  64(DI), Y2, Y2
+	VADDPS  96(DI), Y3, Y3
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX2_wide_rows
+	VMOVUPS Y0, (DX)
+	VMOVUPS Y1, 32(DX)
+	VMOVUPS Y2, 64(DX)
+	VMOVUPS Y3, 96(DX)
+	ADDQ    $0x00000080, BX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, AX
+	JGE     sumColumnsAVX2_wide
+
+sumColumnsAVX2_wide_rest:
+	ADDQ $0x00000020, AX
+	SUBQ $0x00000008, AX
+	JLT  sumColumnsAVX2_narrow_rest
+
+sumColumnsAVX2_narrow:
+	VXORPS Y0, Y0, Y0
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX2_narrow_rows:
+	VADDPS  (DI), Y0, Y0
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX2_narrow_rows
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x00000020, BX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000008, AX
+	JGE     sumColumnsAVX2_narrow
+
+sumColumnsAVX2_narrow_rest:
+	ADDQ    $0x00000008, AX
+	JZ      sumColumnsAVX2_done
+	LEAQ    tail<>+0(SB), DI
+	NEGQ    AX
+	VMOVUPS 32(DI)(AX*4), Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    BX, DI
+	MOVQ    CX, R8
+
+sumColumnsAVX2_tail_rows:
+	VMASKMOVPS (DI), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	ADDQ       SI, DI
+	DECQ       R8
+	JNZ        sumColumnsAVX2_tail_rows
+	VMASKMOVPS Y1, Y0, (DX)
+
+sumColumnsAVX2_done:
+	VZEROUPPER
+	RET
+
+// func logSumExpAVX2(n int, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX2, FMA3, SSE, SSE2
+TEXT ·logSumExpAVX2(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    AX, DX
+	MOVQ    CX, BX
+	VMOVUPS cff800000<>+0(SB), Y0
+	VMOVAPS Y0, Y1
+	SUBQ    $0x08, DX
+	JLT     logSumExpAVX2_max_rest
+
+logSumExpAVX2_max_loop:
+	VMOVUPS (BX), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    $0x20, BX
+	SUBQ    $0x08, DX
+	JGE     logSumExpAVX2_max_loop
+
+logSumExpAVX2_max_rest:
+	ADDQ       $0x08, DX
+	JZ         logSumExpAVX2_max_done
+	LEAQ       tail<>+0(SB), SI
+	NEGQ       DX
+	VMOVUPS    32(SI)(DX*4), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VBLENDVPS  Y2, Y3, Y0, Y3
+	VMAXPS     Y3, Y1, Y1
+
+logSumExpAVX2_max_done:
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	VBROADCASTSS X1, Y0
+	VXORPS       Y2, Y2, Y2
+	MOVQ         AX, DX
+	MOVQ         CX, BX
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	SUBQ         $0x10, DX
+	JLT          logSumExpAVX2_exp_rest
+
+logSumExpAVX2_exp_loop:
+	VMOVUPS      (BX), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, BX
+	VMOVUPS      (BX), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y5, Y5
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	ADDQ         $0x20, BX
+	SUBQ         $0x10, DX
+	JGE          logSumExpAVX2_exp_loop
+
+logSumExpAVX2_exp_rest:
+	ADDQ         $0x10, DX
+	JZ           logSumExpAVX2_exp_fold
+	CMPQ         DX, $0x08
+	JLE          logSumExpAVX2_exp_short
+	VMOVUPS      (BX), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, DX
+	LEAQ         tail<>+0(SB), AX
+	MOVQ         DX, CX
+	NEGQ         CX
+	VMOVUPS      32(AX)(CX*4), Y7
+	VMASKMOVPS   (BX), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y11, Y11
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y11, Y0, Y11
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y5, Y5
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y6, Y6
+	JMP          logSumExpAVX2_exp_fold
+
+logSumExpAVX2_exp_short:
+	LEAQ         tail<>+0(SB), AX
+	MOVQ         DX, CX
+	NEGQ         CX
+	VMOVUPS      32(AX)(CX*4), Y7
+	VMASKMOVPS   (BX), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y11, Y11
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y11, Y0, Y11
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y3, Y3
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y4, Y4
+
+logSumExpAVX2_exp_fold:
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VPERMILPD    $0x01, X3, X0
+	VADDSD       X0, X3, X3
+	MOVSS        X1, largest+16(FP)
+	MOVSD        X3, sum+24(FP)
+	VZEROUPPER
+	RET
+
+DATA cbf800000<>+0(SB)/4, $0xbf800000
+DATA cbf800000<>+4(SB)/4, $0xbf800000
+DATA cbf800000<>+8(SB)/4, $0xbf800000
+DATA cbf800000<>+12(SB)/4, $0xbf800000
+DATA cbf800000<>+16(SB)/4, $0xbf800000
+DATA cbf800000<>+20(SB)/4, $0xbf800000
+DATA cbf800000<>+24(SB)/4, $0xbf800000
+DATA cbf800000<>+28(SB)/4, $0xbf800000
+DATA cbf800000<>+32(SB)/4, $0xbf800000
+DATA cbf800000<>+36(SB)/4, $0xbf800000
+DATA cbf800000<>+40(SB)/4, $0xbf800000
+DATA cbf800000<>+44(SB)/4, $0xbf800000
+DATA cbf800000<>+48(SB)/4, $0xbf800000
+DATA cbf800000<>+52(SB)/4, $0xbf800000
+DATA cbf800000<>+56(SB)/4, $0xbf800000
+DATA cbf800000<>+60(SB)/4, $0xbf800000
+GLOBL cbf800000<>(SB), RODATA|NOPTR, $64
+
+DATA cc2d40000<>+0(SB)/4, $0xc2d40000
+DATA cc2d40000<>+4(SB)/4, $0xc2d40000
+DATA cc2d40000<>+8(SB)/4, $0xc2d40000
+DATA cc2d40000<>+12(SB)/4, $0xc2d40000
+DATA cc2d40000<>+16(SB)/4, $0xc2d40000
+DATA cc2d40000<>+20(SB)/4, $0xc2d40000
+DATA cc2d40000<>+24(SB)/4, $0xc2d40000
+DATA cc2d40000<>+28(SB)/4, $0xc2d40000
+DATA cc2d40000<>+32(SB)/4, $0xc2d40000
+DATA cc2d40000<>+36(SB)/4, $0xc2d40000
+DATA cc2d40000<>+40(SB)/4, $0xc2d40000
+DATA cc2d40000<>+44(SB)/4, $0xc2d40000
+DATA cc2d40000<>+48(SB)/4, $0xc2d40000
+DATA cc2d40000<>+52(SB)/4, $0xc2d40000
+DATA cc2d40000<>+56(SB)/4, $0xc2d40000
+DATA cc2d40000<>+60(SB)/4, $0xc2d40000
+GLOBL cc2d40000<>(SB), RODATA|NOPTR, $64
+
+// func softmaxAVX2(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX2, FMA3, SSE, SSE2
+TEXT ·softmaxAVX2(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ cols+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+
+softmaxAVX2_row:
+	MOVQ    CX, SI
+	MOVQ    BX, DI
+	VMOVUPS cff800000<>+0(SB), Y0
+	VMOVAPS Y0, Y1
+	SUBQ    $0x08, SI
+	JLT     softmaxAVX2_max_rest
+
+softmaxAVX2_max_loop:
+	VMOVUPS (DI), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, SI
+	JGE     softmaxAVX2_max_loop
+
+softmaxAVX2_max_rest:
+	ADDQ       $0x08, SI
+	JZ         softmaxAVX2_max_done
+	LEAQ       tail<>+0(SB), R8
+	NEGQ       SI
+	VMOVUPS    32(R8)(SI*4), Y2
+	VMASKMOVPS (DI), Y2, Y3
+	VBLENDVPS  Y2, Y3, Y0, Y3
+	VMAXPS     Y3, Y1, Y1
+
+softmaxAVX2_max_done:
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0x4e, X1, X0
+	VMAXPS       X0, X1, X1
+	VPERMILPS    $0xb1, X1, X0
+	VMAXPS       X0, X1, X1
+	VBROADCASTSS X1, Y0
+	VXORPS       Y2, Y2, Y2
+	MOVQ         CX, SI
+	MOVQ         BX, DI
+	MOVQ         DX, R8
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	SUBQ         $0x10, SI
+	JLT          softmaxAVX2_exp_rest
+
+softmaxAVX2_exp_loop:
+	VMOVUPS      (DI), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VMOVUPS      Y10, (R8)
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	VMOVUPS      (DI), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VMOVUPS      Y10, (R8)
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y5, Y5
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y6, Y6
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	SUBQ         $0x10, SI
+	JGE          softmaxAVX2_exp_loop
+
+softmaxAVX2_exp_rest:
+	ADDQ         $0x10, SI
+	JZ           softmaxAVX2_exp_fold
+	CMPQ         SI, $0x08
+	JLE          softmaxAVX2_exp_short
+	VMOVUPS      (DI), Y7
+	VSUBPS       Y0, Y7, Y8
+	VSUBPS       Y7, Y8, Y9
+	VSUBPS       Y9, Y8, Y10
+	VSUBPS       Y10, Y7, Y10
+	VADDPS       Y0, Y9, Y9
+	VSUBPS       Y9, Y10, Y10
+	VMOVUPS      c3f800000<>+0(SB), Y7
+	VMINPS       Y7, Y10, Y10
+	VMOVUPS      cbf800000<>+0(SB), Y7
+	VMAXPS       Y10, Y7, Y10
+	VMOVUPS      cc2d40000<>+0(SB), Y7
+	VMAXPS       Y8, Y7, Y8
+	VMOVUPS      c4b400000<>+0(SB), Y7
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y8, Y7
+	VSUBPS       c4b400000<>+0(SB), Y7, Y9
+	VPSUBD       c4b400000<>+0(SB), Y7, Y7
+	VFNMADD231PS c3f317218<>+0(SB), Y9, Y8
+	VFNMADD231PS cb102e308<>+0(SB), Y9, Y8
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y8, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y8, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y8, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y8, Y10
+	VMULPS       Y8, Y8, Y9
+	VFMADD213PS  Y8, Y9, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y7, Y10, Y10
+	VMOVUPS      Y10, (R8)
+	VEXTRACTF128 $0x01, Y10, X7
+	VCVTPS2PD    X10, Y8
+	VADDPD       Y8, Y3, Y3
+	VCVTPS2PD    X7, Y7
+	VADDPD       Y7, Y4, Y4
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	SUBQ         $0x08, SI
+	LEAQ         tail<>+0(SB), R9
+	NEGQ         SI
+	VMOVUPS      32(R9)(SI*4), Y7
+	VMASKMOVPS   (DI), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y11, Y11
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y11, Y0, Y11
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VMASKMOVPS   Y10, Y7, (R8)
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y5, Y5
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y6, Y6
+	JMP          softmaxAVX2_exp_fold
+
+softmaxAVX2_exp_short:
+	LEAQ         tail<>+0(SB), R9
+	NEGQ         SI
+	VMOVUPS      32(R9)(SI*4), Y7
+	VMASKMOVPS   (DI), Y7, Y8
+	VSUBPS       Y0, Y8, Y9
+	VSUBPS       Y8, Y9, Y10
+	VSUBPS       Y10, Y9, Y11
+	VSUBPS       Y11, Y8, Y11
+	VADDPS       Y0, Y10, Y10
+	VSUBPS       Y10, Y11, Y11
+	VMOVUPS      c3f800000<>+0(SB), Y0
+	VMINPS       Y0, Y11, Y11
+	VMOVUPS      cbf800000<>+0(SB), Y0
+	VMAXPS       Y11, Y0, Y11
+	VMOVUPS      cc2d40000<>+0(SB), Y0
+	VMAXPS       Y9, Y0, Y9
+	VMOVUPS      c4b400000<>+0(SB), Y0
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Y9, Y0
+	VSUBPS       c4b400000<>+0(SB), Y0, Y8
+	VPSUBD       c4b400000<>+0(SB), Y0, Y0
+	VFNMADD231PS c3f317218<>+0(SB), Y8, Y9
+	VFNMADD231PS cb102e308<>+0(SB), Y8, Y9
+	VADDPS       Y11, Y9, Y9
+	VMOVUPS      c3ab5b693<>+0(SB), Y10
+	VFMADD213PS  c3c091893<>+0(SB), Y9, Y10
+	VFMADD213PS  c3d2aab46<>+0(SB), Y9, Y10
+	VFMADD213PS  c3e2aaa51<>+0(SB), Y9, Y10
+	VFMADD213PS  c3f000000<>+0(SB), Y9, Y10
+	VMULPS       Y9, Y9, Y8
+	VFMADD213PS  Y9, Y8, Y10
+	VADDPS       c3f800000<>+0(SB), Y10, Y10
+	VPSRAD       $0x01, Y0, Y8
+	VPSUBD       Y8, Y0, Y0
+	VPADDD       c0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       c0000007f<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VMASKMOVPS   Y10, Y7, (R8)
+	VBLENDVPS    Y7, Y10, Y2, Y10
+	VEXTRACTF128 $0x01, Y10, X0
+	VCVTPS2PD    X10, Y2
+	VADDPD       Y2, Y3, Y3
+	VCVTPS2PD    X0, Y0
+	VADDPD       Y0, Y4, Y4
+
+softmaxAVX2_exp_fold:
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VPERMILPD    $0x01, X3, X0
+	VADDSD       X0, X3, X3
+	MOVSS        X1, largest+32(FP)
+	MOVSD        X3, sum+40(FP)
+	VMOVSS       c3f800000<>+0(SB), X0
+	VCVTSS2SD    X0, X0, X0
+	VDIVSD       X3, X0, X0
+	VCVTSD2SS    X0, X0, X0
+	VBROADCASTSS X0, Y0
+	MOVQ         CX, SI
+	MOVQ         DX, DI
+	SUBQ         $0x08, SI
+	JLT          softmaxAVX2_quotient_rest
+
+softmaxAVX2_quotient_loop:
+	VMOVUPS (DI), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ    $0x20, DI
+	SUBQ    $0x08, SI
+	JGE     softmaxAVX2_quotient_loop
+
+softmaxAVX2_quotient_rest:
+	ADDQ       $0x08, SI
+	JZ         softmaxAVX2_quotient_done
+	LEAQ       tail<>+0(SB), R8
+	NEGQ       SI
+	VMOVUPS    32(R8)(SI*4), Y1
+	VMASKMOVPS (DI), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (DI)
+
+softmaxAVX2_quotient_done:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DX)(CX*4), DX
+	DECQ AX
+	JNZ  softmaxAVX2_row
 	VZEROUPPER
 	RET
 
@@ -2484,13 +4288,12 @@ multiplyAVX512_done:
 	RET
 
 // func scaleAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS s0+24(FP), Z0
 	SUBQ         $0x10, AX
 	JLT          scaleAVX512_rest
 
@@ -2514,6 +4317,41 @@ scaleAVX512_rest:
 	VMOVUPS   Z1, K1, (CX)
 
 scaleAVX512_done:
+	VZEROUPPER
+	RET
+
+// func clampAVX512(n int, p0 *float32, s0 float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·clampAVX512(SB), NOSPLIT, $0-20
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	VBROADCASTSS s0+16(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          clampAVX512_rest
+
+clampAVX512_loop:
+	VMOVUPS (CX), Z1
+	VORPS   c80000000<>+0(SB), Z0, Z2
+	VMINPS  Z1, Z0, Z1
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, AX
+	JGE     clampAVX512_loop
+
+clampAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        clampAVX512_done
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (CX), K1, Z1
+	VORPS     c80000000<>+0(SB), Z0, Z2
+	VMINPS    Z1, Z0, Z1
+	VMAXPS    Z1, Z2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+clampAVX512_done:
 	VZEROUPPER
 	RET
 
@@ -2551,53 +4389,12 @@ reluAVX512_done:
 	VZEROUPPER
 	RET
 
-// func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·maskPositiveAVX512(SB), NOSPLIT, $0-32
-	MOVQ n+0(FP), AX
-	MOVQ p0+8(FP), CX
-	MOVQ p1+16(FP), DX
-	MOVQ p2+24(FP), BX
-	SUBQ $0x10, AX
-	JLT  maskPositiveAVX512_rest
-
-maskPositiveAVX512_loop:
-	VMOVUPS   (DX), Z0
-	VMOVUPS   (BX), Z1
-	VPXORD    Z2, Z2, Z2
-	VCMPPS    $0x1e, Z2, Z1, K1
-	VBLENDMPS Z0, Z2, K1, Z0
-	VMOVUPS   Z0, (CX)
-	ADDQ      $0x40, CX
-	ADDQ      $0x40, DX
-	ADDQ      $0x40, BX
-	SUBQ      $0x10, AX
-	JGE       maskPositiveAVX512_loop
-
-maskPositiveAVX512_rest:
-	ADDQ      $0x10, AX
-	JZ        maskPositiveAVX512_done
-	MOVQ      $-1, SI
-	BZHIQ     AX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (BX), K1, Z1
-	VPXORD    Z3, Z3, Z3
-	VCMPPS    $0x1e, Z3, Z1, K2
-	VBLENDMPS Z0, Z3, K2, Z0
-	VMOVUPS   Z0, K1, (CX)
-
-maskPositiveAVX512_done:
-	VZEROUPPER
-	RET
-
 // func decayAVX512(n int, p0 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·decayAVX512(SB), NOSPLIT, $0-20
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
-	MOVSS        s0+16(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS s0+16(FP), Z0
 	SUBQ         $0x10, AX
 	JLT          decayAVX512_rest
 
@@ -2626,13 +4423,12 @@ decayAVX512_done:
 	RET
 
 // func descendAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·descendAVX512(SB), NOSPLIT, $0-28
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Z0
+	VBROADCASTSS s0+24(FP), Z0
 	SUBQ         $0x10, AX
 	JLT          descendAVX512_rest
 
@@ -2664,16 +4460,14 @@ descendAVX512_done:
 	RET
 
 // func momentumAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·momentumAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
 	SUBQ         $0x10, AX
 	JLT          momentumAVX512_rest
 
@@ -2714,16 +4508,14 @@ momentumAVX512_done:
 	RET
 
 // func nesterovAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·nesterovAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
 	SUBQ         $0x10, AX
 	JLT          nesterovAVX512_rest
 
@@ -2768,21 +4560,17 @@ nesterovAVX512_done:
 	RET
 
 // func adamAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·adamAVX512(SB), NOSPLIT, $0-56
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Z3
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
 	SUBQ         $0x10, AX
 	JLT          adamAVX512_rest
 
@@ -2844,7 +4632,7 @@ adamAVX512_done:
 	RET
 
 // func amsgradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·amsgradAVX512(SB), NOSPLIT, $0-64
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
@@ -2852,14 +4640,10 @@ TEXT ·amsgradAVX512(SB), NOSPLIT, $0-64
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
 	MOVQ         p4+40(FP), DI
-	MOVSS        s0+48(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+52(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+56(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+60(FP), X3
-	VBROADCASTSS X3, Z3
+	VBROADCASTSS s0+48(FP), Z0
+	VBROADCASTSS s1+52(FP), Z1
+	VBROADCASTSS s2+56(FP), Z2
+	VBROADCASTSS s3+60(FP), Z3
 	SUBQ         $0x10, AX
 	JLT          amsgradAVX512_rest
 
@@ -2928,27 +4712,20 @@ amsgradAVX512_done:
 	RET
 
 // func nadamAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·nadamAVX512(SB), NOSPLIT, $0-68
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
 	MOVQ         p3+32(FP), SI
-	MOVSS        s0+40(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+44(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+48(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+52(FP), X3
-	VBROADCASTSS X3, Z3
-	MOVSS        s4+56(FP), X4
-	VBROADCASTSS X4, Z4
-	MOVSS        s5+60(FP), X5
-	VBROADCASTSS X5, Z5
-	MOVSS        s6+64(FP), X6
-	VBROADCASTSS X6, Z6
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
+	VBROADCASTSS s4+56(FP), Z4
+	VBROADCASTSS s5+60(FP), Z5
+	VBROADCASTSS s6+64(FP), Z6
 	SUBQ         $0x10, AX
 	JLT          nadamAVX512_rest
 
@@ -3017,38 +4794,35 @@ nadamAVX512_done:
 	VZEROUPPER
 	RET
 
-// func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·rmspropAVX512(SB), NOSPLIT, $0-48
+// func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmspropAVX512(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Z3
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
+	VBROADCASTSS s2+40(FP), Z2
+	VBROADCASTSS s3+44(FP), Z3
+	VBROADCASTSS s4+48(FP), Z4
 	SUBQ         $0x10, AX
 	JLT          rmspropAVX512_rest
 
 rmspropAVX512_loop:
+	VMOVUPS (DX), Z4
+	VMOVUPS (BX), Z5
+	VMULPS  Z0, Z4, Z4
+	VMULPS  Z1, Z5, Z6
+	VMULPS  Z5, Z6, Z6
+	VADDPS  Z6, Z4, Z4
+	VMOVUPS Z4, (DX)
+	VADDPS  Z3, Z4, Z4
+	VSQRTPS Z4, Z4
+	VMULPS  Z2, Z5, Z5
+	VDIVPS  Z4, Z5, Z5
 	VMOVUPS (CX), Z4
-	VMOVUPS (DX), Z5
-	VMOVUPS (BX), Z6
-	VMULPS  Z0, Z5, Z5
-	VMULPS  Z1, Z6, Z7
-	VMULPS  Z6, Z7, Z7
-	VADDPS  Z7, Z5, Z5
-	VMOVUPS Z5, (DX)
-	VADDPS  Z3, Z5, Z5
-	VSQRTPS Z5, Z5
-	VMULPS  Z2, Z6, Z6
-	VDIVPS  Z5, Z6, Z6
-	VSUBPS  Z6, Z4, Z4
+	VSUBPS  Z5, Z4, Z4
 	VMOVUPS Z4, (CX)
 	ADDQ    $0x40, CX
 	ADDQ    $0x40, DX
@@ -3062,7 +4836,73 @@ rmspropAVX512_rest:
 	MOVQ      $-1, SI
 	BZHIQ     AX, SI, SI
 	KMOVW     SI, K1
-	VMOVUPS.Z (CX), K1, Z4
+	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (BX), K1, Z5
+	VMULPS    Z0, Z4, Z4
+	VMULPS    Z1, Z5, Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)
+	VADDPS    Z3, Z4, Z4
+	VSQRTPS   Z4, Z4
+	VMULPS    Z2, Z5, Z5
+	VDIVPS    Z4, Z5, Z5
+	VMOVUPS.Z (CX), K1, Z0
+	VSUBPS    Z5, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+rmspropAVX512_done:
+	VZEROUPPER
+	RET
+
+// func rmspropMomentumAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmspropMomentumAVX512(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
+	VBROADCASTSS s4+56(FP), Z4
+	SUBQ         $0x10, AX
+	JLT          rmspropMomentumAVX512_rest
+
+rmspropMomentumAVX512_loop:
+	VMOVUPS (DX), Z5
+	VMOVUPS (BX), Z6
+	VMULPS  Z0, Z5, Z5
+	VMULPS  Z1, Z6, Z7
+	VMULPS  Z6, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS Z5, (DX)
+	VADDPS  Z3, Z5, Z5
+	VSQRTPS Z5, Z5
+	VMULPS  Z2, Z6, Z6
+	VDIVPS  Z5, Z6, Z6
+	VMOVUPS (SI), Z5
+	VMULPS  Z4, Z5, Z5
+	VADDPS  Z6, Z5, Z5
+	VMOVUPS Z5, (SI)
+	VMOVUPS (CX), Z6
+	VSUBPS  Z5, Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, AX
+	JGE     rmspropMomentumAVX512_loop
+
+rmspropMomentumAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        rmspropMomentumAVX512_done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
 	VMOVUPS.Z (DX), K1, Z5
 	VMOVUPS.Z (BX), K1, Z6
 	VMULPS    Z0, Z5, Z5
@@ -3070,28 +4910,203 @@ rmspropAVX512_rest:
 	VMULPS    Z6, Z0, Z0
 	VADDPS    Z0, Z5, Z5
 	VMOVUPS   Z5, K1, (DX)
-	VADDPS    Z3, Z5, Z0
-	VSQRTPS   Z0, Z0
+	VADDPS    Z3, Z5, Z5
+	VSQRTPS   Z5, Z5
 	VMULPS    Z2, Z6, Z6
-	VDIVPS    Z0, Z6, Z6
-	VSUBPS    Z6, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
+	VDIVPS    Z5, Z6, Z6
+	VMOVUPS.Z (SI), K1, Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (CX), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
 
-rmspropAVX512_done:
+rmspropMomentumAVX512_done:
+	VZEROUPPER
+	RET
+
+// func rmspropCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmspropCenteredAVX512(SB), NOSPLIT, $0-60
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	VBROADCASTSS s0+40(FP), Z0
+	VBROADCASTSS s1+44(FP), Z1
+	VBROADCASTSS s2+48(FP), Z2
+	VBROADCASTSS s3+52(FP), Z3
+	VBROADCASTSS s4+56(FP), Z4
+	SUBQ         $0x10, AX
+	JLT          rmspropCenteredAVX512_rest
+
+rmspropCenteredAVX512_loop:
+	VMOVUPS (DX), Z4
+	VMOVUPS (BX), Z7
+	VMULPS  Z0, Z4, Z4
+	VMULPS  Z1, Z7, Z8
+	VMULPS  Z7, Z8, Z8
+	VADDPS  Z8, Z4, Z4
+	VMOVUPS Z4, (DX)
+	VMOVUPS (SI), Z8
+	VSUBPS  Z8, Z7, Z9
+	VMULPS  Z1, Z9, Z9
+	VADDPS  Z9, Z8, Z8
+	VMOVUPS Z8, (SI)
+	VMULPS  Z8, Z8, Z9
+	VSUBPS  Z9, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VMAXPS  Z4, Z5, Z4
+	VADDPS  Z3, Z4, Z4
+	VSQRTPS Z4, Z4
+	VMULPS  Z2, Z7, Z7
+	VDIVPS  Z4, Z7, Z7
+	VMOVUPS (CX), Z4
+	VSUBPS  Z7, Z4, Z4
+	VMOVUPS Z4, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	SUBQ    $0x10, AX
+	JGE     rmspropCenteredAVX512_loop
+
+rmspropCenteredAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        rmspropCenteredAVX512_done
+	MOVQ      $-1, DI
+	BZHIQ     AX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (BX), K1, Z5
+	VMULPS    Z0, Z4, Z4
+	VMULPS    Z1, Z5, Z0
+	VMULPS    Z5, Z0, Z0
+	VADDPS    Z0, Z4, Z4
+	VMOVUPS   Z4, K1, (DX)
+	VMOVUPS.Z (SI), K1, Z0
+	VSUBPS    Z0, Z5, Z7
+	VMULPS    Z1, Z7, Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMULPS    Z0, Z0, Z7
+	VSUBPS    Z7, Z4, Z4
+	VPXORD    Z6, Z6, Z6
+	VMAXPS    Z4, Z6, Z4
+	VADDPS    Z3, Z4, Z4
+	VSQRTPS   Z4, Z4
+	VMULPS    Z2, Z5, Z5
+	VDIVPS    Z4, Z5, Z5
+	VMOVUPS.Z (CX), K1, Z0
+	VSUBPS    Z5, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+rmspropCenteredAVX512_done:
+	VZEROUPPER
+	RET
+
+// func rmspropMomentumCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·rmspropMomentumCenteredAVX512(SB), NOSPLIT, $0-68
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	MOVQ         p3+32(FP), SI
+	MOVQ         p4+40(FP), DI
+	VBROADCASTSS s0+48(FP), Z0
+	VBROADCASTSS s1+52(FP), Z1
+	VBROADCASTSS s2+56(FP), Z2
+	VBROADCASTSS s3+60(FP), Z3
+	VBROADCASTSS s4+64(FP), Z4
+	SUBQ         $0x10, AX
+	JLT          rmspropMomentumCenteredAVX512_rest
+
+rmspropMomentumCenteredAVX512_loop:
+	VMOVUPS (DX), Z5
+	VMOVUPS (BX), Z6
+	VMULPS  Z0, Z5, Z5
+	VMULPS  Z1, Z6, Z7
+	VMULPS  Z6, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VMOVUPS Z5, (DX)
+	VMOVUPS (DI), Z7
+	VSUBPS  Z7, Z6, Z10
+	VMULPS  Z1, Z10, Z10
+	VADDPS  Z10, Z7, Z7
+	VMOVUPS Z7, (DI)
+	VMULPS  Z7, Z7, Z10
+	VSUBPS  Z10, Z5, Z5
+	VPXORD  Z8, Z8, Z8
+	VMAXPS  Z5, Z8, Z5
+	VADDPS  Z3, Z5, Z5
+	VSQRTPS Z5, Z5
+	VMULPS  Z2, Z6, Z6
+	VDIVPS  Z5, Z6, Z6
+	VMOVUPS (SI), Z5
+	VMULPS  Z4, Z5, Z5
+	VADDPS  Z6, Z5, Z5
+	VMOVUPS Z5, (SI)
+	VMOVUPS (CX), Z6
+	VSUBPS  Z5, Z6, Z6
+	VMOVUPS Z6, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	ADDQ    $0x40, SI
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, AX
+	JGE     rmspropMomentumCenteredAVX512_loop
+
+rmspropMomentumCenteredAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        rmspropMomentumCenteredAVX512_done
+	MOVQ      $-1, R8
+	BZHIQ     AX, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DX), K1, Z5
+	VMOVUPS.Z (BX), K1, Z6
+	VMULPS    Z0, Z5, Z5
+	VMULPS    Z1, Z6, Z0
+	VMULPS    Z6, Z0, Z0
+	VADDPS    Z0, Z5, Z5
+	VMOVUPS   Z5, K1, (DX)
+	VMOVUPS.Z (DI), K1, Z0
+	VSUBPS    Z0, Z6, Z7
+	VMULPS    Z1, Z7, Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+	VMULPS    Z0, Z0, Z7
+	VSUBPS    Z7, Z5, Z5
+	VPXORD    Z9, Z9, Z9
+	VMAXPS    Z5, Z9, Z5
+	VADDPS    Z3, Z5, Z5
+	VSQRTPS   Z5, Z5
+	VMULPS    Z2, Z6, Z6
+	VDIVPS    Z5, Z6, Z6
+	VMOVUPS.Z (SI), K1, Z0
+	VMULPS    Z4, Z0, Z0
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   Z0, K1, (SI)
+	VMOVUPS.Z (CX), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+rmspropMomentumCenteredAVX512_done:
 	VZEROUPPER
 	RET
 
 // func adagradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·adagradAVX512(SB), NOSPLIT, $0-40
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
 	SUBQ         $0x10, AX
 	JLT          adagradAVX512_rest
 
@@ -3138,22 +5153,17 @@ adagradAVX512_done:
 	RET
 
 // func lionAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512F, BMI2
 TEXT ·lionAVX512(SB), NOSPLIT, $0-52
 	MOVQ         n+0(FP), AX
 	MOVQ         p0+8(FP), CX
 	MOVQ         p1+16(FP), DX
 	MOVQ         p2+24(FP), BX
-	MOVSS        s0+32(FP), X0
-	VBROADCASTSS X0, Z0
-	MOVSS        s1+36(FP), X1
-	VBROADCASTSS X1, Z1
-	MOVSS        s2+40(FP), X2
-	VBROADCASTSS X2, Z2
-	MOVSS        s3+44(FP), X3
-	VBROADCASTSS X3, Z3
-	MOVSS        s4+48(FP), X4
-	VBROADCASTSS X4, Z4
+	VBROADCASTSS s0+32(FP), Z0
+	VBROADCASTSS s1+36(FP), Z1
+	VBROADCASTSS s2+40(FP), Z2
+	VBROADCASTSS s3+44(FP), Z3
+	VBROADCASTSS s4+48(FP), Z4
 	SUBQ         $0x10, AX
 	JLT          lionAVX512_rest
 
@@ -3226,16 +5236,17 @@ expAVX512_loop:
 	VMAXPS       Z0, Z1, Z0
 	VMOVUPS      c42b20000<>+0(SB), Z1
 	VMINPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b<>+0(SB), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z0, Z1
+	VSUBPS       c4b400000<>+0(SB), Z1, Z2
+	VPSUBD       c4b400000<>+0(SB), Z1, Z1
 	VFNMADD231PS c3f317218<>+0(SB), Z2, Z0
 	VFNMADD231PS cb102e308<>+0(SB), Z2, Z0
-	VMOVUPS      c3ab511e7<>+0(SB), Z3
-	VFMADD213PS  c3c091d10<>+0(SB), Z0, Z3
-	VFMADD213PS  c3d2aac79<>+0(SB), Z0, Z3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z0, Z3
-	VFMADD213PS  c3efffffe<>+0(SB), Z0, Z3
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z0, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z0, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z0, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z0, Z3
 	VMULPS       Z0, Z0, Z2
 	VFMADD213PS  Z0, Z2, Z3
 	VADDPS       c3f800000<>+0(SB), Z3, Z3
@@ -3243,9 +5254,9 @@ expAVX512_loop:
 	VPSUBD       Z0, Z1, Z1
 	VPADDD       c0000007f<>+0(SB), Z0, Z0
 	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z0, Z3, Z3
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z0, Z3, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, (CX)
 	ADDQ         $0x40, CX
@@ -3264,16 +5275,17 @@ expAVX512_rest:
 	VMAXPS       Z0, Z1, Z0
 	VMOVUPS      c42b20000<>+0(SB), Z1
 	VMINPS       Z0, Z1, Z0
-	VMULPS       c3fb8aa3b<>+0(SB), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z1
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z0, Z1
+	VSUBPS       c4b400000<>+0(SB), Z1, Z2
+	VPSUBD       c4b400000<>+0(SB), Z1, Z1
 	VFNMADD231PS c3f317218<>+0(SB), Z2, Z0
 	VFNMADD231PS cb102e308<>+0(SB), Z2, Z0
-	VMOVUPS      c3ab511e7<>+0(SB), Z3
-	VFMADD213PS  c3c091d10<>+0(SB), Z0, Z3
-	VFMADD213PS  c3d2aac79<>+0(SB), Z0, Z3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z0, Z3
-	VFMADD213PS  c3efffffe<>+0(SB), Z0, Z3
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z0, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z0, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z0, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z0, Z3
 	VMULPS       Z0, Z0, Z2
 	VFMADD213PS  Z0, Z2, Z3
 	VADDPS       c3f800000<>+0(SB), Z3, Z3
@@ -3281,97 +5293,13 @@ expAVX512_rest:
 	VPSUBD       Z0, Z1, Z1
 	VPADDD       c0000007f<>+0(SB), Z0, Z0
 	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z0, Z3, Z3
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
+	VMULPS       Z0, Z3, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (CX)
 
 expAVX512_done:
-	VZEROUPPER
-	RET
-
-// func expShiftedAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·expShiftedAVX512(SB), NOSPLIT, $0-28
-	MOVQ         n+0(FP), AX
-	MOVQ         p0+8(FP), CX
-	MOVQ         p1+16(FP), DX
-	MOVSS        s0+24(FP), X0
-	VBROADCASTSS X0, Z0
-	SUBQ         $0x10, AX
-	JLT          expShiftedAVX512_rest
-
-expShiftedAVX512_loop:
-	VMOVUPS      (DX), Z1
-	VSUBPS       Z0, Z1, Z1
-	VMOVUPS      cc2d00000<>+0(SB), Z2
-	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z2
-	VCVTPS2DQ    Z2, Z2
-	VCVTDQ2PS    Z2, Z3
-	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
-	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z4
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z4
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z4
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z4
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z4
-	VMULPS       Z1, Z1, Z3
-	VFMADD213PS  Z1, Z3, Z4
-	VADDPS       c3f800000<>+0(SB), Z4, Z4
-	VPSRAD       $0x01, Z2, Z1
-	VPSUBD       Z1, Z2, Z2
-	VPADDD       c0000007f<>+0(SB), Z1, Z1
-	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z4, Z4
-	VPADDD       c0000007f<>+0(SB), Z2, Z2
-	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z4, Z4
-	VMOVUPS      Z4, (CX)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	SUBQ         $0x10, AX
-	JGE          expShiftedAVX512_loop
-
-expShiftedAVX512_rest:
-	ADDQ         $0x10, AX
-	JZ           expShiftedAVX512_done
-	MOVQ         $-1, BX
-	BZHIQ        AX, BX, BX
-	KMOVW        BX, K1
-	VMOVUPS.Z    (DX), K1, Z1
-	VSUBPS       Z0, Z1, Z1
-	VMOVUPS      cc2d00000<>+0(SB), Z0
-	VMAXPS       Z1, Z0, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z0
-	VMINPS       Z1, Z0, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z0
-	VCVTPS2DQ    Z0, Z0
-	VCVTDQ2PS    Z0, Z2
-	VFNMADD231PS c3f317218<>+0(SB), Z2, Z1
-	VFNMADD231PS cb102e308<>+0(SB), Z2, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z3
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z3
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z3
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z3
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z3
-	VMULPS       Z1, Z1, Z2
-	VFMADD213PS  Z1, Z2, Z3
-	VADDPS       c3f800000<>+0(SB), Z3, Z3
-	VPSRAD       $0x01, Z0, Z1
-	VPSUBD       Z1, Z0, Z0
-	VPADDD       c0000007f<>+0(SB), Z1, Z1
-	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z3, Z3
-	VPADDD       c0000007f<>+0(SB), Z0, Z0
-	VPSLLD       $0x17, Z0, Z0
-	VMULPS       Z0, Z3, Z3
-	VMOVUPS      Z3, K1, (CX)
-
-expShiftedAVX512_done:
 	VZEROUPPER
 	RET
 
@@ -3389,36 +5317,44 @@ sigmoidAVX512_loop:
 	VORPS        c80000000<>+0(SB), Z0, Z1
 	VMOVUPS      cc2d00000<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z2
-	VCVTPS2DQ    Z2, Z2
-	VCVTDQ2PS    Z2, Z5
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z5
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
 	VFNMADD231PS c3f317218<>+0(SB), Z5, Z1
 	VFNMADD231PS cb102e308<>+0(SB), Z5, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z6
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z6
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z6
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z6
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z6
 	VMULPS       Z1, Z1, Z5
 	VFMADD213PS  Z1, Z5, Z6
-	VADDPS       c3f800000<>+0(SB), Z6, Z6
 	VPSRAD       $0x01, Z2, Z1
 	VPSUBD       Z1, Z2, Z2
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z6, Z6
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VADDPS       Z7, Z6, Z5
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z9
+	VSUBPS       c3f800000<>+0(SB), Z9, Z10
+	VSUBPS       Z10, Z5, Z10
+	VDIVPS       Z9, Z7, Z7
+	VFNMADD231PS Z7, Z9, Z8
+	VFNMADD231PS Z7, Z10, Z8
+	VFMADD213PS  Z7, Z7, Z8
+	VFMADD213PS  Z8, Z8, Z6
+	VMULPS       Z1, Z6, Z6
 	VMULPS       Z2, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z6, Z1
 	VPXORD       Z3, Z3, Z3
 	VCMPPS       $0x11, Z3, Z0, K1
-	VBLENDMPS    Z6, Z2, K1, Z6
-	VDIVPS       Z1, Z6, Z6
-	VMOVUPS      Z6, (CX)
+	VBLENDMPS    Z6, Z8, K1, Z8
+	VMOVUPS      Z8, (CX)
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
 	SUBQ         $0x10, AX
@@ -3434,36 +5370,44 @@ sigmoidAVX512_rest:
 	VORPS        c80000000<>+0(SB), Z0, Z1
 	VMOVUPS      cc2d00000<>+0(SB), Z2
 	VMAXPS       Z1, Z2, Z1
-	VMOVUPS      c42b20000<>+0(SB), Z2
-	VMINPS       Z1, Z2, Z1
-	VMULPS       c3fb8aa3b<>+0(SB), Z1, Z2
-	VCVTPS2DQ    Z2, Z2
-	VCVTDQ2PS    Z2, Z3
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
 	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
 	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
-	VMOVUPS      c3ab511e7<>+0(SB), Z5
-	VFMADD213PS  c3c091d10<>+0(SB), Z1, Z5
-	VFMADD213PS  c3d2aac79<>+0(SB), Z1, Z5
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z1, Z5
-	VFMADD213PS  c3efffffe<>+0(SB), Z1, Z5
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z5
 	VMULPS       Z1, Z1, Z3
 	VFMADD213PS  Z1, Z3, Z5
-	VADDPS       c3f800000<>+0(SB), Z5, Z5
 	VPSRAD       $0x01, Z2, Z1
 	VPSUBD       Z1, Z2, Z2
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z5, Z5
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VADDPS       Z6, Z5, Z3
+	VMULPS       Z1, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       c3f800000<>+0(SB), Z3, Z8
+	VSUBPS       c3f800000<>+0(SB), Z8, Z9
+	VSUBPS       Z9, Z3, Z9
+	VDIVPS       Z8, Z6, Z6
+	VFNMADD231PS Z6, Z8, Z7
+	VFNMADD231PS Z6, Z9, Z7
+	VFMADD213PS  Z6, Z6, Z7
+	VFMADD213PS  Z7, Z7, Z5
+	VMULPS       Z1, Z5, Z5
 	VMULPS       Z2, Z5, Z5
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z5, Z1
 	VPXORD       Z4, Z4, Z4
 	VCMPPS       $0x11, Z4, Z0, K2
-	VBLENDMPS    Z5, Z2, K2, Z5
-	VDIVPS       Z1, Z5, Z5
-	VMOVUPS      Z5, K1, (CX)
+	VBLENDMPS    Z5, Z7, K2, Z7
+	VMOVUPS      Z7, K1, (CX)
 
 sigmoidAVX512_done:
 	VZEROUPPER
@@ -3480,51 +5424,37 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-24
 
 tanhAVX512_loop:
 	VMOVUPS      (DX), Z0
-	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMULPS       Z1, Z1, Z2
-	VMOVUPS      cbbbaf0e5<>+0(SB), Z3
-	VFMADD213PS  c3ca9134d<>+0(SB), Z2, Z3
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Z2, Z3
-	VFMADD213PS  c3e088393<>+0(SB), Z2, Z3
-	VFMADD213PS  cbeaaaa99<>+0(SB), Z2, Z3
-	VMULPS       Z1, Z2, Z2
-	VFMADD213PS  Z1, Z2, Z3
-	VADDPS       Z1, Z1, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VFNMADD231PS c3f317218<>+0(SB), Z5, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z5, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z6
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z6
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z6
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z6
-	VADDPS       c3f800000<>+0(SB), Z6, Z6
-	VPSRAD       $0x01, Z4, Z2
-	VPSUBD       Z2, Z4, Z4
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VADDPS       Z1, Z1, Z1
+	VMOVUPS      cc1a00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z4
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z4
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z4
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z4
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z6, Z6
-	VPADDD       c0000007f<>+0(SB), Z4, Z4
-	VPSLLD       $0x17, Z4, Z4
-	VMULPS       Z4, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z6, Z6
-	VMOVUPS      c40000000<>+0(SB), Z4
-	VDIVPS       Z6, Z4, Z6
-	VSUBPS       Z6, Z2, Z6
-	VMOVUPS      c3f200000<>+0(SB), Z2
-	VCMPPS       $0x11, Z2, Z1, K1
-	VBLENDMPS    Z3, Z6, K1, Z3
-	VANDPS       c80000000<>+0(SB), Z0, Z0
-	VORPS        Z0, Z3, Z3
+	VSUBPS       c3f800000<>+0(SB), Z2, Z1
+	VFMADD213PS  Z1, Z2, Z4
+	VADDPS       c40000000<>+0(SB), Z4, Z1
+	VSUBPS       c40000000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z4, Z2
+	VDIVPS       Z1, Z4, Z3
+	VFNMADD231PS Z3, Z1, Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VFMADD231PS  c3f000000<>+0(SB), Z4, Z3
+	VANDPS       c7fffffff<>+0(SB), Z3, Z3
+	VANDPS       c80000000<>+0(SB), Z0, Z4
+	VORPS        Z4, Z3, Z3
 	VMOVUPS      Z3, (CX)
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
@@ -3538,51 +5468,37 @@ tanhAVX512_rest:
 	BZHIQ        AX, BX, BX
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z0
-	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMULPS       Z1, Z1, Z2
-	VMOVUPS      cbbbaf0e5<>+0(SB), Z3
-	VFMADD213PS  c3ca9134d<>+0(SB), Z2, Z3
-	VFMADD213PS  cbd5c1e2d<>+0(SB), Z2, Z3
-	VFMADD213PS  c3e088393<>+0(SB), Z2, Z3
-	VFMADD213PS  cbeaaaa99<>+0(SB), Z2, Z3
-	VMULPS       Z1, Z2, Z2
-	VFMADD213PS  Z1, Z2, Z3
-	VADDPS       Z1, Z1, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z4
-	VMAXPS       Z2, Z4, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VFNMADD231PS c3f317218<>+0(SB), Z5, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z5, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z6
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z6
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z6
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z6
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z5
-	VFMADD213PS  Z2, Z5, Z6
-	VADDPS       c3f800000<>+0(SB), Z6, Z6
-	VPSRAD       $0x01, Z4, Z2
-	VPSUBD       Z2, Z4, Z4
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VADDPS       Z1, Z1, Z1
+	VMOVUPS      cc1a00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z4
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z4
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z4
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z4
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z4
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z4
 	VPADDD       c0000007f<>+0(SB), Z2, Z2
 	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z6, Z6
-	VPADDD       c0000007f<>+0(SB), Z4, Z4
-	VPSLLD       $0x17, Z4, Z4
-	VMULPS       Z4, Z6, Z6
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VADDPS       Z2, Z6, Z6
-	VMOVUPS      c40000000<>+0(SB), Z4
-	VDIVPS       Z6, Z4, Z6
-	VSUBPS       Z6, Z2, Z6
-	VMOVUPS      c3f200000<>+0(SB), Z2
-	VCMPPS       $0x11, Z2, Z1, K2
-	VBLENDMPS    Z3, Z6, K2, Z3
-	VANDPS       c80000000<>+0(SB), Z0, Z0
-	VORPS        Z0, Z3, Z3
+	VSUBPS       c3f800000<>+0(SB), Z2, Z1
+	VFMADD213PS  Z1, Z2, Z4
+	VADDPS       c40000000<>+0(SB), Z4, Z1
+	VSUBPS       c40000000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z4, Z2
+	VDIVPS       Z1, Z4, Z3
+	VFNMADD231PS Z3, Z1, Z4
+	VFNMADD231PS Z3, Z2, Z4
+	VFMADD231PS  c3f000000<>+0(SB), Z4, Z3
+	VANDPS       c7fffffff<>+0(SB), Z3, Z3
+	VANDPS       c80000000<>+0(SB), Z0, Z4
+	VORPS        Z4, Z3, Z3
 	VMOVUPS      Z3, K1, (CX)
 
 tanhAVX512_done:
@@ -3601,61 +5517,74 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-24
 geluAVX512_loop:
 	VMOVUPS      (DX), Z0
 	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VFMADD231PS  c3e90d0c3<>+0(SB), Z1, Z2
-	VMOVUPS      c3f800000<>+0(SB), Z3
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      cbcea987b<>+0(SB), Z4
-	VFMADD213PS  c3e457396<>+0(SB), Z2, Z4
-	VFMADD213PS  cbef927f2<>+0(SB), Z2, Z4
-	VFMADD213PS  c3f07fed9<>+0(SB), Z2, Z4
-	VFMADD213PS  cbe8ab70d<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e879ddc<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e0753cf<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e5b894a<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e666a66<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e671edd<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z4, Z4
 	VMOVUPS      c41700000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z2
-	VMOVAPS      Z2, Z7
-	VFMSUB231PS  Z1, Z1, Z7
-	VMULPS       cbf000000<>+0(SB), Z7, Z7
+	VMOVAPS      Z2, Z5
+	VFMSUB231PS  Z1, Z1, Z5
+	VMULPS       cbf000000<>+0(SB), Z5, Z5
 	VMULPS       cbf000000<>+0(SB), Z2, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z1
-	VMINPS       Z2, Z1, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z8
-	VFNMADD231PS c3f317218<>+0(SB), Z8, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z8, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z9
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z9
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z9
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z9
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z9
-	VMULPS       Z2, Z2, Z8
-	VFMADD213PS  Z2, Z8, Z9
-	VADDPS       c3f800000<>+0(SB), Z9, Z9
-	VPSRAD       $0x01, Z1, Z2
-	VPSUBD       Z2, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z2, Z2
-	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z9, Z9
+	VMOVUPS      c4b400000<>+0(SB), Z6
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z6
+	VSUBPS       c4b400000<>+0(SB), Z6, Z7
+	VPSUBD       c4b400000<>+0(SB), Z6, Z6
+	VFNMADD231PS c3f317218<>+0(SB), Z7, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z7, Z2
+	VADDPS       Z5, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z2, Z7
+	VFMADD213PS  Z2, Z7, Z5
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z7, Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VMOVUPS      c3f800000<>+0(SB), Z9
+	VDIVPS       Z2, Z8, Z8
+	VFNMADD231PS Z8, Z2, Z9
+	VFNMADD231PS Z8, Z7, Z9
+	VSUBPS       c3f100000<>+0(SB), Z8, Z2
+	VFMADD231PS  Z9, Z8, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z7
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z7
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z7
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z7
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z7
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z7
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z7
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VMOVUPS      c3e77ad2d<>+0(SB), Z11
+	VFMADD231PS  Z2, Z7, Z10
+	VSUBPS       Z10, Z11, Z11
+	VFMADD231PS  Z2, Z7, Z11
+	VMULPS       Z10, Z8, Z2
+	VMOVAPS      Z2, Z7
+	VFMSUB231PS  Z8, Z10, Z7
+	VFMADD231PS  Z9, Z2, Z7
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z5, Z2, Z7
+	VADDPS       Z7, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VPSRAD       $0x01, Z6, Z1
+	VPSUBD       Z1, Z6, Z6
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z9, Z9
-	VFMADD231PS  Z7, Z9, Z9
-	VMULPS       Z9, Z4, Z4
-	VMULPS       c3f000000<>+0(SB), Z4, Z4
-	VSUBPS       Z4, Z3, Z1
-	VPXORD       Z5, Z5, Z5
-	VCMPPS       $0x11, Z5, Z0, K1
-	VBLENDMPS    Z4, Z1, K1, Z1
-	VMULPS       Z0, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z6, Z6
+	VMULPS       Z1, Z2, Z2
+	VMULPS       Z6, Z2, Z2
+	VMOVUPS      c80000000<>+0(SB), Z1
+	VPXORD       Z3, Z3, Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VBLENDMPS    Z1, Z0, K1, Z1
+	VSUBPS       Z2, Z1, Z1
 	VMOVUPS      Z1, (CX)
 	ADDQ         $0x40, CX
 	ADDQ         $0x40, DX
@@ -3670,64 +5599,337 @@ geluAVX512_rest:
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z0
 	VANDPS       c7fffffff<>+0(SB), Z0, Z1
-	VMOVUPS      c3f800000<>+0(SB), Z2
-	VFMADD231PS  c3e90d0c3<>+0(SB), Z1, Z2
-	VMOVUPS      c3f800000<>+0(SB), Z3
-	VDIVPS       Z2, Z3, Z2
-	VMOVUPS      cbcea987b<>+0(SB), Z4
-	VFMADD213PS  c3e457396<>+0(SB), Z2, Z4
-	VFMADD213PS  cbef927f2<>+0(SB), Z2, Z4
-	VFMADD213PS  c3f07fed9<>+0(SB), Z2, Z4
-	VFMADD213PS  cbe8ab70d<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e879ddc<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e0753cf<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e5b894a<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e666a66<>+0(SB), Z2, Z4
-	VFMADD213PS  c3e671edd<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z4, Z4
 	VMOVUPS      c41700000<>+0(SB), Z2
 	VMINPS       Z1, Z2, Z1
 	VMULPS       Z1, Z1, Z2
-	VMOVAPS      Z2, Z5
-	VFMSUB231PS  Z1, Z1, Z5
-	VMULPS       cbf000000<>+0(SB), Z5, Z5
+	VMOVAPS      Z2, Z3
+	VFMSUB231PS  Z1, Z1, Z3
+	VMULPS       cbf000000<>+0(SB), Z3, Z3
 	VMULPS       cbf000000<>+0(SB), Z2, Z2
-	VMOVUPS      cc2d00000<>+0(SB), Z1
-	VMAXPS       Z2, Z1, Z2
-	VMOVUPS      c42b20000<>+0(SB), Z1
-	VMINPS       Z2, Z1, Z2
-	VMULPS       c3fb8aa3b<>+0(SB), Z2, Z1
-	VCVTPS2DQ    Z1, Z1
-	VCVTDQ2PS    Z1, Z7
-	VFNMADD231PS c3f317218<>+0(SB), Z7, Z2
-	VFNMADD231PS cb102e308<>+0(SB), Z7, Z2
-	VMOVUPS      c3ab511e7<>+0(SB), Z8
-	VFMADD213PS  c3c091d10<>+0(SB), Z2, Z8
-	VFMADD213PS  c3d2aac79<>+0(SB), Z2, Z8
-	VFMADD213PS  c3e2aaa49<>+0(SB), Z2, Z8
-	VFMADD213PS  c3efffffe<>+0(SB), Z2, Z8
-	VMULPS       Z2, Z2, Z7
-	VFMADD213PS  Z2, Z7, Z8
-	VADDPS       c3f800000<>+0(SB), Z8, Z8
-	VPSRAD       $0x01, Z1, Z2
-	VPSUBD       Z2, Z1, Z1
-	VPADDD       c0000007f<>+0(SB), Z2, Z2
-	VPSLLD       $0x17, Z2, Z2
-	VMULPS       Z2, Z8, Z8
+	VMOVUPS      c4b400000<>+0(SB), Z5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z5
+	VSUBPS       c4b400000<>+0(SB), Z5, Z6
+	VPSUBD       c4b400000<>+0(SB), Z5, Z5
+	VFNMADD231PS c3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z6, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z2, Z6
+	VFMADD213PS  Z2, Z6, Z3
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z6, Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VDIVPS       Z2, Z7, Z7
+	VFNMADD231PS Z7, Z2, Z8
+	VFNMADD231PS Z7, Z6, Z8
+	VSUBPS       c3f100000<>+0(SB), Z7, Z2
+	VFMADD231PS  Z8, Z7, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z6
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z6
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z6
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z6
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z6
+	VMOVUPS      c3e77ad2d<>+0(SB), Z9
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VFMADD231PS  Z2, Z6, Z9
+	VSUBPS       Z9, Z10, Z10
+	VFMADD231PS  Z2, Z6, Z10
+	VMULPS       Z9, Z7, Z2
+	VMOVAPS      Z2, Z6
+	VFMSUB231PS  Z7, Z9, Z6
+	VFMADD231PS  Z8, Z2, Z6
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z3, Z2, Z6
+	VADDPS       Z6, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VPSRAD       $0x01, Z5, Z1
+	VPSUBD       Z1, Z5, Z5
 	VPADDD       c0000007f<>+0(SB), Z1, Z1
 	VPSLLD       $0x17, Z1, Z1
-	VMULPS       Z1, Z8, Z8
-	VFMADD231PS  Z5, Z8, Z8
-	VMULPS       Z8, Z4, Z4
-	VMULPS       c3f000000<>+0(SB), Z4, Z4
-	VSUBPS       Z4, Z3, Z1
-	VPXORD       Z6, Z6, Z6
-	VCMPPS       $0x11, Z6, Z0, K2
-	VBLENDMPS    Z4, Z1, K2, Z1
-	VMULPS       Z0, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z5, Z5
+	VPSLLD       $0x17, Z5, Z5
+	VMULPS       Z1, Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VMOVUPS      c80000000<>+0(SB), Z1
+	VPXORD       Z4, Z4, Z4
+	VCMPPS       $0x11, Z4, Z0, K2
+	VBLENDMPS    Z1, Z0, K2, Z1
+	VSUBPS       Z2, Z1, Z1
 	VMOVUPS      Z1, K1, (CX)
 
 geluAVX512_done:
+	VZEROUPPER
+	RET
+
+// func softplusAVX512(n int, p0 *float32, p1 *float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·softplusAVX512(SB), NOSPLIT, $0-24
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	SUBQ $0x10, AX
+	JLT  softplusAVX512_rest
+
+softplusAVX512_loop:
+	VMOVUPS      (DX), Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z5
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z5, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z5, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z6
+	VMULPS       Z1, Z1, Z5
+	VFMADD213PS  Z1, Z5, Z6
+	VADDPS       c3f800000<>+0(SB), Z6, Z6
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMULPS       Z1, Z6, Z6
+	VMULPS       Z2, Z6, Z6
+	VADDPS       c3f800000<>+0(SB), Z6, Z1
+	VSUBPS       c3f800000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z6, Z2
+	VDIVPS       Z1, Z2, Z2
+	VPSUBD       c3f3504f3<>+0(SB), Z1, Z5
+	VPSRAD       $0x17, Z5, Z5
+	VPSLLD       $0x17, Z5, Z6
+	VPSUBD       Z6, Z1, Z6
+	VSUBPS       c3f800000<>+0(SB), Z6, Z6
+	VCVTDQ2PS    Z5, Z5
+	VMOVUPS      c3d8a312c<>+0(SB), Z7
+	VFMADD213PS  cbdef2786<>+0(SB), Z6, Z7
+	VFMADD213PS  c3df37b0a<>+0(SB), Z6, Z7
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Z6, Z7
+	VFMADD213PS  c3e119b72<>+0(SB), Z6, Z7
+	VFMADD213PS  cbe2aae2c<>+0(SB), Z6, Z7
+	VFMADD213PS  c3e4cd25e<>+0(SB), Z6, Z7
+	VFMADD213PS  cbe800003<>+0(SB), Z6, Z7
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Z6, Z7
+	VFMADD213PS  cbf000000<>+0(SB), Z6, Z7
+	VMULPS       Z6, Z6, Z1
+	VMULPS       Z1, Z7, Z7
+	VFMADD231PS  cb102e308<>+0(SB), Z5, Z7
+	VADDPS       Z6, Z7, Z7
+	VFMADD231PS  c3f317218<>+0(SB), Z5, Z7
+	VADDPS       Z2, Z7, Z7
+	VPXORD       Z3, Z3, Z3
+	VMAXPS       Z0, Z3, Z0
+	VADDPS       Z0, Z7, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, AX
+	JGE          softplusAVX512_loop
+
+softplusAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           softplusAVX512_done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z5
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z5
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z1
+	VSUBPS       c3f800000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z5, Z2
+	VDIVPS       Z1, Z2, Z2
+	VPSUBD       c3f3504f3<>+0(SB), Z1, Z3
+	VPSRAD       $0x17, Z3, Z3
+	VPSLLD       $0x17, Z3, Z5
+	VPSUBD       Z5, Z1, Z5
+	VSUBPS       c3f800000<>+0(SB), Z5, Z5
+	VCVTDQ2PS    Z3, Z3
+	VMOVUPS      c3d8a312c<>+0(SB), Z6
+	VFMADD213PS  cbdef2786<>+0(SB), Z5, Z6
+	VFMADD213PS  c3df37b0a<>+0(SB), Z5, Z6
+	VFMADD213PS  cbdfe0fc5<>+0(SB), Z5, Z6
+	VFMADD213PS  c3e119b72<>+0(SB), Z5, Z6
+	VFMADD213PS  cbe2aae2c<>+0(SB), Z5, Z6
+	VFMADD213PS  c3e4cd25e<>+0(SB), Z5, Z6
+	VFMADD213PS  cbe800003<>+0(SB), Z5, Z6
+	VFMADD213PS  c3eaaaaa4<>+0(SB), Z5, Z6
+	VFMADD213PS  cbf000000<>+0(SB), Z5, Z6
+	VMULPS       Z5, Z5, Z1
+	VMULPS       Z1, Z6, Z6
+	VFMADD231PS  cb102e308<>+0(SB), Z3, Z6
+	VADDPS       Z5, Z6, Z6
+	VFMADD231PS  c3f317218<>+0(SB), Z3, Z6
+	VADDPS       Z2, Z6, Z6
+	VPXORD       Z4, Z4, Z4
+	VMAXPS       Z0, Z4, Z0
+	VADDPS       Z0, Z6, Z6
+	VMOVUPS      Z6, K1, (CX)
+
+softplusAVX512_done:
+	VZEROUPPER
+	RET
+
+// func leakyAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·leakyAVX512(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          leakyAVX512_rest
+
+leakyAVX512_loop:
+	VMOVUPS   (DX), Z1
+	VMULPS    Z0, Z1, Z2
+	VPXORD    Z3, Z3, Z3
+	VCMPPS    $0x11, Z3, Z1, K1
+	VBLENDMPS Z2, Z1, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, AX
+	JGE       leakyAVX512_loop
+
+leakyAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        leakyAVX512_done
+	MOVQ      $-1, BX
+	BZHIQ     AX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMULPS    Z0, Z1, Z0
+	VPXORD    Z4, Z4, Z4
+	VCMPPS    $0x11, Z4, Z1, K2
+	VBLENDMPS Z0, Z1, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+leakyAVX512_done:
+	VZEROUPPER
+	RET
+
+// func eluAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·eluAVX512(SB), NOSPLIT, $0-28
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	VBROADCASTSS s0+24(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          eluAVX512_rest
+
+eluAVX512_loop:
+	VMOVUPS      (DX), Z1
+	VPXORD       Z3, Z3, Z3
+	VMINPS       Z1, Z3, Z2
+	VMOVUPS      cc1a00000<>+0(SB), Z4
+	VMAXPS       Z2, Z4, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z4
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z4
+	VSUBPS       c4b400000<>+0(SB), Z4, Z6
+	VPSUBD       c4b400000<>+0(SB), Z4, Z4
+	VFNMADD231PS c3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z6, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z7
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z7
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z7
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z7
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z7
+	VMULPS       Z2, Z2, Z6
+	VFMADD213PS  Z2, Z6, Z7
+	VPADDD       c0000007f<>+0(SB), Z4, Z4
+	VPSLLD       $0x17, Z4, Z4
+	VSUBPS       c3f800000<>+0(SB), Z4, Z2
+	VFMADD213PS  Z2, Z4, Z7
+	VMULPS       Z0, Z7, Z7
+	VCMPPS       $0x11, Z3, Z1, K1
+	VBLENDMPS    Z7, Z1, K1, Z7
+	VMOVUPS      Z7, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, AX
+	JGE          eluAVX512_loop
+
+eluAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           eluAVX512_done
+	MOVQ         $-1, BX
+	BZHIQ        AX, BX, BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z1
+	VPXORD       Z5, Z5, Z5
+	VMINPS       Z1, Z5, Z2
+	VMOVUPS      cc1a00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z3
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z3
+	VSUBPS       c4b400000<>+0(SB), Z3, Z4
+	VPSUBD       c4b400000<>+0(SB), Z3, Z3
+	VFNMADD231PS c3f317218<>+0(SB), Z4, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z4, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z6
+	VMULPS       Z2, Z2, Z4
+	VFMADD213PS  Z2, Z4, Z6
+	VPADDD       c0000007f<>+0(SB), Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VSUBPS       c3f800000<>+0(SB), Z3, Z2
+	VFMADD213PS  Z2, Z3, Z6
+	VMULPS       Z0, Z6, Z6
+	VCMPPS       $0x11, Z5, Z1, K2
+	VBLENDMPS    Z6, Z1, K2, Z6
+	VMOVUPS      Z6, K1, (CX)
+
+eluAVX512_done:
 	VZEROUPPER
 	RET
 
@@ -3741,103 +5943,613 @@ TEXT ·logAVX512(SB), NOSPLIT, $0-24
 	JLT  logAVX512_rest
 
 logAVX512_loop:
-	VMOVUPS      (DX), Z0
-	VPXORD       Z1, Z1, Z1
-	VMOVUPS      c00800000<>+0(SB), Z4
-	VMULPS       c4b000000<>+0(SB), Z0, Z2
-	VCMPPS       $0x11, Z4, Z0, K1
-	VBLENDMPS    Z2, Z0, K1, Z2
-	VMOVUPS      c41b80000<>+0(SB), Z5
-	VCMPPS       $0x11, Z4, Z0, K1
-	VBLENDMPS    Z5, Z1, K1, Z3
-	VPSUBD       c3f3504f3<>+0(SB), Z2, Z4
-	VPSRAD       $0x17, Z4, Z4
-	VPSLLD       $0x17, Z4, Z5
-	VPSUBD       Z5, Z2, Z5
-	VCVTDQ2PS    Z4, Z4
-	VSUBPS       Z3, Z4, Z4
-	VSUBPS       c3f800000<>+0(SB), Z5, Z5
-	VMOVUPS      c3d8a3188<>+0(SB), Z2
-	VFMADD213PS  cbdef27d0<>+0(SB), Z5, Z2
-	VFMADD213PS  c3df37b04<>+0(SB), Z5, Z2
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Z5, Z2
-	VFMADD213PS  c3e119b71<>+0(SB), Z5, Z2
-	VFMADD213PS  cbe2aae2d<>+0(SB), Z5, Z2
-	VFMADD213PS  c3e4cd25e<>+0(SB), Z5, Z2
-	VFMADD213PS  cbe800003<>+0(SB), Z5, Z2
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Z5, Z2
-	VMULPS       Z5, Z5, Z8
-	VMULPS       Z5, Z2, Z2
-	VMULPS       Z8, Z2, Z2
-	VFMADD231PS  cb102e308<>+0(SB), Z4, Z2
-	VFNMADD231PS c3f000000<>+0(SB), Z8, Z2
-	VADDPS       Z5, Z2, Z2
-	VFMADD231PS  c3f317218<>+0(SB), Z4, Z2
-	VMOVUPS      c7f800000<>+0(SB), Z4
-	VCMPPS       $0x11, Z4, Z0, K1
-	VBLENDMPS    Z2, Z0, K1, Z2
-	VMOVUPS      cff800000<>+0(SB), Z4
-	VCMPPS       $0x04, Z1, Z0, K1
-	VBLENDMPS    Z2, Z4, K1, Z2
-	VMOVUPS      c7fc00000<>+0(SB), Z4
-	VCMPPS       $0x11, Z1, Z0, K1
-	VBLENDMPS    Z4, Z2, K1, Z2
-	VMOVUPS      Z2, (CX)
-	ADDQ         $0x40, CX
-	ADDQ         $0x40, DX
-	SUBQ         $0x10, AX
-	JGE          logAVX512_loop
+	VMOVUPS     (DX), Z0
+	VPXORD      Z1, Z1, Z1
+	VMOVUPS     c00800000<>+0(SB), Z3
+	VMOVUPS     c41b80000<>+0(SB), Z4
+	VMULPS      c4b000000<>+0(SB), Z0, Z2
+	VCMPPS      $0x11, Z3, Z0, K1
+	VBLENDMPS   Z2, Z0, K1, Z2
+	VCMPPS      $0x11, Z3, Z0, K1
+	VBLENDMPS   Z4, Z1, K1, Z4
+	VPSUBD      c3f3504f3<>+0(SB), Z2, Z3
+	VPSRAD      $0x17, Z3, Z3
+	VPSLLD      $0x17, Z3, Z6
+	VPSUBD      Z6, Z2, Z6
+	VSUBPS      c3f800000<>+0(SB), Z6, Z6
+	VCVTDQ2PS   Z3, Z3
+	VSUBPS      Z4, Z3, Z3
+	VMOVUPS     c3d8a312c<>+0(SB), Z4
+	VFMADD213PS cbdef2786<>+0(SB), Z6, Z4
+	VFMADD213PS c3df37b0a<>+0(SB), Z6, Z4
+	VFMADD213PS cbdfe0fc5<>+0(SB), Z6, Z4
+	VFMADD213PS c3e119b72<>+0(SB), Z6, Z4
+	VFMADD213PS cbe2aae2c<>+0(SB), Z6, Z4
+	VFMADD213PS c3e4cd25e<>+0(SB), Z6, Z4
+	VFMADD213PS cbe800003<>+0(SB), Z6, Z4
+	VFMADD213PS c3eaaaaa4<>+0(SB), Z6, Z4
+	VFMADD213PS cbf000000<>+0(SB), Z6, Z4
+	VMULPS      Z6, Z6, Z2
+	VMULPS      Z2, Z4, Z4
+	VFMADD231PS cb102e308<>+0(SB), Z3, Z4
+	VADDPS      Z6, Z4, Z4
+	VFMADD231PS c3f317218<>+0(SB), Z3, Z4
+	VMOVUPS     c7f800000<>+0(SB), Z2
+	VMOVUPS     cff800000<>+0(SB), Z3
+	VMOVUPS     c7fc00000<>+0(SB), Z6
+	VCMPPS      $0x11, Z2, Z0, K1
+	VBLENDMPS   Z4, Z0, K1, Z4
+	VCMPPS      $0x04, Z1, Z0, K1
+	VBLENDMPS   Z4, Z3, K1, Z4
+	VCMPPS      $0x11, Z1, Z0, K1
+	VBLENDMPS   Z6, Z4, K1, Z4
+	VMOVUPS     Z4, (CX)
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, AX
+	JGE         logAVX512_loop
 
 logAVX512_rest:
-	ADDQ         $0x10, AX
-	JZ           logAVX512_done
-	MOVQ         $-1, BX
-	BZHIQ        AX, BX, BX
-	KMOVW        BX, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VPXORD       Z6, Z6, Z6
-	VMOVUPS      c00800000<>+0(SB), Z2
-	VMULPS       c4b000000<>+0(SB), Z0, Z1
-	VCMPPS       $0x11, Z2, Z0, K2
-	VBLENDMPS    Z1, Z0, K2, Z1
-	VMOVUPS      c41b80000<>+0(SB), Z3
-	VCMPPS       $0x11, Z2, Z0, K2
-	VBLENDMPS    Z3, Z6, K2, Z7
-	VPSUBD       c3f3504f3<>+0(SB), Z1, Z2
-	VPSRAD       $0x17, Z2, Z2
-	VPSLLD       $0x17, Z2, Z3
-	VPSUBD       Z3, Z1, Z3
-	VCVTDQ2PS    Z2, Z2
-	VSUBPS       Z7, Z2, Z2
-	VSUBPS       c3f800000<>+0(SB), Z3, Z3
-	VMOVUPS      c3d8a3188<>+0(SB), Z1
-	VFMADD213PS  cbdef27d0<>+0(SB), Z3, Z1
-	VFMADD213PS  c3df37b04<>+0(SB), Z3, Z1
-	VFMADD213PS  cbdfe0fb6<>+0(SB), Z3, Z1
-	VFMADD213PS  c3e119b71<>+0(SB), Z3, Z1
-	VFMADD213PS  cbe2aae2d<>+0(SB), Z3, Z1
-	VFMADD213PS  c3e4cd25e<>+0(SB), Z3, Z1
-	VFMADD213PS  cbe800003<>+0(SB), Z3, Z1
-	VFMADD213PS  c3eaaaaa4<>+0(SB), Z3, Z1
-	VMULPS       Z3, Z3, Z4
-	VMULPS       Z3, Z1, Z1
-	VMULPS       Z4, Z1, Z1
-	VFMADD231PS  cb102e308<>+0(SB), Z2, Z1
-	VFNMADD231PS c3f000000<>+0(SB), Z4, Z1
-	VADDPS       Z3, Z1, Z1
-	VFMADD231PS  c3f317218<>+0(SB), Z2, Z1
-	VMOVUPS      c7f800000<>+0(SB), Z2
-	VCMPPS       $0x11, Z2, Z0, K2
-	VBLENDMPS    Z1, Z0, K2, Z1
-	VMOVUPS      cff800000<>+0(SB), Z2
-	VCMPPS       $0x04, Z6, Z0, K2
-	VBLENDMPS    Z1, Z2, K2, Z1
-	VMOVUPS      c7fc00000<>+0(SB), Z2
-	VCMPPS       $0x11, Z6, Z0, K2
-	VBLENDMPS    Z2, Z1, K2, Z1
-	VMOVUPS      Z1, K1, (CX)
+	ADDQ        $0x10, AX
+	JZ          logAVX512_done
+	MOVQ        $-1, BX
+	BZHIQ       AX, BX, BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VPXORD      Z5, Z5, Z5
+	VMOVUPS     c00800000<>+0(SB), Z2
+	VMOVUPS     c41b80000<>+0(SB), Z3
+	VMULPS      c4b000000<>+0(SB), Z0, Z1
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z1, Z0, K2, Z1
+	VCMPPS      $0x11, Z2, Z0, K2
+	VBLENDMPS   Z3, Z5, K2, Z3
+	VPSUBD      c3f3504f3<>+0(SB), Z1, Z2
+	VPSRAD      $0x17, Z2, Z2
+	VPSLLD      $0x17, Z2, Z4
+	VPSUBD      Z4, Z1, Z4
+	VSUBPS      c3f800000<>+0(SB), Z4, Z4
+	VCVTDQ2PS   Z2, Z2
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS     c3d8a312c<>+0(SB), Z3
+	VFMADD213PS cbdef2786<>+0(SB), Z4, Z3
+	VFMADD213PS c3df37b0a<>+0(SB), Z4, Z3
+	VFMADD213PS cbdfe0fc5<>+0(SB), Z4, Z3
+	VFMADD213PS c3e119b72<>+0(SB), Z4, Z3
+	VFMADD213PS cbe2aae2c<>+0(SB), Z4, Z3
+	VFMADD213PS c3e4cd25e<>+0(SB), Z4, Z3
+	VFMADD213PS cbe800003<>+0(SB), Z4, Z3
+	VFMADD213PS c3eaaaaa4<>+0(SB), Z4, Z3
+	VFMADD213PS cbf000000<>+0(SB), Z4, Z3
+	VMULPS      Z4, Z4, Z1
+	VMULPS      Z1, Z3, Z3
+	VFMADD231PS cb102e308<>+0(SB), Z2, Z3
+	VADDPS      Z4, Z3, Z3
+	VFMADD231PS c3f317218<>+0(SB), Z2, Z3
+	VMOVUPS     c7f800000<>+0(SB), Z1
+	VMOVUPS     cff800000<>+0(SB), Z2
+	VMOVUPS     c7fc00000<>+0(SB), Z4
+	VCMPPS      $0x11, Z1, Z0, K2
+	VBLENDMPS   Z3, Z0, K2, Z3
+	VCMPPS      $0x04, Z5, Z0, K2
+	VBLENDMPS   Z3, Z2, K2, Z3
+	VCMPPS      $0x11, Z5, Z0, K2
+	VBLENDMPS   Z4, Z3, K2, Z3
+	VMOVUPS     Z3, K1, (CX)
 
 logAVX512_done:
+	VZEROUPPER
+	RET
+
+// func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maskPositiveAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  maskPositiveAVX512_rest
+
+maskPositiveAVX512_loop:
+	VMOVUPS   (DX), Z0
+	VMOVUPS   (BX), Z1
+	VPXORD    Z2, Z2, Z2
+	VCMPPS    $0x1e, Z2, Z1, K1
+	VBLENDMPS Z0, Z2, K1, Z0
+	VMOVUPS   Z0, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	SUBQ      $0x10, AX
+	JGE       maskPositiveAVX512_loop
+
+maskPositiveAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        maskPositiveAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VPXORD    Z3, Z3, Z3
+	VCMPPS    $0x1e, Z3, Z1, K2
+	VBLENDMPS Z0, Z3, K2, Z0
+	VMOVUPS   Z0, K1, (CX)
+
+maskPositiveAVX512_done:
+	VZEROUPPER
+	RET
+
+// func sigmoidSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  sigmoidSlopeAVX512_rest
+
+sigmoidSlopeAVX512_loop:
+	VMOVUPS (BX), Z0
+	VMOVUPS c3f800000<>+0(SB), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS (DX), Z0
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (CX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, AX
+	JGE     sigmoidSlopeAVX512_loop
+
+sigmoidSlopeAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        sigmoidSlopeAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX), K1, Z0
+	VMOVUPS   c3f800000<>+0(SB), Z1
+	VSUBPS    Z0, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (DX), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+sigmoidSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func tanhSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·tanhSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  tanhSlopeAVX512_rest
+
+tanhSlopeAVX512_loop:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VFNMADD231PS Z0, Z0, Z1
+	VMOVUPS      (DX), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, AX
+	JGE          tanhSlopeAVX512_loop
+
+tanhSlopeAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           tanhSlopeAVX512_done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VFNMADD231PS Z0, Z0, Z1
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)
+
+tanhSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func geluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  geluSlopeAVX512_rest
+
+geluSlopeAVX512_loop:
+	VMOVUPS      (BX), Z0
+	VANDPS       c7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      c41700000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       Z1, Z1, Z2
+	VMOVAPS      Z2, Z5
+	VFMSUB231PS  Z1, Z1, Z5
+	VMULPS       cbf000000<>+0(SB), Z5, Z5
+	VMULPS       cbf000000<>+0(SB), Z2, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z6
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z6
+	VSUBPS       c4b400000<>+0(SB), Z6, Z7
+	VPSUBD       c4b400000<>+0(SB), Z6, Z6
+	VFNMADD231PS c3f317218<>+0(SB), Z7, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z7, Z2
+	VADDPS       Z5, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z5
+	VMULPS       Z2, Z2, Z7
+	VFMADD213PS  Z2, Z7, Z5
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z7, Z7
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VMOVUPS      c3f800000<>+0(SB), Z9
+	VDIVPS       Z2, Z8, Z8
+	VFNMADD231PS Z8, Z2, Z9
+	VFNMADD231PS Z8, Z7, Z9
+	VSUBPS       c3f100000<>+0(SB), Z8, Z2
+	VFMADD231PS  Z9, Z8, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z7
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z7
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z7
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z7
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z7
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z7
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z7
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z7
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VMOVUPS      c3e77ad2d<>+0(SB), Z11
+	VFMADD231PS  Z2, Z7, Z10
+	VSUBPS       Z10, Z11, Z11
+	VFMADD231PS  Z2, Z7, Z11
+	VMULPS       Z10, Z8, Z2
+	VMOVAPS      Z2, Z7
+	VFMSUB231PS  Z8, Z10, Z7
+	VFMADD231PS  Z9, Z2, Z7
+	VFMADD231PS  Z11, Z8, Z7
+	VFMADD231PS  Z5, Z2, Z7
+	VADDPS       Z7, Z2, Z2
+	VPSRAD       $0x01, Z6, Z7
+	VPSUBD       Z7, Z6, Z6
+	VPADDD       c0000007f<>+0(SB), Z7, Z7
+	VPSLLD       $0x17, Z7, Z7
+	VPADDD       c0000007f<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z6, Z6
+	VMULPS       Z7, Z2, Z2
+	VMULPS       Z6, Z2, Z2
+	VADDPS       c3f800000<>+0(SB), Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMULPS       c3ecc422a<>+0(SB), Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VPXORD       Z3, Z3, Z3
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z5, Z1, Z1
+	VSUBPS       Z5, Z2, Z2
+	VCMPPS       $0x11, Z3, Z0, K1
+	VBLENDMPS    Z2, Z1, K1, Z1
+	VMOVUPS      (DX), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, AX
+	JGE          geluSlopeAVX512_loop
+
+geluSlopeAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           geluSlopeAVX512_done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (BX), K1, Z0
+	VANDPS       c7fffffff<>+0(SB), Z0, Z1
+	VMOVUPS      c41700000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       Z1, Z1, Z2
+	VMOVAPS      Z2, Z3
+	VFMSUB231PS  Z1, Z1, Z3
+	VMULPS       cbf000000<>+0(SB), Z3, Z3
+	VMULPS       cbf000000<>+0(SB), Z2, Z2
+	VMOVUPS      c4b400000<>+0(SB), Z5
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z2, Z5
+	VSUBPS       c4b400000<>+0(SB), Z5, Z6
+	VPSUBD       c4b400000<>+0(SB), Z5, Z5
+	VFNMADD231PS c3f317218<>+0(SB), Z6, Z2
+	VFNMADD231PS cb102e308<>+0(SB), Z6, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      c3ab5b693<>+0(SB), Z3
+	VFMADD213PS  c3c091893<>+0(SB), Z2, Z3
+	VFMADD213PS  c3d2aab46<>+0(SB), Z2, Z3
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z2, Z3
+	VFMADD213PS  c3f000000<>+0(SB), Z2, Z3
+	VMULPS       Z2, Z2, Z6
+	VFMADD213PS  Z2, Z6, Z3
+	VMOVUPS      c3f800000<>+0(SB), Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z2
+	VSUBPS       Z2, Z6, Z6
+	VFMADD231PS  c3e980000<>+0(SB), Z1, Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VDIVPS       Z2, Z7, Z7
+	VFNMADD231PS Z7, Z2, Z8
+	VFNMADD231PS Z7, Z6, Z8
+	VSUBPS       c3f100000<>+0(SB), Z7, Z2
+	VFMADD231PS  Z8, Z7, Z2
+	VMOVUPS      cbca76bfe<>+0(SB), Z6
+	VFMADD213PS  c3c397a7b<>+0(SB), Z2, Z6
+	VFMADD213PS  c3d2979d7<>+0(SB), Z2, Z6
+	VFMADD213PS  cbccf0a4f<>+0(SB), Z2, Z6
+	VFMADD213PS  cbdb31c6d<>+0(SB), Z2, Z6
+	VFMADD213PS  c3c633314<>+0(SB), Z2, Z6
+	VFMADD213PS  c3e73ebad<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ec9870c<>+0(SB), Z2, Z6
+	VFMADD213PS  c3ebfac3f<>+0(SB), Z2, Z6
+	VMOVUPS      c3e77ad2d<>+0(SB), Z9
+	VMOVUPS      c3e77ad2d<>+0(SB), Z10
+	VFMADD231PS  Z2, Z6, Z9
+	VSUBPS       Z9, Z10, Z10
+	VFMADD231PS  Z2, Z6, Z10
+	VMULPS       Z9, Z7, Z2
+	VMOVAPS      Z2, Z6
+	VFMSUB231PS  Z7, Z9, Z6
+	VFMADD231PS  Z8, Z2, Z6
+	VFMADD231PS  Z10, Z7, Z6
+	VFMADD231PS  Z3, Z2, Z6
+	VADDPS       Z6, Z2, Z2
+	VPSRAD       $0x01, Z5, Z6
+	VPSUBD       Z6, Z5, Z5
+	VPADDD       c0000007f<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       c0000007f<>+0(SB), Z5, Z5
+	VPSLLD       $0x17, Z5, Z5
+	VMULPS       Z6, Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VADDPS       c3f800000<>+0(SB), Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VMULPS       Z5, Z3, Z3
+	VMULPS       c3ecc422a<>+0(SB), Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      c3f800000<>+0(SB), Z1
+	VPXORD       Z4, Z4, Z4
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z3, Z1, Z1
+	VSUBPS       Z3, Z2, Z2
+	VCMPPS       $0x11, Z4, Z0, K2
+	VBLENDMPS    Z2, Z1, K2, Z1
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)
+
+geluSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func softplusSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·softplusSlopeAVX512(SB), NOSPLIT, $0-32
+	MOVQ n+0(FP), AX
+	MOVQ p0+8(FP), CX
+	MOVQ p1+16(FP), DX
+	MOVQ p2+24(FP), BX
+	SUBQ $0x10, AX
+	JLT  softplusSlopeAVX512_rest
+
+softplusSlopeAVX512_loop:
+	VMOVUPS      (BX), Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z5
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z5, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z5, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z6
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z6
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z6
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z6
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z6
+	VMULPS       Z1, Z1, Z5
+	VFMADD213PS  Z1, Z5, Z6
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VMOVUPS      c3f800000<>+0(SB), Z8
+	VADDPS       Z7, Z6, Z5
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       c3f800000<>+0(SB), Z5, Z9
+	VSUBPS       c3f800000<>+0(SB), Z9, Z10
+	VSUBPS       Z10, Z5, Z10
+	VDIVPS       Z9, Z7, Z7
+	VFNMADD231PS Z7, Z9, Z8
+	VFNMADD231PS Z7, Z10, Z8
+	VFMADD213PS  Z7, Z7, Z8
+	VFMADD213PS  Z8, Z8, Z6
+	VMULPS       Z1, Z6, Z6
+	VMULPS       Z2, Z6, Z6
+	VPXORD       Z3, Z3, Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VBLENDMPS    Z6, Z8, K1, Z8
+	VMOVUPS      (DX), Z0
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, (CX)
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, AX
+	JGE          softplusSlopeAVX512_loop
+
+softplusSlopeAVX512_rest:
+	ADDQ         $0x10, AX
+	JZ           softplusSlopeAVX512_done
+	MOVQ         $-1, SI
+	BZHIQ        AX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (BX), K1, Z0
+	VORPS        c80000000<>+0(SB), Z0, Z1
+	VMOVUPS      cc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      c4b400000<>+0(SB), Z2
+	VFMADD231PS  c3fb8aa3b<>+0(SB), Z1, Z2
+	VSUBPS       c4b400000<>+0(SB), Z2, Z3
+	VPSUBD       c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS c3f317218<>+0(SB), Z3, Z1
+	VFNMADD231PS cb102e308<>+0(SB), Z3, Z1
+	VMOVUPS      c3ab5b693<>+0(SB), Z5
+	VFMADD213PS  c3c091893<>+0(SB), Z1, Z5
+	VFMADD213PS  c3d2aab46<>+0(SB), Z1, Z5
+	VFMADD213PS  c3e2aaa51<>+0(SB), Z1, Z5
+	VFMADD213PS  c3f000000<>+0(SB), Z1, Z5
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z5
+	VPSRAD       $0x01, Z2, Z1
+	VPSUBD       Z1, Z2, Z2
+	VPADDD       c0000007f<>+0(SB), Z1, Z1
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       c0000007f<>+0(SB), Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VMOVUPS      c3f800000<>+0(SB), Z6
+	VMOVUPS      c3f800000<>+0(SB), Z7
+	VADDPS       Z6, Z5, Z3
+	VMULPS       Z1, Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       c3f800000<>+0(SB), Z3, Z8
+	VSUBPS       c3f800000<>+0(SB), Z8, Z9
+	VSUBPS       Z9, Z3, Z9
+	VDIVPS       Z8, Z6, Z6
+	VFNMADD231PS Z6, Z8, Z7
+	VFNMADD231PS Z6, Z9, Z7
+	VFMADD213PS  Z6, Z6, Z7
+	VFMADD213PS  Z7, Z7, Z5
+	VMULPS       Z1, Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VPXORD       Z4, Z4, Z4
+	VCMPPS       $0x11, Z4, Z0, K2
+	VBLENDMPS    Z5, Z7, K2, Z7
+	VMOVUPS.Z    (DX), K1, Z0
+	VMULPS       Z0, Z7, Z7
+	VMOVUPS      Z7, K1, (CX)
+
+softplusSlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func leakySlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·leakySlopeAVX512(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          leakySlopeAVX512_rest
+
+leakySlopeAVX512_loop:
+	VMOVUPS   (DX), Z1
+	VMOVUPS   (BX), Z2
+	VMULPS    Z0, Z1, Z3
+	VPXORD    Z4, Z4, Z4
+	VCMPPS    $0x1e, Z4, Z2, K1
+	VBLENDMPS Z1, Z3, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	SUBQ      $0x10, AX
+	JGE       leakySlopeAVX512_loop
+
+leakySlopeAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        leakySlopeAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VMULPS    Z0, Z1, Z0
+	VPXORD    Z5, Z5, Z5
+	VCMPPS    $0x1e, Z5, Z2, K2
+	VBLENDMPS Z1, Z0, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+leakySlopeAVX512_done:
+	VZEROUPPER
+	RET
+
+// func eluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·eluSlopeAVX512(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), AX
+	MOVQ         p0+8(FP), CX
+	MOVQ         p1+16(FP), DX
+	MOVQ         p2+24(FP), BX
+	VBROADCASTSS s0+32(FP), Z0
+	SUBQ         $0x10, AX
+	JLT          eluSlopeAVX512_rest
+
+eluSlopeAVX512_loop:
+	VMOVUPS   (DX), Z1
+	VMOVUPS   (BX), Z2
+	VADDPS    Z0, Z2, Z3
+	VMULPS    Z1, Z3, Z3
+	VPXORD    Z4, Z4, Z4
+	VCMPPS    $0x1e, Z4, Z2, K1
+	VBLENDMPS Z1, Z3, K1, Z1
+	VMOVUPS   Z1, (CX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, BX
+	SUBQ      $0x10, AX
+	JGE       eluSlopeAVX512_loop
+
+eluSlopeAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        eluSlopeAVX512_done
+	MOVQ      $-1, SI
+	BZHIQ     AX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VADDPS    Z0, Z2, Z0
+	VMULPS    Z1, Z0, Z0
+	VPXORD    Z5, Z5, Z5
+	VCMPPS    $0x1e, Z5, Z2, K2
+	VBLENDMPS Z1, Z0, K2, Z1
+	VMOVUPS   Z1, K1, (CX)
+
+eluSlopeAVX512_done:
 	VZEROUPPER
 	RET
 
@@ -3889,5 +6601,644 @@ finiteAVX512_done:
 	VCMPPS $0x03, Z2, Z2, K1
 	KMOVW  K1, AX
 	MOVQ   AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumAVX512(n int, x *float32) float64
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·sumAVX512(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	SUBQ   $0x10, AX
+	JLT    sumAVX512_rest
+
+sumAVX512_loop:
+	VMOVUPS       (CX), Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z0, Z0
+	VCVTPS2PD     Y3, Z2
+	VADDPD        Z2, Z1, Z1
+	ADDQ          $0x40, CX
+	SUBQ          $0x10, AX
+	JGE           sumAVX512_loop
+
+sumAVX512_rest:
+	ADDQ          $0x10, AX
+	JZ            sumAVX512_fold
+	MOVQ          $-1, DX
+	BZHIQ         AX, DX, DX
+	KMOVW         DX, K1
+	VMOVUPS.Z     (CX), K1, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z0, Z0
+	VCVTPS2PD     Y3, Z2
+	VADDPD        Z2, Z1, Z1
+
+sumAVX512_fold:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func squaresAVX512(n int, x *float32) float64
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	SUBQ   $0x10, AX
+	JLT    squaresAVX512_rest
+
+squaresAVX512_loop:
+	VMOVUPS       (CX), Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z0
+	VCVTPS2PD     Y3, Z2
+	VFMADD231PD   Z2, Z2, Z1
+	ADDQ          $0x40, CX
+	SUBQ          $0x10, AX
+	JGE           squaresAVX512_loop
+
+squaresAVX512_rest:
+	ADDQ          $0x10, AX
+	JZ            squaresAVX512_fold
+	MOVQ          $-1, DX
+	BZHIQ         AX, DX, DX
+	KMOVW         DX, K1
+	VMOVUPS.Z     (CX), K1, Z2
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z2, Z2, Z0
+	VCVTPS2PD     Y3, Z2
+	VFMADD231PD   Z2, Z2, Z1
+
+squaresAVX512_fold:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	MOVSD         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func maxAVX512(n int, x *float32) float32
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·maxAVX512(SB), NOSPLIT, $0-20
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	VMOVUPS cff800000<>+0(SB), Z0
+	VMOVAPS Z0, Z1
+	SUBQ    $0x10, AX
+	JLT     maxAVX512_rest
+
+maxAVX512_loop:
+	VMOVUPS   (CX), Z2
+	VMAXPS    Z2, Z1, Z2
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z1, Z2, K1, Z1
+	ADDQ      $0x40, CX
+	SUBQ      $0x10, AX
+	JGE       maxAVX512_loop
+
+maxAVX512_rest:
+	ADDQ      $0x10, AX
+	JZ        maxAVX512_done
+	MOVQ      $-1, DX
+	BZHIQ     AX, DX, DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (CX), K1, Z2
+	VBLENDMPS Z2, Z0, K1, Z2
+	VMAXPS    Z2, Z1, Z2
+	VCMPPS    $0x03, Z1, Z1, K1
+	VBLENDMPS Z1, Z2, K1, Z1
+
+maxAVX512_done:
+	VMOVAPS       Z1, Z0
+	VCMPPS        $0x03, Z0, Z0, K1
+	KMOVW         K1, AX
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VXORPS        X0, X0, X0
+	VADDSS        X0, X1, X1
+	TESTQ         AX, AX
+	JZ            maxAVX512_number
+	VMOVSS        c7fc00000<>+0(SB), X1
+
+maxAVX512_number:
+	MOVSS X1, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func sumColumnsAVX512(cols int, rows int, y *float32, x *float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sumColumnsAVX512(SB), NOSPLIT, $0-32
+	MOVQ cols+0(FP), AX
+	MOVQ rows+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ AX, SI
+	SHLQ $0x02, SI
+	SUBQ $0x00000040, AX
+	JLT  sumColumnsAVX512_wide_rest
+
+sumColumnsAVX512_wide:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX512_wide_rows:
+	VADDPS  (DI), Z0, Z0
+	VADDPS  64(DI), Z1, Z1
+	VADDPS  128(DI), Z2, Z2
+	VADDPS  192(DI), Z3, Z3
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX512_wide_rows
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z2, 128(DX)
+	VMOVUPS Z3, 192(DX)
+	ADDQ    $0x00000100, BX
+	ADDQ    $0x00000100, DX
+	SUBQ    $0x00000040, AX
+	JGE     sumColumnsAVX512_wide
+
+sumColumnsAVX512_wide_rest:
+	ADDQ $0x00000040, AX
+	SUBQ $0x00000010, AX
+	JLT  sumColumnsAVX512_narrow_rest
+
+sumColumnsAVX512_narrow:
+	VPXORD Z4, Z4, Z4
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX512_narrow_rows:
+	VADDPS  (DI), Z4, Z4
+	ADDQ    SI, DI
+	DECQ    R8
+	JNZ     sumColumnsAVX512_narrow_rows
+	VMOVUPS Z4, (DX)
+	ADDQ    $0x00000040, BX
+	ADDQ    $0x00000040, DX
+	SUBQ    $0x00000010, AX
+	JGE     sumColumnsAVX512_narrow
+
+sumColumnsAVX512_narrow_rest:
+	ADDQ   $0x00000010, AX
+	JZ     sumColumnsAVX512_done
+	MOVQ   $-1, DI
+	BZHIQ  AX, DI, DI
+	KMOVW  DI, K1
+	VPXORD Z5, Z5, Z5
+	MOVQ   BX, DI
+	MOVQ   CX, R8
+
+sumColumnsAVX512_tail_rows:
+	VMOVUPS.Z (DI), K1, Z0
+	VADDPS    Z0, Z5, Z5
+	ADDQ      SI, DI
+	DECQ      R8
+	JNZ       sumColumnsAVX512_tail_rows
+	VMOVUPS   Z5, K1, (DX)
+
+sumColumnsAVX512_done:
+	VZEROUPPER
+	RET
+
+// func logSumExpAVX512(n int, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX512F, BMI2, SSE, SSE2
+TEXT ·logSumExpAVX512(SB), NOSPLIT, $0-32
+	MOVQ    n+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    AX, DX
+	MOVQ    CX, BX
+	VMOVUPS cff800000<>+0(SB), Z0
+	VMOVAPS Z0, Z1
+	SUBQ    $0x10, DX
+	JLT     logSumExpAVX512_max_rest
+
+logSumExpAVX512_max_loop:
+	VMOVUPS (BX), Z2
+	VMAXPS  Z2, Z1, Z1
+	ADDQ    $0x40, BX
+	SUBQ    $0x10, DX
+	JGE     logSumExpAVX512_max_loop
+
+logSumExpAVX512_max_rest:
+	ADDQ      $0x10, DX
+	JZ        logSumExpAVX512_max_done
+	MOVQ      $-1, SI
+	BZHIQ     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (BX), K1, Z2
+	VBLENDMPS Z2, Z0, K1, Z2
+	VMAXPS    Z2, Z1, Z1
+
+logSumExpAVX512_max_done:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VBROADCASTSS  X1, Z0
+	VPXORD        Z3, Z3, Z3
+	MOVQ          AX, DX
+	MOVQ          CX, BX
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	SUBQ          $0x10, DX
+	JLT           logSumExpAVX512_exp_rest
+
+logSumExpAVX512_exp_loop:
+	VMOVUPS       (BX), Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z2
+	VMINPS        Z2, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z2
+	VMAXPS        Z8, Z2, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z2
+	VMAXPS        Z6, Z2, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z2
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z2
+	VSUBPS        c4b400000<>+0(SB), Z2, Z7
+	VPSUBD        c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS  c3f317218<>+0(SB), Z7, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z7, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z8
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z8
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z8
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z8
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z8
+	VMULPS        Z6, Z6, Z7
+	VFMADD213PS   Z6, Z7, Z8
+	VADDPS        c3f800000<>+0(SB), Z8, Z8
+	VPSRAD        $0x01, Z2, Z6
+	VPSUBD        Z6, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z6, Z6
+	VPSLLD        $0x17, Z6, Z6
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VMULPS        Z6, Z8, Z8
+	VMULPS        Z2, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VCVTPS2PD     Y8, Z6
+	VADDPD        Z6, Z4, Z4
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z5, Z5
+	ADDQ          $0x40, BX
+	SUBQ          $0x10, DX
+	JGE           logSumExpAVX512_exp_loop
+
+logSumExpAVX512_exp_rest:
+	ADDQ          $0x10, DX
+	JZ            logSumExpAVX512_exp_fold
+	MOVQ          $-1, AX
+	BZHIQ         DX, AX, AX
+	KMOVW         AX, K1
+	VMOVUPS.Z     (BX), K1, Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z0
+	VMINPS        Z0, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z0
+	VMAXPS        Z8, Z0, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z0
+	VMAXPS        Z6, Z0, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z0
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z0
+	VSUBPS        c4b400000<>+0(SB), Z0, Z2
+	VPSUBD        c4b400000<>+0(SB), Z0, Z0
+	VFNMADD231PS  c3f317218<>+0(SB), Z2, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z2, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z7
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z7
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z7
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z7
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z7
+	VMULPS        Z6, Z6, Z2
+	VFMADD213PS   Z6, Z2, Z7
+	VADDPS        c3f800000<>+0(SB), Z7, Z7
+	VPSRAD        $0x01, Z0, Z2
+	VPSUBD        Z2, Z0, Z0
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z0, Z0
+	VPSLLD        $0x17, Z0, Z0
+	VMULPS        Z2, Z7, Z7
+	VMULPS        Z0, Z7, Z7
+	VBLENDMPS     Z7, Z3, K1, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VCVTPS2PD     Y7, Z2
+	VADDPD        Z2, Z4, Z4
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z0, Z5, Z5
+
+logSumExpAVX512_exp_fold:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VPERMILPD     $0x01, X4, X0
+	VADDSD        X0, X4, X4
+	MOVSS         X1, largest+16(FP)
+	MOVSD         X4, sum+24(FP)
+	VZEROUPPER
+	RET
+
+// func softmaxAVX512(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
+// Requires: AVX, AVX512F, BMI2, SSE, SSE2
+TEXT ·softmaxAVX512(SB), NOSPLIT, $0-48
+	MOVQ rows+0(FP), AX
+	MOVQ cols+8(FP), CX
+	MOVQ y+16(FP), DX
+	MOVQ x+24(FP), BX
+
+softmaxAVX512_row:
+	MOVQ    CX, SI
+	MOVQ    BX, DI
+	VMOVUPS cff800000<>+0(SB), Z0
+	VMOVAPS Z0, Z1
+	SUBQ    $0x10, SI
+	JLT     softmaxAVX512_max_rest
+
+softmaxAVX512_max_loop:
+	VMOVUPS (DI), Z2
+	VMAXPS  Z2, Z1, Z1
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, SI
+	JGE     softmaxAVX512_max_loop
+
+softmaxAVX512_max_rest:
+	ADDQ      $0x10, SI
+	JZ        softmaxAVX512_max_done
+	MOVQ      $-1, R8
+	BZHIQ     SI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DI), K1, Z2
+	VBLENDMPS Z2, Z0, K1, Z2
+	VMAXPS    Z2, Z1, Z1
+
+softmaxAVX512_max_done:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VMAXPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPERMILPS     $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VBROADCASTSS  X1, Z0
+	VPXORD        Z3, Z3, Z3
+	MOVQ          CX, SI
+	MOVQ          BX, DI
+	MOVQ          DX, R8
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	SUBQ          $0x10, SI
+	JLT           softmaxAVX512_exp_rest
+
+softmaxAVX512_exp_loop:
+	VMOVUPS       (DI), Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z2
+	VMINPS        Z2, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z2
+	VMAXPS        Z8, Z2, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z2
+	VMAXPS        Z6, Z2, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z2
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z2
+	VSUBPS        c4b400000<>+0(SB), Z2, Z7
+	VPSUBD        c4b400000<>+0(SB), Z2, Z2
+	VFNMADD231PS  c3f317218<>+0(SB), Z7, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z7, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z8
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z8
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z8
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z8
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z8
+	VMULPS        Z6, Z6, Z7
+	VFMADD213PS   Z6, Z7, Z8
+	VADDPS        c3f800000<>+0(SB), Z8, Z8
+	VPSRAD        $0x01, Z2, Z6
+	VPSUBD        Z6, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z6, Z6
+	VPSLLD        $0x17, Z6, Z6
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VMULPS        Z6, Z8, Z8
+	VMULPS        Z2, Z8, Z8
+	VMOVUPS       Z8, (R8)
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VCVTPS2PD     Y8, Z6
+	VADDPD        Z6, Z4, Z4
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z5, Z5
+	ADDQ          $0x40, DI
+	ADDQ          $0x40, R8
+	SUBQ          $0x10, SI
+	JGE           softmaxAVX512_exp_loop
+
+softmaxAVX512_exp_rest:
+	ADDQ          $0x10, SI
+	JZ            softmaxAVX512_exp_fold
+	MOVQ          $-1, R9
+	BZHIQ         SI, R9, R9
+	KMOVW         R9, K1
+	VMOVUPS.Z     (DI), K1, Z2
+	VSUBPS        Z0, Z2, Z6
+	VSUBPS        Z2, Z6, Z7
+	VSUBPS        Z7, Z6, Z8
+	VSUBPS        Z8, Z2, Z8
+	VADDPS        Z0, Z7, Z7
+	VSUBPS        Z7, Z8, Z8
+	VMOVUPS       c3f800000<>+0(SB), Z0
+	VMINPS        Z0, Z8, Z8
+	VMOVUPS       cbf800000<>+0(SB), Z0
+	VMAXPS        Z8, Z0, Z8
+	VMOVUPS       cc2d40000<>+0(SB), Z0
+	VMAXPS        Z6, Z0, Z6
+	VMOVUPS       c4b400000<>+0(SB), Z0
+	VFMADD231PS   c3fb8aa3b<>+0(SB), Z6, Z0
+	VSUBPS        c4b400000<>+0(SB), Z0, Z2
+	VPSUBD        c4b400000<>+0(SB), Z0, Z0
+	VFNMADD231PS  c3f317218<>+0(SB), Z2, Z6
+	VFNMADD231PS  cb102e308<>+0(SB), Z2, Z6
+	VADDPS        Z8, Z6, Z6
+	VMOVUPS       c3ab5b693<>+0(SB), Z7
+	VFMADD213PS   c3c091893<>+0(SB), Z6, Z7
+	VFMADD213PS   c3d2aab46<>+0(SB), Z6, Z7
+	VFMADD213PS   c3e2aaa51<>+0(SB), Z6, Z7
+	VFMADD213PS   c3f000000<>+0(SB), Z6, Z7
+	VMULPS        Z6, Z6, Z2
+	VFMADD213PS   Z6, Z2, Z7
+	VADDPS        c3f800000<>+0(SB), Z7, Z7
+	VPSRAD        $0x01, Z0, Z2
+	VPSUBD        Z2, Z0, Z0
+	VPADDD        c0000007f<>+0(SB), Z2, Z2
+	VPSLLD        $0x17, Z2, Z2
+	VPADDD        c0000007f<>+0(SB), Z0, Z0
+	VPSLLD        $0x17, Z0, Z0
+	VMULPS        Z2, Z7, Z7
+	VMULPS        Z0, Z7, Z7
+	VMOVUPS       Z7, K1, (R8)
+	VBLENDMPS     Z7, Z3, K1, Z7
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VCVTPS2PD     Y7, Z2
+	VADDPD        Z2, Z4, Z4
+	VCVTPS2PD     Y0, Z0
+	VADDPD        Z0, Z5, Z5
+
+softmaxAVX512_exp_fold:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VPERMILPD     $0x01, X4, X0
+	VADDSD        X0, X4, X4
+	MOVSS         X1, largest+32(FP)
+	MOVSD         X4, sum+40(FP)
+	VMOVSS        c3f800000<>+0(SB), X0
+	VCVTSS2SD     X0, X0, X0
+	VDIVSD        X4, X0, X0
+	VCVTSD2SS     X0, X0, X0
+	VBROADCASTSS  X0, Z0
+	MOVQ          CX, SI
+	MOVQ          DX, DI
+	SUBQ          $0x10, SI
+	JLT           softmaxAVX512_quotient_rest
+
+softmaxAVX512_quotient_loop:
+	VMOVUPS (DI), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ    $0x40, DI
+	SUBQ    $0x10, SI
+	JGE     softmaxAVX512_quotient_loop
+
+softmaxAVX512_quotient_rest:
+	ADDQ      $0x10, SI
+	JZ        softmaxAVX512_quotient_done
+	MOVQ      $-1, R8
+	BZHIQ     SI, R8, R8
+	KMOVW     R8, K1
+	VMOVUPS.Z (DI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+softmaxAVX512_quotient_done:
+	LEAQ (BX)(CX*4), BX
+	LEAQ (DX)(CX*4), DX
+	DECQ AX
+	JNZ  softmaxAVX512_row
+	VZEROUPPER
+	RET
+
+// func transpose8(squares int, y *float32, ystride int, x *float32, xstride int)
+// Requires: AVX
+TEXT ·transpose8(SB), NOSPLIT, $0-40
+	MOVQ squares+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ x+24(FP), DX
+	MOVQ ystride+16(FP), BX
+	MOVQ xstride+32(FP), SI
+	LEAQ (SI)(SI*2), R8
+	LEAQ (BX)(BX*2), DI
+	LEAQ (DX)(SI*4), R9
+
+transpose8_loop:
+	VMOVUPS     (DX), X0
+	VINSERTF128 $0x01, (R9), Y0, Y0
+	VMOVUPS     (DX)(SI*1), X1
+	VINSERTF128 $0x01, (R9)(SI*1), Y1, Y1
+	VMOVUPS     (DX)(SI*2), X2
+	VINSERTF128 $0x01, (R9)(SI*2), Y2, Y2
+	VMOVUPS     (DX)(R8*1), X3
+	VINSERTF128 $0x01, (R9)(R8*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4
+	VUNPCKLPS   Y3, Y2, Y5
+	VUNPCKHPS   Y1, Y0, Y6
+	VUNPCKHPS   Y3, Y2, Y7
+	VSHUFPS     $0x44, Y5, Y4, Y8
+	VMOVUPS     Y8, (CX)
+	VSHUFPS     $0xee, Y5, Y4, Y4
+	VMOVUPS     Y4, (CX)(BX*1)
+	VSHUFPS     $0x44, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(BX*2)
+	VSHUFPS     $0xee, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(DI*1)
+	LEAQ        (CX)(BX*4), CX
+	VMOVUPS     16(DX), X9
+	VINSERTF128 $0x01, 16(R9), Y9, Y9
+	VMOVUPS     16(DX)(SI*1), X10
+	VINSERTF128 $0x01, 16(R9)(SI*1), Y10, Y10
+	VMOVUPS     16(DX)(SI*2), X11
+	VINSERTF128 $0x01, 16(R9)(SI*2), Y11, Y11
+	VMOVUPS     16(DX)(R8*1), X12
+	VINSERTF128 $0x01, 16(R9)(R8*1), Y12, Y12
+	VUNPCKLPS   Y10, Y9, Y4
+	VUNPCKLPS   Y12, Y11, Y5
+	VUNPCKHPS   Y10, Y9, Y6
+	VUNPCKHPS   Y12, Y11, Y7
+	VSHUFPS     $0x44, Y5, Y4, Y8
+	VMOVUPS     Y8, (CX)
+	VSHUFPS     $0xee, Y5, Y4, Y4
+	VMOVUPS     Y4, (CX)(BX*1)
+	VSHUFPS     $0x44, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(BX*2)
+	VSHUFPS     $0xee, Y7, Y6, Y4
+	VMOVUPS     Y4, (CX)(DI*1)
+	LEAQ        (CX)(BX*4), CX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, R9
+	DECQ        AX
+	JNZ         transpose8_loop
 	VZEROUPPER
 	RET

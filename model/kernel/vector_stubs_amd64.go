@@ -8,9 +8,9 @@ func multiplyAVX2(n int, p0 *float32, p1 *float32)
 
 func scaleAVX2(n int, p0 *float32, p1 *float32, s0 float32)
 
-func reluAVX2(n int, p0 *float32, p1 *float32)
+func clampAVX2(n int, p0 *float32, s0 float32)
 
-func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+func reluAVX2(n int, p0 *float32, p1 *float32)
 
 func decayAVX2(n int, p0 *float32, s0 float32)
 
@@ -26,7 +26,13 @@ func amsgradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *
 
 func nadamAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
 
-func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
+func rmspropAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumCenteredAVX2(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
 
 func adagradAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
 
@@ -34,17 +40,47 @@ func lionAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float
 
 func expAVX2(n int, p0 *float32, p1 *float32)
 
-func expShiftedAVX2(n int, p0 *float32, p1 *float32, s0 float32)
-
 func sigmoidAVX2(n int, p0 *float32, p1 *float32)
 
 func tanhAVX2(n int, p0 *float32, p1 *float32)
 
 func geluAVX2(n int, p0 *float32, p1 *float32)
 
+func softplusAVX2(n int, p0 *float32, p1 *float32)
+
+func leakyAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+
+func eluAVX2(n int, p0 *float32, p1 *float32, s0 float32)
+
 func logAVX2(n int, p0 *float32, p1 *float32)
 
+func maskPositiveAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func sigmoidSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func tanhSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func geluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func softplusSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func leakySlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+
+func eluSlopeAVX2(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+
 func finiteAVX2(n int, x *float32) int
+
+func sumAVX2(n int, x *float32) float64
+
+func squaresAVX2(n int, x *float32) float64
+
+func maxAVX2(n int, x *float32) float32
+
+func sumColumnsAVX2(cols int, rows int, y *float32, x *float32)
+
+func logSumExpAVX2(n int, x *float32) (largest float32, sum float64)
+
+func softmaxAVX2(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
 
 func addAVX512(n int, p0 *float32, p1 *float32)
 
@@ -52,9 +88,9 @@ func multiplyAVX512(n int, p0 *float32, p1 *float32)
 
 func scaleAVX512(n int, p0 *float32, p1 *float32, s0 float32)
 
-func reluAVX512(n int, p0 *float32, p1 *float32)
+func clampAVX512(n int, p0 *float32, s0 float32)
 
-func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+func reluAVX512(n int, p0 *float32, p1 *float32)
 
 func decayAVX512(n int, p0 *float32, s0 float32)
 
@@ -70,7 +106,13 @@ func amsgradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4
 
 func nadamAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32, s5 float32, s6 float32)
 
-func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32)
+func rmspropAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
+
+func rmspropMomentumCenteredAVX512(n int, p0 *float32, p1 *float32, p2 *float32, p3 *float32, p4 *float32, s0 float32, s1 float32, s2 float32, s3 float32, s4 float32)
 
 func adagradAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 float32)
 
@@ -78,14 +120,46 @@ func lionAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32, s1 flo
 
 func expAVX512(n int, p0 *float32, p1 *float32)
 
-func expShiftedAVX512(n int, p0 *float32, p1 *float32, s0 float32)
-
 func sigmoidAVX512(n int, p0 *float32, p1 *float32)
 
 func tanhAVX512(n int, p0 *float32, p1 *float32)
 
 func geluAVX512(n int, p0 *float32, p1 *float32)
 
+func softplusAVX512(n int, p0 *float32, p1 *float32)
+
+func leakyAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+
+func eluAVX512(n int, p0 *float32, p1 *float32, s0 float32)
+
 func logAVX512(n int, p0 *float32, p1 *float32)
 
+func maskPositiveAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func sigmoidSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func tanhSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func geluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func softplusSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32)
+
+func leakySlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+
+func eluSlopeAVX512(n int, p0 *float32, p1 *float32, p2 *float32, s0 float32)
+
 func finiteAVX512(n int, x *float32) int
+
+func sumAVX512(n int, x *float32) float64
+
+func squaresAVX512(n int, x *float32) float64
+
+func maxAVX512(n int, x *float32) float32
+
+func sumColumnsAVX512(cols int, rows int, y *float32, x *float32)
+
+func logSumExpAVX512(n int, x *float32) (largest float32, sum float64)
+
+func softmaxAVX512(rows int, cols int, y *float32, x *float32) (largest float32, sum float64)
+
+func transpose8(squares int, y *float32, ystride int, x *float32, xstride int)

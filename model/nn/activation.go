@@ -48,32 +48,17 @@ func (a activation) apply(y, x []float32, width int) {
 	case "tanh":
 		kernel.Tanh(y, x)
 	case "softmax":
-		for i := 0; i < len(x); i += width {
-			kernel.Softmax(y[i:i+width], x[i:i+width])
-		}
-	case "leaky_relu", "elu", "gelu", "softplus":
-		for i, v := range x {
-			y[i] = a.value(v)
-		}
+		kernel.SoftmaxRows(y, x, width)
+	case "gelu":
+		kernel.GELU(y, x)
+	case "leaky_relu":
+		kernel.LeakyReLU(y, x, a.alpha)
+	case "elu":
+		kernel.ELU(y, x, a.alpha)
+	case "softplus":
+		kernel.Softplus(y, x)
 	default:
 		copy(y, x)
-	}
-}
-
-// value returns the activation of one number.
-func (a activation) value(x float32) float32 {
-	v := float64(x)
-	switch {
-	case a.kind == "gelu":
-		return float32(v * normalCDF(v))
-	case a.kind == "softplus":
-		return float32(softplus(v))
-	case x >= 0 || x != x:
-		return x
-	case a.kind == "elu":
-		return a.alpha * float32(math.Expm1(v))
-	default:
-		return a.alpha * x
 	}
 }
 
@@ -87,35 +72,21 @@ func (a activation) differentiate(dx, dy, x, y []float32, width int) {
 		for i := 0; i < len(y); i += width {
 			differentiateSoftmax(dx[i:i+width], dy[i:i+width], y[i:i+width])
 		}
-	case "linear":
-		copy(dx, dy)
-	default:
-		for i, d := range dy {
-			dx[i] = d * a.slope(x[i], y[i])
-		}
-	}
-}
-
-// slope returns the derivative at x, where the value is y.
-func (a activation) slope(x, y float32) float32 {
-	switch a.kind {
 	case "sigmoid":
-		return y * (1 - y)
+		kernel.SigmoidSlope(dx, dy, y)
 	case "tanh":
-		return 1 - y*y
+		kernel.TanhSlope(dx, dy, y)
 	case "gelu":
-		v := float64(x)
-		return float32(normalCDF(v) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
+		kernel.GELUSlope(dx, dy, x)
+	case "leaky_relu":
+		kernel.LeakyReLUSlope(dx, dy, x, a.alpha)
+	case "elu":
+		kernel.ELUSlope(dx, dy, y, a.alpha)
 	case "softplus":
-		return float32(sigmoid(float64(x)))
+		kernel.SoftplusSlope(dx, dy, x)
+	default:
+		copy(dx, dy)
 	}
-	if x > 0 {
-		return 1
-	}
-	if a.kind == "elu" {
-		return y + a.alpha
-	}
-	return a.alpha
 }
 
 // differentiateSoftmax sets dx to y·(dy - Σ dy·y).
@@ -128,9 +99,6 @@ func differentiateSoftmax(dx, dy, y []float32) {
 		dx[i] = v * float32(float64(dy[i])-dot)
 	}
 }
-
-// normalCDF is the standard normal distribution function.
-func normalCDF(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 
 // softplus is ln(1+eˣ), without overflow.
 func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }

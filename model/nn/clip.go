@@ -42,10 +42,7 @@ func (c Clip) count() int {
 func (c Clip) apply(w *weights) {
 	switch {
 	case c.Value > 0:
-		v := float32(c.Value)
-		for i, g := range w.grad {
-			w.grad[i] = max(-v, min(v, g))
-		}
+		kernel.Clamp(w.grad, float32(c.Value))
 	case c.Norm > 0:
 		for _, p := range w.params {
 			limitNorm(p.Grad, c.Norm)
@@ -58,21 +55,7 @@ func (c Clip) apply(w *weights) {
 // limitNorm scales gradients to at most the Euclidean norm bound. The squares are
 // float64, so that the norm is finite whenever the gradients are.
 func limitNorm(grad []float32, bound float64) {
-	if norm := math.Sqrt(squares(grad)); norm > bound {
+	if norm := math.Sqrt(kernel.SumSquares(grad)); norm > bound {
 		kernel.Scale(grad, float32(bound/norm), grad)
 	}
-}
-
-// squares returns the sum of squares of v in a fixed order.
-func squares(v []float32) float64 {
-	var s0, s1, s2, s3 float64
-	i := 0
-	for ; i+4 <= len(v); i += 4 {
-		a, b, c, d := float64(v[i]), float64(v[i+1]), float64(v[i+2]), float64(v[i+3])
-		s0, s1, s2, s3 = s0+a*a, s1+b*b, s2+c*c, s3+d*d
-	}
-	for ; i < len(v); i++ {
-		s0 += float64(v[i]) * float64(v[i])
-	}
-	return s0 + s1 + s2 + s3
 }

@@ -2,7 +2,8 @@ package nn
 
 import (
 	"fmt"
-	"math"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // BinaryCrossentropy is the mean over the outputs of a row of -y·ln p -
@@ -64,20 +65,19 @@ func (l CategoricalCrossentropy) gradient(dz, z, y, w []float32, rows, width int
 	total, uniform := 0.0, l.LabelSmoothing/float64(width)
 	for i := range rows {
 		begin, end := i*width, (i+1)*width
-		lse, rowWeight := logSumExp(z[begin:end]), weight(w, i)
-		row, mass := 0.0, 0.0
+		d, rowWeight := row(dz, i, width), weight(w, i)
+		lse := softmax(d, z[begin:end])
+		loss, mass := 0.0, 0.0
 		for j := begin; j < end; j++ {
 			target := float64(y[j])*(1-l.LabelSmoothing) + uniform
-			row += target * (lse - float64(z[j]))
+			loss += target * (lse - float64(z[j]))
 			mass += target
 		}
-		total += rowWeight * row
-		if dz == nil {
-			continue
-		}
-		for j := begin; j < end; j++ {
-			target := float64(y[j])*(1-l.LabelSmoothing) + uniform
-			dz[j] = float32((mass*math.Exp(float64(z[j])-lse) - target) * rowWeight / float64(rows))
+		total += rowWeight * loss
+		scale := rowWeight / float64(rows)
+		for j, p := range d {
+			target := float64(y[begin+j])*(1-l.LabelSmoothing) + uniform
+			d[j] = float32((mass*float64(p) - target) * scale)
 		}
 	}
 	return total
@@ -105,27 +105,41 @@ func (l SparseCategoricalCrossentropy) gradient(dz, z, y, w []float32, rows, wid
 	total, uniform := 0.0, l.LabelSmoothing/float64(width)
 	for i := range rows {
 		logits, class := z[i*width:][:width], classIndex(y[i], width)
-		lse, rowWeight := logSumExp(logits), weight(w, i)
-		row := (1 - l.LabelSmoothing) * (lse - float64(logits[class]))
+		d, rowWeight := row(dz, i, width), weight(w, i)
+		lse := softmax(d, logits)
+		loss := (1 - l.LabelSmoothing) * (lse - float64(logits[class]))
 		if uniform != 0 {
 			for _, v := range logits {
-				row += uniform * (lse - float64(v))
+				loss += uniform * (lse - float64(v))
 			}
 		}
-		total += rowWeight * row
-		if dz == nil {
-			continue
-		}
-		d, scale := dz[i*width:][:width], rowWeight/float64(rows)
-		for j, v := range logits {
+		total += rowWeight * loss
+		scale := rowWeight / float64(rows)
+		for j, p := range d {
 			target := uniform
 			if j == class {
 				target += 1 - l.LabelSmoothing
 			}
-			d[j] = float32((math.Exp(float64(v)-lse) - target) * scale)
+			d[j] = float32((float64(p) - target) * scale)
 		}
 	}
 	return total
+}
+
+// row returns row i of dz, nothing if dz is nil.
+func row(dz []float32, i, width int) []float32 {
+	if dz == nil {
+		return nil
+	}
+	return dz[i*width:][:width]
+}
+
+// softmax sets d, unless it is nil, to the softmax of the logits z, and returns ln Σ eᶻ.
+func softmax(d, z []float32) float64 {
+	if d == nil {
+		return kernel.LogSumExp(z)
+	}
+	return kernel.Softmax(d, z)
 }
 
 // classIndex returns the class that y names. It panics if there is no such class,
@@ -136,17 +150,4 @@ func classIndex(y float32, classes int) int {
 		panic(fmt.Sprintf("nn: class index %v, want a whole number in [0, %d)", y, classes))
 	}
 	return class
-}
-
-// logSumExp is ln Σ eˣ, without overflow.
-func logSumExp(x []float32) float64 {
-	largest := float64(x[0])
-	for _, v := range x[1:] {
-		largest = max(largest, float64(v))
-	}
-	sum := 0.0
-	for _, v := range x {
-		sum += math.Exp(float64(v) - largest)
-	}
-	return largest + math.Log(sum)
 }

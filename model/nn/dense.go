@@ -72,22 +72,27 @@ func (l Dense) build(in int, b *builder) ([]operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &denseOperator{in: in, out: l.Units, relu: act.kind == "relu"}
+	o := &denseOperator{in: in, out: l.Units}
+	if act.kind == "relu" {
+		o.activation = kernel.ThenReLU
+	}
 	o.kernel = b.param("kernel", l.KernelInitializer.or("glorot_uniform"), l.KernelRegularizer, in, l.Units)
 	if !l.NoBias {
 		o.bias = b.param("bias", l.BiasInitializer.or("zeros"), l.BiasRegularizer, l.Units)
 	}
-	if act.kind == "linear" || o.relu {
+	if act.kind == "linear" || act.kind == "relu" {
 		return []operator{o}, nil
 	}
 	return []operator{o, &activationOperator{act, l.Units}}, nil
 }
 
-// A denseOperator computes x·W + b, with relu fused.
+// A denseOperator computes x·W + b, with relu fused: its derivative needs the results
+// alone.
 type denseOperator struct {
 	in, out      int
-	kernel, bias *Param // bias may be nil
-	relu         bool
+	kernel, bias *Param            // bias may be nil
+	activation   kernel.Activation // relu or none
+	packed       *kernel.Weights   // kernel, if the network is frozen
 }
 
 func (o *denseOperator) width() int { return o.out }
@@ -100,15 +105,22 @@ func (o *denseOperator) params() []*Param {
 }
 
 func (o *denseOperator) infer(m *memory, x []float32, rows int) []float32 {
+	return o.apply(m, x, rows, o.activation)
+}
+
+// apply is infer with the activation a.
+func (o *denseOperator) apply(m *memory, x []float32, rows int, a kernel.Activation) []float32 {
 	m.y = grow(m.y, rows*o.out)
-	var e kernel.Epilogue
-	if o.relu {
-		e.Activation = kernel.ThenReLU
-	}
+	e := kernel.Epilogue{Activation: a}
 	if o.bias != nil {
 		e.Bias = o.bias.Value
 	}
-	m.gemm.Multiply(kernel.Matrix(m.y, rows, o.out), kernel.Matrix(x, rows, o.in), o.weights(), e)
+	y, in := kernel.Matrix(m.y, rows, o.out), kernel.Matrix(x, rows, o.in)
+	if o.packed != nil {
+		m.gemm.MultiplyPacked(y, in, o.packed, e)
+	} else {
+		m.gemm.Multiply(y, in, o.weights(), e)
+	}
 	return m.y
 }
 
@@ -119,7 +131,7 @@ func (o *denseOperator) forward(m *memory, x []float32, rows int) []float32 {
 
 func (o *denseOperator) backward(m *memory, dy []float32, rows int) []float32 {
 	dy = dy[:rows*o.out]
-	if o.relu {
+	if o.activation == kernel.ThenReLU {
 		kernel.MaskPositive(dy, dy, m.y)
 	}
 	x, d := kernel.Matrix(m.x, rows, o.in), kernel.Matrix(dy, rows, o.out)

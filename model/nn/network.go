@@ -3,6 +3,8 @@ package nn
 import (
 	"fmt"
 	"slices"
+
+	"github.com/modelbus/modelbus/model/kernel"
 )
 
 // A Network is a sequence of layers with their parameters.
@@ -24,7 +26,7 @@ func New(inputs int, layers []Layer, seed uint64) (*Network, error) {
 
 // Restore builds a network whose parameters and state lie where value finds them,
 // by name and shape, in the order of Params. They are used in place and never
-// written. The network has no gradients, as after [Network.DropGradients]. An
+// written. The network has no gradients, as after [Network.Freeze]. An
 // error of value ends the building and is returned.
 func Restore(inputs int, layers []Layer, value func(name string, shape []int) ([]float32, error)) (*Network, error) {
 	return build(inputs, layers, &builder{restore: value})
@@ -121,12 +123,26 @@ func (n *Network) Clone() *Network {
 	return clone
 }
 
-// DropGradients frees the memory of the gradients, as large as that of the
-// parameters. n must not be given to a trainer afterwards; a clone may.
-func (n *Network) DropGradients() {
+// packedWeights bounds the numbers that a network lays out again for predictions:
+// 128 MiB of them.
+const packedWeights = 32 << 20
+
+// Freeze prepares n for predictions alone: it frees the gradients, as large as the
+// parameters, and lays the weights of the first layers out for the kernels, up to
+// 128 MiB of them; larger networks use the rest in place. The parameters must not
+// change afterwards, nor move without another Freeze, and n must not be given to a
+// trainer; a clone may. No prediction may run meanwhile.
+func (n *Network) Freeze() {
 	for _, p := range n.params {
 		if p.Trainable() {
 			p.Grad = []float32{}
+		}
+	}
+	left := packedWeights
+	for _, op := range n.operators {
+		if d, ok := op.(*denseOperator); ok && len(d.kernel.Value) <= left {
+			left -= len(d.kernel.Value)
+			d.packed = kernel.PackWeights(d.weights())
 		}
 	}
 }

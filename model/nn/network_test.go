@@ -262,24 +262,3 @@ func TestPredictPanicsOnWrongShapes(t *testing.T) {
 		})
 	}
 }
-
-func BenchmarkPredict(b *testing.B) {
-	n, err := nn.New(784, []nn.Layer{
-		nn.Dense{Units: 300, Activation: "relu"}, nn.Dense{Units: 100, Activation: "relu"}, nn.Dense{Units: 10, Activation: "softmax"},
-	}, 1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, rows := range []int{1, 32, 256} {
-		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
-			x, y, p := make([]float32, rows*784), make([]float32, rows*10), n.NewPredictor()
-			for i := range x {
-				x[i] = float32(i%255+1) / 256
-			}
-			for b.Loop() {
-				p.Predict(y, x, rows)
-			}
-			b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-		})
-	}
-}

@@ -36,8 +36,33 @@ func (p *Predictor) run(x []float32, rows int, fromLogits bool) []float32 {
 	if fromLogits {
 		operators = operators[:len(operators)-1]
 	}
-	for i, op := range operators {
-		x = op.infer(&p.memories[i], x, rows)
+	for i := 0; i < len(operators); i++ {
+		m := &p.memories[i]
+		if d, ok := operators[i].(*denseOperator); ok && d.activation == 0 && i+1 < len(operators) {
+			if a := fused(operators[i+1]); a != 0 {
+				x = d.apply(m, x, rows, a)
+				i++
+				continue
+			}
+		}
+		x = operators[i].infer(m, x, rows)
 	}
 	return x
+}
+
+// fused returns the activation that op is, if a product can apply it, else 0.
+func fused(op operator) kernel.Activation {
+	if a, ok := op.(*activationOperator); ok {
+		switch a.kind {
+		case "relu":
+			return kernel.ThenReLU
+		case "sigmoid":
+			return kernel.ThenSigmoid
+		case "tanh":
+			return kernel.ThenTanh
+		case "gelu":
+			return kernel.ThenGELU
+		}
+	}
+	return 0
 }

@@ -2,7 +2,6 @@ package nn
 
 import (
 	"cmp"
-	"math"
 	"slices"
 
 	"github.com/modelbus/modelbus/model/kernel"
@@ -70,25 +69,6 @@ type rmsprop struct {
 func (s *rmsprop) state() []*Param { return slices.Concat(s.v.params, s.m.params, s.mean.params) }
 
 func (s *rmsprop) step(lr64 float64, _ int64) {
-	lr, rho, c := float32(lr64), float32(s.rho), float32(1-s.rho)
-	if s.m.value == nil && s.mean.value == nil {
-		kernel.RMSprop(s.value, s.v.value, s.grad, rho, c, lr, s.epsilon)
-		return
-	}
-	x, m, mean := s.value, s.m.value, s.mean.value
-	g, v := s.grad[:len(x)], s.v.value[:len(x)]
-	for j := range x {
-		v[j] = rho*v[j] + c*g[j]*g[j]
-		d := v[j]
-		if mean != nil {
-			mean[j] += c * (g[j] - mean[j])
-			d = max(0, d-mean[j]*mean[j]) // rounding must not make a variance negative
-		}
-		step := lr * g[j] / float32(math.Sqrt(float64(d+s.epsilon)))
-		if m != nil {
-			m[j] = s.mu*m[j] + step
-			step = m[j]
-		}
-		x[j] -= step
-	}
+	kernel.RMSprop(s.value, s.v.value, s.grad, s.m.value, s.mean.value,
+		float32(s.rho), float32(1-s.rho), float32(lr64), s.epsilon, s.mu)
 }

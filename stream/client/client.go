@@ -15,6 +15,11 @@ import (
 type Options struct {
 	Subjects wire.Subjects
 
+	// Domain is the JetStream domain that the deployment's streams are in, and
+	// APIPrefix the prefix of JetStream's subjects where an account imports them: at
+	// most one of the two. Both are empty where JetStream is the connection's own.
+	Domain, APIPrefix string
+
 	// Timeout bounds a call whose context has no deadline: 5 s if 0. Calls that
 	// wait for as long as it takes, such as [Client.Train] and
 	// [ExamplePublisher.Flush], bound each of their requests by it instead.
@@ -65,11 +70,25 @@ func New(nc *nats.Conn, opts Options) (*Client, error) {
 	if opts.Backoff <= 0 {
 		opts.Backoff = defaultBackoff
 	}
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(opts.Timeout))
+	js, err := opts.jetStream(nc)
 	if err != nil {
 		return nil, fmt.Errorf("opening JetStream: %w", err)
 	}
 	return &Client{nc: nc, js: js, opts: opts}, nil
+}
+
+func (o Options) jetStream(nc *nats.Conn) (jetstream.JetStream, error) {
+	timeout := jetstream.WithPublishAsyncTimeout(o.Timeout)
+	switch {
+	case o.Domain != "" && o.APIPrefix != "":
+		return nil, fmt.Errorf("%w: domain %q and API prefix %q: want one of the two", wire.ErrInvalid, o.Domain, o.APIPrefix)
+	case o.Domain != "":
+		return jetstream.NewWithDomain(nc, o.Domain, timeout)
+	case o.APIPrefix != "":
+		return jetstream.NewWithAPIPrefix(nc, o.APIPrefix, timeout)
+	default:
+		return jetstream.New(nc, timeout)
+	}
 }
 
 // bound gives ctx the client's timeout if it has no deadline.

@@ -23,8 +23,9 @@ type PublisherOptions struct {
 	// BatchRows bounds the rows of a message: 512 if 0. The server's maximum payload bounds it too.
 	BatchRows int
 
-	// InFlight bounds messages that are not acknowledged: 64 if 0. Add waits
-	// while there are as many.
+	// InFlight bounds messages that are not acknowledged: 1024 if 0. Add waits
+	// while there are as many, or they have 16 MiB together: a server that has
+	// too much to store refuses more.
 	InFlight int
 
 	// ID makes publishing idempotent: message i has Nats-Msg-Id "<ID>-<i>", so
@@ -35,7 +36,9 @@ type PublisherOptions struct {
 
 const (
 	defaultBatchRows = 512
-	defaultInFlight  = 64
+	defaultInFlight  = 1024
+
+	inFlightBytes = 16 << 20
 )
 
 // An ExamplePublisher publishes training examples with acknowledgement: batches
@@ -45,18 +48,22 @@ type ExamplePublisher struct {
 	client    *Client
 	model     string
 	opts      PublisherOptions
-	batch     *feature.Frame
+	batch     *wire.ExampleBatch
 	rows      int // of a message, at most
 	next      int // number of the next message
 	pending   []*pending
+	bytes     int // of those pending
 	published atomic.Int64
 	err       error // ended the publishing
+
+	subject string
+	stream  string
+	once    jetstream.PublishOpt // send once: repeating is done here
 }
 
 // A pending message is not acknowledged yet.
 type pending struct {
 	msg    *nats.Msg // never handed out: a copy of it is
-	id     string
 	rows   int
 	future jetstream.PubAckFuture // nil if it could not be sent
 	err    error                  // why not
@@ -76,7 +83,8 @@ func (c *Client) Examples(model string, s *feature.Schema, opts PublisherOptions
 	}
 	return &ExamplePublisher{
 		client: c, model: model, opts: opts, rows: opts.BatchRows,
-		batch: feature.NewFrame(s, true), err: registry.CheckModel(model),
+		batch: wire.NewExampleBatch(s), err: registry.CheckModel(model),
+		subject: c.opts.Subjects.Train(model), stream: c.opts.Subjects.Stream("TRAIN"), once: jetstream.WithRetryAttempts(0),
 	}
 }
 
@@ -130,9 +138,9 @@ func (p *ExamplePublisher) Published() int { return int(p.published.Load()) }
 // room before each.
 func (p *ExamplePublisher) publish(ctx context.Context) error {
 	done := 0
-	defer func() { p.drop(done) }()
+	defer func() { p.batch.Drop(done) }()
 	for done < p.batch.Len() {
-		for len(p.pending) >= p.opts.InFlight {
+		for len(p.pending) >= p.opts.InFlight || p.bytes >= inFlightBytes {
 			if err := p.settle(ctx); err != nil {
 				return err
 			}
@@ -149,37 +157,22 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 		if err != nil {
 			return p.end(err)
 		}
-		m := &pending{msg: msg, id: p.opts.ID + "-" + strconv.Itoa(p.next), rows: n}
+		msg.Header.Set(jetstream.MsgIDHeader, p.opts.ID+"-"+strconv.Itoa(p.next))
+		msg.Header.Set(jetstream.ExpectedStreamHeader, p.stream)
 		p.next++
+		m := &pending{msg: msg, rows: n}
 		p.send(m)
 		p.pending = append(p.pending, m)
+		p.bytes += len(msg.Data)
 		done += n
 	}
 	return nil
 }
 
-// drop removes the first n buffered rows.
-func (p *ExamplePublisher) drop(n int) {
-	if n == p.batch.Len() {
-		p.batch.Reset()
-		return
-	}
-	if n == 0 {
-		return
-	}
-	rest := feature.NewFrame(p.batch.Schema(), true)
-	for i := n; i < p.batch.Len(); i++ {
-		if err := rest.Append(p.batch.Row(i)); err != nil {
-			panic(fmt.Sprintf("client: a row of a frame does not fit its own schema: %v", err))
-		}
-	}
-	p.batch = rest
-}
-
 // message encodes n buffered rows from lo on.
 func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, error) {
-	msg := nats.NewMsg(p.client.opts.Subjects.Train(p.model))
-	if err := wire.EncodeExamples(msg, p.batch, lo, lo+n); err != nil {
+	msg := nats.NewMsg(p.subject)
+	if err := p.batch.Encode(msg, lo, lo+n); err != nil {
 		return nil, fmt.Errorf("encoding examples of %s: %w", p.model, err)
 	}
 	if room := payloadRoom(p.client.nc.MaxPayload()); len(msg.Data) > room {
@@ -191,26 +184,23 @@ func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, e
 	return msg, nil
 }
 
-// send sends a copy of a message, as JetStream's client writes to what it sends.
+// send sends a copy of a message: JetStream's client writes the reply subject to
+// what it sends, and keeps it.
 func (p *ExamplePublisher) send(m *pending) {
-	msg := nats.NewMsg(m.msg.Subject)
-	msg.Data = m.msg.Data
-	for name, values := range m.msg.Header {
-		msg.Header[name] = append([]string(nil), values...)
-	}
-	m.future, m.err = p.client.js.PublishMsgAsync(msg,
-		jetstream.WithMsgID(m.id), jetstream.WithExpectStream(p.client.opts.Subjects.Stream("TRAIN")), jetstream.WithRetryAttempts(0))
+	msg := &nats.Msg{Subject: m.msg.Subject, Header: m.msg.Header, Data: m.msg.Data}
+	m.future, m.err = p.client.js.PublishMsgAsync(msg, p.once)
 }
 
 // settle waits until the oldest message is stored, sending it again where that
 // may help.
 func (p *ExamplePublisher) settle(ctx context.Context) error {
 	m := p.pending[0]
-	pause := newPauses(p.client.opts.Backoff, rand.Float64)
+	var pause *pauses
 	for {
 		err := m.wait(ctx)
 		if err == nil {
 			p.pending = p.pending[1:]
+			p.bytes -= len(m.msg.Data)
 			p.published.Add(int64(m.rows))
 			return nil
 		}
@@ -219,6 +209,9 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 		}
 		if err := p.hopeless(ctx, err); err != nil {
 			return p.end(fmt.Errorf("publishing examples of %s: %w", p.model, err))
+		}
+		if pause == nil {
+			pause = newPauses(p.client.opts.Backoff, rand.Float64)
 		}
 		if !wait(ctx, pause.next()) {
 			return fmt.Errorf("publishing examples of %s: %w, last %w", p.model, cmp.Or(ctx.Err(), context.DeadlineExceeded), err)
@@ -259,11 +252,10 @@ func (p *ExamplePublisher) hopeless(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.client.opts.Timeout)
 	defer cancel()
-	name := p.client.opts.Subjects.Stream("TRAIN")
-	_, lookup := p.client.js.Stream(ctx, name)
+	_, lookup := p.client.js.Stream(ctx, p.stream)
 	if errors.Is(lookup, jetstream.ErrStreamNotFound) || errors.Is(lookup, jetstream.ErrJetStreamNotEnabled) ||
 		errors.Is(lookup, nats.ErrNoResponders) {
-		return fmt.Errorf("stream %s is not there: run `modelbus serve`: %w", name, lookup)
+		return fmt.Errorf("stream %s is not there: run `modelbus serve`: %w", p.stream, lookup)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/registry"
@@ -78,17 +77,13 @@ type request struct {
 // Run answers until ctx is done, then answers what it has received and returns nil.
 // It is called once.
 func (c *Controller) Run(ctx context.Context) error {
-	js, err := jetstream.New(c.nc)
-	if err != nil {
-		return fmt.Errorf("answering control requests: %w", err)
-	}
 	queue := make(chan request, waiting)
 	work := context.WithoutCancel(ctx) // requests in hand outlive ctx
 	var pool sync.WaitGroup
 	for range workers {
 		pool.Go(func() {
 			for r := range queue {
-				c.answer(work, js, r)
+				c.answer(work, r)
 			}
 		})
 	}
@@ -96,7 +91,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer tick.Stop()
 	ctx, stop := context.WithCancel(ctx)
 	pool.Go(func() { collect(ctx, c.reg, tick.C, c.opts.Logger) })
-	err = c.receive(ctx, queue)
+	err := c.receive(ctx, queue)
 	stop()
 	close(queue)
 	pool.Wait()

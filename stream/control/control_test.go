@@ -312,7 +312,7 @@ func TestServices(t *testing.T) {
 	}
 	for _, verb := range []string{
 		wire.VerbCreate, wire.VerbUpdate, wire.VerbDelete, wire.VerbList, wire.VerbShow,
-		wire.VerbTrain, wire.VerbCancel, wire.VerbPromote, wire.VerbRollback, wire.VerbUnalias,
+		wire.VerbTrain, wire.VerbCancel, wire.VerbPause, wire.VerbResume, wire.VerbPromote, wire.VerbRollback, wire.VerbUnalias,
 	} {
 		if !slices.Contains(names, verb) {
 			t.Errorf("endpoints %q, want %s among them", names, verb)

@@ -52,7 +52,7 @@ func (c *Controller) create(ctx context.Context, in *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.info(ctx, in.js, m)
+	return c.info(ctx, m)
 }
 
 func (c *Controller) update(ctx context.Context, in *call) (any, error) {
@@ -68,7 +68,7 @@ func (c *Controller) update(ctx context.Context, in *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Created, m.Revision = old.Created, old.Revision
+	m.Created, m.Revision, m.Paused = old.Created, old.Revision, old.Paused
 	if req.Revision != 0 {
 		m.Revision = req.Revision
 	}
@@ -79,7 +79,37 @@ func (c *Controller) update(ctx context.Context, in *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.info(ctx, in.js, m)
+	return c.info(ctx, m)
+}
+
+func (c *Controller) pause(ctx context.Context, in *call) (any, error) {
+	return c.setPaused(ctx, in, true)
+}
+
+func (c *Controller) resume(ctx context.Context, in *call) (any, error) {
+	return c.setPaused(ctx, in, false)
+}
+
+// setPaused says whether a model is trained by itself. A change of the model's record
+// at the same moment is waited for.
+func (c *Controller) setPaused(ctx context.Context, in *call, paused bool) (any, error) {
+	for {
+		m, err := c.reg.Model(ctx, in.model)
+		if err != nil {
+			return nil, err
+		}
+		if m.Paused != paused {
+			m.Paused = paused
+			m, err = c.reg.UpdateModel(ctx, m)
+			if errors.Is(err, registry.ErrConflict) && ctx.Err() == nil {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return c.info(ctx, m)
+	}
 }
 
 // remove deletes a model, or one version of it. Asked again after it could not remove the examples, it
@@ -118,7 +148,7 @@ func (c *Controller) purge(ctx context.Context, in *call) (uint64, error) {
 	subjects := map[string]string{s.Stream("TRAIN"): s.Train(in.model), s.Stream("DEAD"): s.Dead(in.model)}
 	var all uint64
 	for name, subject := range subjects {
-		stream, err := in.js.Stream(ctx, name)
+		stream, err := c.reg.JetStream().Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
 		}

@@ -30,7 +30,7 @@ func (c *Controller) show(ctx context.Context, in *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := c.info(ctx, in.js, m)
+	info, err := c.info(ctx, m)
 	if err != nil || !req.History {
 		return info, err
 	}
@@ -46,12 +46,12 @@ func (c *Controller) show(ctx context.Context, in *call) (any, error) {
 }
 
 // info collects what is known of a model, without the history.
-func (c *Controller) info(ctx context.Context, js jetstream.JetStream, m registry.Model) (*wire.ModelInfo, error) {
+func (c *Controller) info(ctx context.Context, m registry.Model) (*wire.ModelInfo, error) {
 	info, err := c.stored(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	counts, err := c.examples(ctx, js, m.Name)
+	counts, err := c.examples(ctx, m.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +77,9 @@ func (c *Controller) stored(ctx context.Context, m registry.Model) (*wire.ModelI
 }
 
 // examples returns how many training messages are kept, by subject; model may be "*".
-func (c *Controller) examples(ctx context.Context, js jetstream.JetStream, model string) (map[string]uint64, error) {
+func (c *Controller) examples(ctx context.Context, model string) (map[string]uint64, error) {
 	name := c.opts.Subjects.Stream("TRAIN")
-	stream, err := js.Stream(ctx, name)
+	stream, err := c.reg.JetStream().Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return map[string]uint64{}, nil
 	}
@@ -104,7 +104,7 @@ func (c *Controller) list(ctx context.Context, in *call) (any, error) {
 	if err != nil && !errors.Is(err, registry.ErrCorrupt) {
 		return nil, err
 	}
-	counts, err := c.examples(ctx, in.js, "*")
+	counts, err := c.examples(ctx, "*")
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ func (s *stats) count(took time.Duration, failure *wire.Error) {
 	}
 }
 
+// Changed returns nil: there is always the one service.
+func (c *Controller) Changed() <-chan struct{} { return nil }
+
 // Services describes the control service: it has the name of the prefix and an
 // endpoint for each verb.
 func (c *Controller) Services() []service.Service {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -36,7 +35,6 @@ type verb struct {
 
 // A call is one request on its way through its verb.
 type call struct {
-	js    jetstream.JetStream
 	model string // "" if the subject names none
 	body  []byte
 }
@@ -50,6 +48,8 @@ func (c *Controller) table() []*verb {
 		{name: wire.VerbShow, operand: mustModel, do: c.show},
 		{name: wire.VerbTrain, operand: mustModel, changes: true, do: c.train},
 		{name: wire.VerbCancel, operand: mustModel, changes: true, do: c.cancel},
+		{name: wire.VerbPause, operand: mustModel, changes: true, do: c.pause},
+		{name: wire.VerbResume, operand: mustModel, changes: true, do: c.resume},
 		{name: wire.VerbPromote, operand: mustModel, changes: true, do: c.promote},
 		{name: wire.VerbRollback, operand: mustModel, changes: true, do: c.rollback},
 		{name: wire.VerbUnalias, operand: mustModel, changes: true, do: c.unalias},
@@ -96,11 +96,11 @@ func (c *Controller) resolve(subject string) (v *verb, model string, err error) 
 }
 
 // answer carries out one request and replies.
-func (c *Controller) answer(ctx context.Context, js jetstream.JetStream, r request) {
+func (c *Controller) answer(ctx context.Context, r request) {
 	v, model, err := c.resolve(r.msg.Subject)
 	var result any
 	if err == nil {
-		result, err = c.carryOut(ctx, v, &call{js: js, model: model, body: r.msg.Data}, r)
+		result, err = c.carryOut(ctx, v, &call{model: model, body: r.msg.Data}, r)
 	}
 	c.reply(r, v, result, err)
 }

@@ -92,6 +92,7 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			SpecDigest: p.specDigest,
 			Seed:       p.spec.Training.Seed,
 			Software:   t.opts.Software,
+			Trigger:    t.job.trigger,
 			Seconds:    f.seconds,
 		},
 	}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -18,18 +20,22 @@ const (
 	wholeMessage = -1 // as a row
 )
 
-// A grave is where a bad example lay in the training stream.
+// A grave is where a bad example lay in the training stream, and since when: a
+// stream that is deleted and made again counts from 1.
 type grave struct {
 	seq uint64
+	at  int64 // when the message was stored, in nanoseconds since 1970
 	row int
 }
 
 func (g grave) id() string {
 	if g.row == wholeMessage {
-		return fmt.Sprintf("dead-%d", g.seq)
+		return fmt.Sprintf("dead-%d-%d", g.seq, g.at)
 	}
-	return fmt.Sprintf("dead-%d-%d", g.seq, g.row)
+	return fmt.Sprintf("dead-%d-%d-%d", g.seq, g.at, g.row)
 }
+
+func (g grave) stored() time.Time { return time.Unix(0, g.at).UTC() }
 
 // deadLetters sends what cannot be used to the model's dead subject, each once,
 // however many trainings come across it: what the subject holds already is read
@@ -63,7 +69,11 @@ func (d *deadLetters) take(ctx context.Context, seq uint64, msg jetstream.Msg, w
 // message buries a message that could not be read at all.
 func (d *deadLetters) message(ctx context.Context, seq uint64, msg jetstream.Msg, why error) error {
 	header := maps.Clone(msg.Headers())
-	return d.bury(ctx, grave{seq, wholeMessage}, &nats.Msg{Header: header, Data: msg.Data()}, msg.Subject(), why)
+	g, err := graveIn(seq, msg, wholeMessage)
+	if err != nil {
+		return err
+	}
+	return d.bury(ctx, g, &nats.Msg{Header: header, Data: msg.Data()}, msg.Subject(), why)
 }
 
 // row buries one row of a message, or the message if the row cannot be cut out.
@@ -76,7 +86,11 @@ func (d *deadLetters) row(ctx context.Context, seq uint64, msg jetstream.Msg, p 
 	if trace := msg.Headers().Get(wire.HeaderTrace); trace != "" {
 		header.Set(wire.HeaderTrace, trace)
 	}
-	return d.bury(ctx, grave{seq, p.Row}, &nats.Msg{Header: header, Data: body}, msg.Subject(), p.Err)
+	g, err := graveIn(seq, msg, p.Row)
+	if err != nil {
+		return err
+	}
+	return d.bury(ctx, g, &nats.Msg{Header: header, Data: body}, msg.Subject(), p.Err)
 }
 
 func (d *deadLetters) bury(ctx context.Context, g grave, msg *nats.Msg, from string, why error) error {
@@ -92,6 +106,7 @@ func (d *deadLetters) bury(ctx context.Context, g grave, msg *nats.Msg, from str
 		msg.Header = nats.Header{}
 	}
 	msg.Header.Set(wire.HeaderSequence, strconv.FormatUint(g.seq, 10))
+	msg.Header.Set(wire.HeaderStored, g.stored().Format(time.RFC3339Nano))
 	dead := wire.Dead(d.subject, msg.Header, msg.Data, from, why, d.js.Conn().MaxPayload())
 	ack, err := d.js.PublishMsgAsync(dead, jetstream.WithMsgID(g.id()))
 	if err != nil {
@@ -111,13 +126,24 @@ func (d *deadLetters) flush(ctx context.Context) error {
 		select {
 		case <-ack.Ok():
 		case err := <-ack.Err():
-			return fmt.Errorf("publishing to %s: %w", d.subject, err)
+			if again := d.again(ctx, ack.Msg()); again != nil {
+				return fmt.Errorf("publishing to %s: %w, again: %w", d.subject, err, again)
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("publishing to %s: %w", d.subject, context.Cause(ctx))
 		}
 	}
 	d.flying = d.flying[:0]
 	return nil
+}
+
+// again publishes a message that was not acknowledged. Its id keeps it from being
+// stored twice.
+func (d *deadLetters) again(ctx context.Context, msg *nats.Msg) error {
+	return registry.Retry(ctx, func(ctx context.Context) error {
+		_, err := d.js.PublishMsg(ctx, msg)
+		return err
+	})
 }
 
 // lookUp reads the places of everything on the dead subject.
@@ -136,13 +162,29 @@ func (d *deadLetters) lookUp(ctx context.Context) error {
 	})
 }
 
+// graveIn returns the grave of a row of a message of the training stream.
+func graveIn(seq uint64, msg jetstream.Msg, row int) (grave, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return grave{}, fmt.Errorf("reading when message %d was stored: %w", seq, err)
+	}
+	return grave{seq: seq, at: meta.Timestamp.UnixNano(), row: row}, nil
+}
+
 // graveOf reads the place that a dead example came from. ok is false for a message
 // that is not one of ours.
 func graveOf(header nats.Header) (g grave, ok bool) {
 	seq, err := strconv.ParseUint(header.Get(wire.HeaderSequence), 10, 64)
-	g = grave{seq, wholeMessage}
+	if err != nil {
+		return grave{}, false
+	}
+	at, err := time.Parse(time.RFC3339Nano, header.Get(wire.HeaderStored))
+	if err != nil {
+		return grave{}, false
+	}
+	g = grave{seq: seq, at: at.UnixNano(), row: wholeMessage}
 	if row, failed := strconv.Atoi(header.Get(wire.HeaderRow)); failed == nil {
 		g.row = row
 	}
-	return g, err == nil
+	return g, true
 }

@@ -70,6 +70,35 @@ func TestBadExamplesAreBuriedOnce(t *testing.T) {
 	}
 }
 
+// TestBadExamplesOfNewStream deletes the training stream and makes it again: its bad
+// examples have the sequences of those before, and are others.
+func TestBadExamplesOfNewStream(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, spec)
+	for _, bad := range []string{`{"features": [1], "label": "left"}`, `{"features": ["b", 1], "label": "left"}`} {
+		d.publish(t, "iris", bad)
+		d.points(t, "iris", 60, 1)
+		for range 2 {
+			d.train(t, wire.TrainRequest{})
+		}
+		if err := d.js.DeleteStream(t.Context(), "MODELBUS_TRAIN"); err != nil {
+			t.Fatal(err)
+		}
+		if err := learn.Setup(t.Context(), d.js, wire.Subjects{}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead := d.dead(t)
+	if len(dead) != 2 {
+		t.Fatalf("%d messages on the dead subject, want 2", len(dead))
+	}
+	a, b := dead[0].Header, dead[1].Header
+	if a.Get(wire.HeaderSequence) != "1" || b.Get(wire.HeaderSequence) != "1" || a.Get(wire.HeaderStored) == b.Get(wire.HeaderStored) {
+		t.Errorf("headers %v and %v, want sequence 1 of different times", a, b)
+	}
+}
+
 // sameJSON reports whether two bodies are the same JSON, or the same bytes.
 func sameJSON(a, b []byte) bool {
 	var x, y any

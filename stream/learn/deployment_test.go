@@ -91,6 +91,12 @@ func join(t *testing.T, d *deployment, opts learn.Options) (trainer *learn.Train
 	if err != nil {
 		t.Fatal(err)
 	}
+	return trainer, run(t, trainer)
+}
+
+// run runs a trainer until the test ends or stop is called.
+func run(t *testing.T, trainer *learn.Trainer) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- trainer.Run(ctx) }()
@@ -111,7 +117,7 @@ func join(t *testing.T, d *deployment, opts learn.Options) (trainer *learn.Train
 		}
 	}
 	t.Cleanup(stop)
-	return trainer, stop
+	return stop
 }
 
 // spec is a classifier of points in the plane that learns well.

@@ -25,6 +25,19 @@
 // the spec changed since, one whose champion cannot score the held-out rows. Every
 // other challenger is registered and rejected.
 //
+// # Training by itself
+//
+// A model whose spec has a retrain section is trained when as many examples have come,
+// or as much time has passed, as it says, counted from the newest version: a trainer
+// that was away catches up once. With nothing new there is no training. Of several
+// processes the one that has the model's lease trains; it runs out 6 seconds after
+// its holder has died. A training by itself that failed is tried again with the next
+// examples, a minute later at the earliest. The lineage says why a version was
+// trained.
+//
+// A window is counted in rows, in the order of the stream, held-out ones included; a
+// window of time begins with the first message stored in it.
+//
 // # Events
 //
 // Every training ends with exactly one kept event: "promoted" (the verdict is in

@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/registry"
 )
 
 const (
@@ -35,13 +37,17 @@ type follower struct {
 // messages calls fn for the messages with sequences in [from, until], each once.
 // It ends early when the rest has been removed from the stream.
 func (f *follower) messages(ctx context.Context, from, until uint64, fn func(uint64, jetstream.Msg) error) error {
-	cons, err := f.js.OrderedConsumer(ctx, f.stream, jetstream.OrderedConsumerConfig{
-		FilterSubjects:    []string{f.subject},
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       from,
-		HeadersOnly:       f.headersOnly,
-		InactiveThreshold: time.Minute,
-		MaxResetAttempts:  resets,
+	var cons jetstream.Consumer
+	err := registry.Retry(ctx, func(ctx context.Context) (err error) {
+		cons, err = f.js.OrderedConsumer(ctx, f.stream, jetstream.OrderedConsumerConfig{
+			FilterSubjects:    []string{f.subject},
+			DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+			OptStartSeq:       from,
+			HeadersOnly:       f.headersOnly,
+			InactiveThreshold: time.Minute,
+			MaxResetAttempts:  resets,
+		})
+		return err
 	})
 	if err != nil {
 		return err

@@ -19,16 +19,22 @@ const (
 type split struct {
 	share  float64 // [0, 1)
 	newest bool
+	window int // the newest rows that count, 0 for all
 
 	train, held *feature.Frame
+	order       []bool // with a window: whether each row, in order, is a held-out one
 }
 
-func newSplit(schema *feature.Schema, t *model.Training) *split {
+func newSplit(spec *model.Spec) *split {
+	t := &spec.Training
 	s := &split{
 		share:  defaultHoldout,
 		newest: t.HoldoutBy == holdoutNewest,
-		train:  feature.NewFrame(schema, true),
-		held:   feature.NewFrame(schema, true),
+		train:  feature.NewFrame(&spec.Schema, true),
+		held:   feature.NewFrame(&spec.Schema, true),
+	}
+	if spec.Retrain != nil {
+		s.window = spec.Retrain.Window.Examples
 	}
 	if t.Holdout != nil {
 		s.share = *t.Holdout
@@ -47,27 +53,45 @@ func (s *split) add(seq uint64, row int, r feature.Row) error {
 	if !s.newest && s.share > 0 && s.held.Len() == 0 && s.train.Len() == holdoutFrom-1 {
 		held = true
 	}
+	to := s.train
 	if held {
-		return s.held.Append(r)
+		to = s.held
 	}
-	return s.train.Append(r)
+	if err := to.Append(r); err != nil {
+		return err
+	}
+	if s.window > 0 {
+		s.order = append(s.order, held)
+	}
+	return nil
 }
 
 // rows returns how many rows were taken.
 func (s *split) rows() int { return s.train.Len() + s.held.Len() }
 
-// finish returns both parts. By "newest" it is now that the last rows become the
-// held-out ones.
+// finish returns both parts, of the window alone. By "newest" it is now that the last
+// rows become the held-out ones.
 func (s *split) finish() (train, held *feature.Frame) {
-	if !s.newest {
-		return s.train, s.held
+	train, held = s.train, s.held
+	if past := len(s.order) - s.window; s.window > 0 && past > 0 {
+		kept := 0
+		for _, isHeld := range s.order[past:] {
+			if isHeld {
+				kept++
+			}
+		}
+		train = train.Range(train.Len()-(s.window-kept), train.Len())
+		held = held.Range(held.Len()-kept, held.Len())
 	}
-	n := s.train.Len()
+	if !s.newest {
+		return train, held
+	}
+	n := train.Len()
 	k := int(math.Round(s.share * float64(n)))
 	if k == 0 && s.share > 0 && n >= holdoutFrom {
 		k = 1
 	}
-	return s.train.Range(0, n-k), s.train.Range(n-k, n)
+	return train.Range(0, n-k), train.Range(n-k, n)
 }
 
 // heldOut reports whether a row's place in the stream hashes into the share.

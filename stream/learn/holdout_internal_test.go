@@ -2,6 +2,7 @@ package learn
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/modelbus/modelbus/model"
@@ -109,7 +110,7 @@ func TestSplit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newSplit(oneNumber(), &tt.training)
+			s := newSplit(&model.Spec{Schema: *oneNumber(), Training: tt.training})
 			for i := range tt.rows {
 				if err := s.add(uint64(i), 0, number(float64(i))); err != nil {
 					t.Fatal(err)
@@ -140,7 +141,7 @@ func TestSplitIsForGood(t *testing.T) {
 	t.Parallel()
 	before := map[float64]bool{}
 	for _, n := range []int{5, 20, 100, 1000} {
-		s := newSplit(oneNumber(), &model.Training{})
+		s := newSplit(&model.Spec{Schema: *oneNumber()})
 		for i := range n {
 			if err := s.add(uint64(1+i/10), i%10, number(float64(i))); err != nil {
 				t.Fatal(err)
@@ -160,5 +161,37 @@ func TestSplitIsForGood(t *testing.T) {
 	}
 	if len(before) == 0 {
 		t.Fatal("no row was held out")
+	}
+}
+
+// A window keeps the newest rows, and of the held-out ones those among them.
+func TestSplitOfAWindow(t *testing.T) {
+	t.Parallel()
+	const n, size = 1000, 300
+	all := newSplit(&model.Spec{Schema: *oneNumber()})
+	s := newSplit(&model.Spec{Schema: *oneNumber(), Retrain: &model.Retrain{Window: model.Amount{Examples: size}}})
+	newest := newSplit(&model.Spec{
+		Schema: *oneNumber(), Training: model.Training{HoldoutBy: holdoutNewest},
+		Retrain: &model.Retrain{Window: model.Amount{Examples: size}},
+	})
+	for i := range n {
+		for _, s := range []*split{all, s, newest} {
+			if err := s.add(uint64(1+i/10), i%10, number(float64(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, want := all.finish()
+	kept := slices.DeleteFunc(values(want), func(x float64) bool { return x < n-size })
+	train, held := s.finish()
+	if got := values(held); !slices.Equal(got, kept) {
+		t.Errorf("held out %v, want %v", got, kept)
+	}
+	if train.Len()+held.Len() != size || values(train)[0] < n-size {
+		t.Errorf("%d rows and %d held out from %v on, want the newest %d", train.Len(), held.Len(), values(train)[0], size)
+	}
+	train, held = newest.finish()
+	if train.Len() != size-60 || held.Len() != 60 || values(train)[0] != n-size || values(held)[0] != n-60 {
+		t.Errorf("newest: %d rows from %v on and %d held out", train.Len(), values(train)[0], held.Len())
 	}
 }

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/learn"
@@ -172,6 +176,37 @@ func TestChampionMovesMeanwhile(t *testing.T) {
 		if m.To == 3 && m.From != got.Champion {
 			t.Errorf("version 3 replaced version %d but was compared with %d", m.From, got.Champion)
 		}
+	}
+}
+
+// panicky panics at the first message that has text in it.
+type panicky struct {
+	text string
+	done atomic.Bool
+}
+
+func (p *panicky) Run(_ *zerolog.Event, _ zerolog.Level, message string) {
+	if strings.Contains(message, p.text) && !p.done.Swap(true) {
+		panic("as the test wants")
+	}
+}
+
+// A panic in a training fails that one, and no other.
+func TestPanicInTraining(t *testing.T) {
+	t.Parallel()
+	hook := &panicky{text: "training from scratch"}
+	d := deploy(t, learn.Options{Logger: zerolog.New(io.Discard).Hook(hook)})
+	d.create(t, spec)
+	d.points(t, "iris", 100, 1)
+	got := d.train(t, wire.TrainRequest{Warm: true})
+	if got.kind != "failed" || !errors.Is(got.Error, wire.ErrInternal) {
+		t.Errorf("outcome %+v, want it failed with %v", got, wire.ErrInternal)
+	}
+	if !hook.done.Load() {
+		t.Error("nothing has panicked")
+	}
+	if got := d.train(t, wire.TrainRequest{Warm: true}); got.kind != "promoted" {
+		t.Errorf("the training after: %+v, want it promoted", got)
 	}
 }
 

@@ -141,7 +141,7 @@ func (b *Rebuilder) read(ctx context.Context, v registry.Version, spec *model.Sp
 		return nil, fmt.Errorf("%w: messages %d to %d of %s, the first that it was trained on, are gone from stream %s",
 			ErrRemoved, line.FirstSeq, first-1, r.subject, r.stream)
 	}
-	data, err := r.read(ctx, line.FirstSeq, line.LastSeq, newSplit(r.schema, &spec.Training))
+	data, err := r.read(ctx, line.FirstSeq, line.LastSeq, newSplit(spec))
 	if err != nil && !errors.Is(err, ErrNoExamples) {
 		return nil, err
 	}

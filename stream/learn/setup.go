@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -19,6 +20,11 @@ const (
 	resultAge = 24 * time.Hour
 	deadAge   = 30 * 24 * time.Hour
 	count     = 100_000 // messages of each model
+
+	// The bytes of results of all models, of which the oldest go. A server sets
+	// them aside, so that a small one may refuse as many.
+	resultBytes      = 1 << 30
+	leastResultBytes = 16 << 20
 )
 
 // Setup makes the streams that trainings and predictions need where they are
@@ -31,7 +37,9 @@ const (
 //     for that failed, for 30 days, at most 100,000 messages of a model. A bad
 //     example that is still in _TRAIN comes back with the next training.
 //   - <PREFIX>_RESULT keeps predictions for a day, at most 100,000 messages of a
-//     model.
+//     model and 1 GiB in all, or less if JetStream or the account has not as much left.
+//   - The bucket <PREFIX>_LEASE says who trains a model by itself now, for 6 seconds
+//     at a time.
 //
 // A stream of that name that does not take our subjects is an error.
 func Setup(ctx context.Context, js jetstream.JetStream, subjects wire.Subjects, replicas int) error {
@@ -39,6 +47,20 @@ func Setup(ctx context.Context, js jetstream.JetStream, subjects wire.Subjects, 
 		if err := ensure(ctx, js, cfg); err != nil {
 			return err
 		}
+	}
+	bucket := subjects.Stream("LEASE")
+	err := registry.Retry(ctx, func(ctx context.Context) error {
+		_, err := js.KeyValue(ctx, bucket)
+		if errors.Is(err, jetstream.ErrBucketNotFound) {
+			_, err = js.CreateKeyValue(ctx, leaseConfig(bucket, max(replicas, 1)))
+		}
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("setting up bucket %s: %w", bucket, err)
 	}
 	return nil
 }
@@ -71,18 +93,41 @@ func streams(subjects wire.Subjects, replicas int) []jetstream.StreamConfig {
 	result.Duplicates = 2 * time.Minute
 	result.MaxAge = resultAge
 	result.MaxMsgsPerSubject = count
+	result.MaxBytes = resultBytes
 
 	return []jetstream.StreamConfig{train, dead, result}
 }
 
+// The server's codes for more bytes than it, or the account, has left.
+const (
+	storageExceeded jetstream.ErrorCode = 10047
+	accountExceeded jetstream.ErrorCode = 10002
+)
+
+// create makes a stream. If it is to be of more bytes than there are, it gets fewer.
+func create(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	for {
+		s, err := js.CreateStream(ctx, cfg)
+		e, ok := errors.AsType[*jetstream.APIError](err)
+		if !ok || cfg.MaxBytes < 2*leastResultBytes || e.ErrorCode != storageExceeded && e.ErrorCode != accountExceeded {
+			return s, err
+		}
+		cfg.MaxBytes /= 2
+	}
+}
+
 // ensure makes one stream if it is missing. Several processes may do so at once.
 func ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamConfig) error {
-	s, err := js.Stream(ctx, cfg.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if s, err = js.CreateStream(ctx, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+	var s jetstream.Stream
+	err := registry.Retry(ctx, func(ctx context.Context) (err error) {
+		if s, err = js.Stream(ctx, cfg.Name); !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+		if s, err = create(ctx, js, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = js.Stream(ctx, cfg.Name)
 		}
-	}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("setting up stream %s: %w", cfg.Name, err)
 	}

@@ -1,12 +1,15 @@
 package learn_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/modelbus/modelbus/embedded"
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -53,6 +56,47 @@ func TestSetup(t *testing.T) {
 			t.Errorf("%s keeps for %v and %d a model, want bounds", name, cfg.MaxAge, cfg.MaxMsgsPerSubject)
 		}
 	}
+	if got := resultBytes(t, js, "ACME_RESULT"); got != 1<<30 {
+		t.Errorf("results may have %d bytes, want 1 GiB", got)
+	}
+}
+
+// TestSetupOnSmallServer has a server that may store less than results may take.
+func TestSetupOnSmallServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "nats.conf")
+	if err := os.WriteFile(config, []byte("jetstream {max_file_store: 200MB}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := embedded.Start(embedded.Options{Config: config, Dir: filepath.Join(dir, "store"), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	js, err := jetstream.New(embeddedtest.Join(t, srv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := learn.Setup(t.Context(), js, wire.Subjects{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := resultBytes(t, js, "MODELBUS_RESULT"); got != 128<<20 {
+		t.Errorf("results may have %d bytes, want the 128 MiB that fit", got)
+	}
+}
+
+func resultBytes(t *testing.T, js jetstream.JetStream, stream string) int64 {
+	t.Helper()
+	s, err := js.Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.CachedInfo().Config.MaxBytes
 }
 
 func TestSetupLeavesConfigurationAlone(t *testing.T) {

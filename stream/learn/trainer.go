@@ -58,10 +58,11 @@ type Trainer struct {
 // A job is one training of this process. Its fields after done are guarded by the
 // trainer's mu.
 type job struct {
-	id    string
-	model string
-	req   wire.TrainRequest
-	done  chan struct{}
+	id      string
+	model   string
+	req     wire.TrainRequest
+	trigger string // why it was started, if nobody asked for it
+	done    chan struct{}
 
 	cancel   context.CancelCauseFunc // nil until it runs
 	canceled bool
@@ -70,17 +71,13 @@ type job struct {
 
 // New returns a trainer. It does nothing until Run.
 func New(nc *nats.Conn, reg *registry.Registry, opts Options) (*Trainer, error) {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, fmt.Errorf("making a trainer: %w", err)
-	}
 	if opts.Parallel < 0 {
 		return nil, fmt.Errorf("making a trainer: %w: parallel trainings %d, want at least 1, or 0 for the default",
 			wire.ErrInvalid, opts.Parallel)
 	}
 	return &Trainer{
 		nc:      nc,
-		js:      js,
+		js:      reg.JetStream(),
 		reg:     reg,
 		opts:    opts,
 		name:    nuid.Next(),
@@ -101,6 +98,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 		return err
 	}
 	var work sync.WaitGroup
+	work.Go(func() { t.schedule(ctx) })
 	for {
 		select {
 		case j := <-t.start:
@@ -123,8 +121,14 @@ func (t *Trainer) Train(ctx context.Context, model string, req wire.TrainRequest
 	if _, err := t.reg.Model(ctx, model); err != nil {
 		return wire.TrainReply{}, fmt.Errorf("training %s: %w", model, err)
 	}
+	return t.begin(ctx, &job{model: model, req: req})
+}
+
+// begin starts a training, or reports the one that is under way.
+func (t *Trainer) begin(ctx context.Context, wanted *job) (wire.TrainReply, error) {
+	model := wanted.model
 	for {
-		j, ending := t.claim(model, req)
+		j, ending := t.claim(wanted)
 		switch {
 		case ending != nil: // whoever saw its outcome may ask for the next one
 			select {
@@ -152,23 +156,23 @@ func (t *Trainer) Train(ctx context.Context, model string, req wire.TrainRequest
 	}
 }
 
-// claim books a new job for the model. If one is under way it returns nil, and, if
+// claim books the job. If one is under way it returns nil, and, if
 // that one is about to end, a channel that is closed when it has.
-func (t *Trainer) claim(model string, req wire.TrainRequest) (j *job, ending <-chan struct{}) {
+func (t *Trainer) claim(wanted *job) (j *job, ending <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old := t.jobs[model]; old != nil {
+	if old := t.jobs[wanted.model]; old != nil {
 		if old.ending {
 			return nil, old.done
 		}
 		return nil, nil
 	}
-	if _, ok := t.peerLocked(model); ok {
+	if _, ok := t.peerLocked(wanted.model); ok {
 		return nil, nil
 	}
-	j = &job{id: nuid.Next(), model: model, req: req, done: make(chan struct{})}
-	t.jobs[model] = j
-	return j, nil
+	wanted.id, wanted.done = nuid.Next(), make(chan struct{})
+	t.jobs[wanted.model] = wanted
+	return wanted, nil
 }
 
 func (t *Trainer) forget(j *job) {

@@ -67,7 +67,13 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	if t.job.req.Seed != nil {
 		spec.Training.Seed = *t.job.req.Seed
 	}
-	if !t.job.req.Warm && !spec.Training.Warm {
+	if spec.Retrain != nil {
+		w := window{js: t.js, stream: t.opts.Subjects.Stream("TRAIN"), subject: t.opts.Subjects.Train(t.job.model)}
+		if p.from, err = w.begin(ctx, spec.Retrain.Window, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	if !t.job.req.Warm && !spec.Training.Warm && (spec.Retrain == nil || !spec.Retrain.Warm) {
 		return p, nil
 	}
 	c, err := t.champion(ctx)
@@ -80,7 +86,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	case !sameNetwork(spec, c.model.Spec()):
 		t.log.Info().Uint64("champion", c.Number).Msg("the champion is built differently: training from scratch")
 	default:
-		p.parent, p.from = c, c.Lineage.LastSeq+1
+		p.parent, p.from = c, max(p.from, c.Lineage.LastSeq+1)
 	}
 	return p, nil
 }
@@ -90,7 +96,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 func sameNetwork(a, b *model.Spec) bool {
 	x, y := *a, *b
 	for _, s := range []*model.Spec{&x, &y} {
-		s.Description, s.Training, s.Serving = "", model.Training{}, model.Serving{}
+		s.Description, s.Training, s.Serving, s.Retrain = "", model.Training{}, model.Serving{}, nil
 	}
 	return same(&x, &y)
 }
@@ -112,7 +118,7 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := r.read(ctx, p.from, last, newSplit(r.schema, &p.spec.Training))
+	data, err := r.read(ctx, p.from, last, newSplit(p.spec))
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type Status struct {
 	Late       uint64            `json:"deadline_exceeded"` // requests refused with 504
 	Batches    Batches           `json:"batches"`
 	Latency    Latency           `json:"latency_ms"`
+	Times      Times             `json:"times_ns"`
 	Dropped    uint64            `json:"dropped"` // of all models: messages the client library dropped before they were seen
 	Lost       uint64            `json:"lost"`    // of all models: results and dead requests that could not be stored
 }
@@ -54,6 +55,10 @@ func (s *Server) Services() []service.Service {
 	}
 	return all
 }
+
+// Changed returns a channel that is closed when other models, or other lives of
+// them, are served than at the call.
+func (s *Server) Changed() <-chan struct{} { return s.changed.Changed() }
 
 // losses returns the messages dropped before they were seen and those that
 // could not be stored.
@@ -104,4 +109,5 @@ func (s *stats) fill(e *service.Endpoint, status *Status, now time.Time) {
 	status.Overloaded, status.Late = s.overloaded, s.late
 	status.Batches = s.batchesLocked()
 	status.Latency = s.latencyLocked(now)
+	status.Times = Times{Queue: s.queued.Nanoseconds(), Compute: s.computed.Nanoseconds()}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/service"
 )
 
 // A catalog tells which models there are: a [registry.Registry].
@@ -29,8 +30,9 @@ type follower struct {
 	only    []string // nil: all
 	shared  *shared
 	table   *atomic.Pointer[lanes]
-	listed  chan struct{} // closed when all models have been listed once
-	wake    chan struct{} // holds one wake-up
+	changed *service.Signal // raised when the table has; nil: nobody asks
+	listed  chan struct{}   // closed when all models have been listed once
+	wake    chan struct{}   // holds one wake-up
 
 	mu    sync.Mutex // guards all below
 	all   bool       // everything may have changed
@@ -203,6 +205,10 @@ func (f *follower) put(m registry.Model) {
 // answered what it has.
 func (f *follower) replace(name string, l *lane) {
 	before := *f.table.Load()
+	old := before[name]
+	if old != nil && l != nil {
+		old.heir.Store(l)
+	}
 	table := maps.Clone(before)
 	if l == nil {
 		delete(table, name)
@@ -210,7 +216,8 @@ func (f *follower) replace(name string, l *lane) {
 		table[name] = l
 	}
 	f.table.Store(&table)
-	if old := before[name]; old != nil {
+	f.changed.Raise()
+	if old != nil {
 		f.retiring.Go(old.retire)
 	}
 }

@@ -1,14 +1,19 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -39,6 +44,96 @@ func TestFollowsRegistry(t *testing.T) {
 		}
 	}
 	t.Error("a deleted model still answers")
+}
+
+// TestTellsOfChanges has the served models change, of which discovery hears.
+func TestTellsOfChanges(t *testing.T) {
+	h := build(t, Options{})
+	h.start()
+	names := func() string {
+		var names []string
+		for _, s := range h.server.Services() {
+			names = append(names, s.Name+" "+s.Started.String())
+		}
+		return strings.Join(names, ", ")
+	}
+	before := names()
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"created", func() { h.create("iris", "") }},
+		{"another spec", func() { h.create("iris", `"queue": 7`) }},
+		{"deleted", func() { h.remove("iris") }},
+	} {
+		changed := h.server.Changed()
+		step.do()
+		select {
+		case <-changed:
+		case <-time.After(patience):
+			t.Fatalf("%s: not told of", step.name)
+		}
+		if got := names(); got == before {
+			t.Errorf("%s: services are %q before and after", step.name, got)
+		}
+		before = names()
+	}
+}
+
+// slowStore has the look-up of versions wait until open is closed.
+type slowStore struct {
+	store
+
+	entered chan struct{}
+	open    chan struct{}
+}
+
+func (s *slowStore) Resolve(ctx context.Context, ref registry.Ref) (registry.Version, error) {
+	s.entered <- struct{}{}
+	select {
+	case <-s.open:
+		return s.store.Resolve(ctx, ref)
+	case <-ctx.Done():
+		return registry.Version{}, ctx.Err()
+	}
+}
+
+// TestSpecChangeWhileLoading has the spec change while one request waits for a
+// version that is being loaded, and another for its turn: the new lane loads the
+// versions and answers both.
+func TestSpecChangeWhileLoading(t *testing.T) {
+	h := build(t, Options{})
+	slow := &slowStore{store: h.server.store, entered: make(chan struct{}, 100), open: make(chan struct{})}
+	h.server.store = slow
+	h.create("iris", "")
+	h.publish("iris", "", 3, "three")
+	h.publish("iris", "", 4, "four")
+	h.start()
+	three, four := h.inbox(h.client.NewInbox()), h.inbox(h.client.NewInbox())
+	h.send("modelbus.predict.iris.3", "x", three)
+	<-slow.entered
+	h.send("modelbus.predict.iris.4", "x", four)
+	lane := (*h.server.table.Load())["iris"]
+	for end := time.Now().Add(patience); ; {
+		lane.keeper.mu.Lock()
+		waiting := lane.keeper.waiting
+		lane.keeper.mu.Unlock()
+		if waiting == 1 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the second request does not wait for the keeper")
+		}
+		runtime.Gosched()
+	}
+	h.create("iris", `"queue": 7`)
+	<-slow.entered // by the new lane
+	close(slow.open)
+	for sub, want := range map[*nats.Subscription]string{three: "three x", four: "four x"} {
+		if got := next(t, sub); string(got.Data) != want {
+			t.Errorf("answer = %s %v, want %s", got.Data, got.Header, want)
+		}
+	}
 }
 
 func TestUnloadableVersionLeavesOld(t *testing.T) {

@@ -80,11 +80,27 @@ func (k *keeper) failing() string {
 	return k.failure
 }
 
-// park passes r on to the keeper.
+// errKeeperEnded is returned by add when the lane serves no more.
+var errKeeperEnded = fmt.Errorf("%w: this server stops serving it", wire.ErrUnavailable)
+
+// park passes r on to the keeper, or to that of the lane's heir.
 func (l *lane) park(r *request) {
-	if err := l.keeper.add(r); err != nil {
+	err := l.keeper.add(r)
+	if errors.Is(err, errKeeperEnded) && l.bequeath(r) {
+		return
+	}
+	if err != nil {
 		l.fail(r, fmt.Errorf("model %q: %w", l.name, err))
 	}
+}
+
+// bequeath passes r on to the lane's heir and reports whether it has one.
+func (l *lane) bequeath(r *request) bool {
+	heir := l.heir.Load()
+	if heir != nil {
+		heir.park(r)
+	}
+	return heir != nil
 }
 
 func (k *keeper) add(r *request) error {
@@ -93,7 +109,7 @@ func (k *keeper) add(r *request) error {
 	size := len(r.msg.Data)
 	switch {
 	case k.stopped:
-		return fmt.Errorf("%w: this server stops serving it", wire.ErrUnavailable)
+		return errKeeperEnded
 	case k.waiting == k.limit || k.waiting > 0 && k.bytes+size > queueBytes:
 		return fmt.Errorf("%w: %d requests wait for versions to be loaded", wire.ErrOverloaded, k.waiting)
 	}
@@ -114,7 +130,8 @@ func (k *keeper) take() (parked map[string][]request, dirty bool) {
 	return parked, dirty
 }
 
-// keep follows the versions until ctx is done, then answers what is parked.
+// keep follows the versions until ctx is done, then passes on or answers what is
+// parked.
 func (l *lane) keep(ctx context.Context) {
 	k := &l.keeper
 	settle := sync.OnceFunc(func() { close(l.settled) })
@@ -160,7 +177,9 @@ func (l *lane) unpark(ctx context.Context, name string, requests []request) {
 	for i := range requests {
 		r := &requests[i]
 		if err != nil {
-			l.fail(r, err)
+			if ctx.Err() == nil || !l.bequeath(r) {
+				l.fail(r, err)
+			}
 			continue
 		}
 		r.by = v
@@ -170,7 +189,7 @@ func (l *lane) unpark(ctx context.Context, name string, requests []request) {
 	}
 }
 
-// refuse answers what is parked: the keeper ends.
+// refuse passes on or answers what is parked: the keeper ends.
 func (l *lane) refuse() {
 	k := &l.keeper
 	k.mu.Lock()
@@ -179,7 +198,9 @@ func (l *lane) refuse() {
 	parked, _ := k.take()
 	for _, requests := range parked {
 		for i := range requests {
-			l.fail(&requests[i], l.refusal(errQueueClosed))
+			if r := &requests[i]; !l.bequeath(r) {
+				l.fail(r, l.refusal(errQueueClosed))
+			}
 		}
 	}
 }

@@ -100,7 +100,8 @@ type lane struct {
 	stats *stats
 
 	keeper  keeper
-	settled chan struct{} // closed when the keeper has tried to load once
+	heir    atomic.Pointer[lane] // what replaced it; nil: nothing yet, or the model is gone
+	settled chan struct{}        // closed when the keeper has tried to load once
 	stop    context.CancelFunc
 	kept    sync.WaitGroup // the keeper
 	workers sync.WaitGroup
@@ -145,7 +146,8 @@ func (l *lane) start() {
 	}
 }
 
-// retire answers all that the lane has and ends it.
+// retire answers all that the lane has, but for what waits for versions to be
+// loaded if it has an heir, who gets that, and ends it.
 func (l *lane) retire() {
 	l.stop()
 	l.kept.Wait()

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/service"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -57,6 +58,7 @@ type Server struct {
 	table   atomic.Pointer[lanes]
 	inbound atomic.Pointer[[]*nats.Subscription]
 	outbox  atomic.Pointer[outbox] // nil before Run
+	changed service.Signal         // other lanes are in the table
 }
 
 // New returns a server. It does nothing until Run.
@@ -96,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 		store: s.store, decode: s.decode, loads: make(chan struct{}, parallelLoads),
 		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
 	}, &s.table)
+	f.changed = &s.changed
 	following, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.run(following) })

@@ -31,6 +31,8 @@ type stats struct {
 	late       uint64
 	last       string
 	time       time.Duration
+	queued     time.Duration // part of time: before a worker took them
+	computed   time.Duration // part of time: while the model ran
 	batches    uint64
 	batched    uint64 // requests in batches
 	rows       uint64
@@ -47,15 +49,23 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(shortest.Microseconds(), longest.Microseconds(), digits)
 }
 
+// A span is when a batch was taken and how long the model ran for it.
+type span struct {
+	taken time.Time
+	model time.Duration
+}
+
 // answered counts a batch that was answered at now, by its requests' receipts.
-func (s *stats) answered(received []time.Time, rows int, now time.Time) {
+func (s *stats) answered(received []time.Time, rows int, took span, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.batches++
 	s.batched += uint64(len(received))
 	s.rows += uint64(rows)
 	s.largest = max(s.largest, rows)
+	s.computed += time.Duration(len(received)) * took.model
 	for _, at := range received {
+		s.queued += took.taken.Sub(at)
 		s.countLocked(now.Sub(at), now)
 	}
 }
@@ -105,6 +115,15 @@ type Latency struct {
 	P90 float64 `json:"p90"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
+}
+
+// Times are parts of the time from receipt to answer, in nanoseconds, summed
+// over all requests since the start; ADR-32's processing_time is the whole. The
+// rest of it is decoding, encoding and sending. Each request counts the whole
+// time of the batch it was in.
+type Times struct {
+	Queue   int64 `json:"queue"`   // until a worker took the request
+	Compute int64 `json:"compute"` // while the model ran
 }
 
 // Batches tells what was computed together since the start.

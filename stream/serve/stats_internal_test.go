@@ -20,7 +20,8 @@ func TestStats(t *testing.T) {
 	if e, st := read(start); e.Requests != 0 || st.Batches.Requests != 0 || st.Latency.P99 != 0 {
 		t.Errorf("new statistics = %+v, %+v, want zeros", e, st)
 	}
-	s.answered([]time.Time{start, start.Add(time.Millisecond)}, 6, start.Add(3*time.Millisecond))
+	s.answered([]time.Time{start, start.Add(time.Millisecond)}, 6,
+		span{taken: start.Add(2 * time.Millisecond), model: 500 * time.Microsecond}, start.Add(3*time.Millisecond))
 	s.failed(wire.ErrorOf(wire.ErrOverloaded), 2*time.Hour, start.Add(time.Second))
 	e, st := read(start.Add(2 * time.Second))
 	if e.Requests != 3 || e.Errors != 1 || e.LastError != "429:overloaded" || e.Time != 5*time.Millisecond+2*time.Hour {
@@ -28,6 +29,9 @@ func TestStats(t *testing.T) {
 	}
 	if st.Overloaded != 1 || st.Batches != (Batches{Count: 1, Requests: 2, Rows: 6, Largest: 6}) {
 		t.Errorf("status = %+v, want 1 overloaded and a batch of 2 requests with 6 rows", st)
+	}
+	if want := (Times{Queue: 3e6, Compute: 1e6}); st.Times != want {
+		t.Errorf("times = %+v, want %+v: 2 ms and 1 ms in the queue, twice 0.5 ms computed", st.Times, want)
 	}
 	// The histogram keeps two digits: 1 %.
 	if p := st.Latency.P50; p < 2.97 || p > 3.03 {

@@ -18,6 +18,7 @@ type worker struct {
 	groups []group
 	reply  nats.Msg
 	sent   []time.Time // receipts of the requests that were answered
+	took   span        // of what is being answered
 	model  []string    // header value
 }
 
@@ -63,7 +64,8 @@ func (w *worker) serve() {
 		}
 	}()
 	w.groups = w.groups[:0]
-	w.gather(time.Now())
+	w.took.taken = time.Now()
+	w.gather(w.took.taken)
 	for i := range w.groups {
 		g := &w.groups[i]
 		w.compute(g)
@@ -171,13 +173,21 @@ func (w *worker) compute(g *group) {
 		for hi < len(g.items) && g.ends[hi]-start <= w.limit {
 			hi++
 		}
-		if err := g.batch.run(start, g.ends[hi-1]); err == nil {
+		if err := w.predict(g, start, g.ends[hi-1]); err == nil {
 			w.answer(g, lo, hi)
 		} else {
 			w.alone(g, lo, hi, err)
 		}
 		lo = hi
 	}
+}
+
+// predict runs rows [lo, hi) of a group and times it.
+func (w *worker) predict(g *group, lo, hi int) error {
+	begin := time.Now()
+	err := g.batch.run(lo, hi)
+	w.took.model = time.Since(begin)
+	return err
 }
 
 func (g *group) start(item int) int {
@@ -195,7 +205,7 @@ func (w *worker) alone(g *group, lo, hi int, err error) {
 		return
 	}
 	for i := lo; i < hi; i++ {
-		if err := g.batch.run(g.start(i), g.ends[i]); err != nil {
+		if err := w.predict(g, g.start(i), g.ends[i]); err != nil {
 			w.lane.fail(&w.taken[g.items[i]], err)
 			continue
 		}
@@ -232,6 +242,6 @@ func (w *worker) answer(g *group, lo, hi int) {
 
 // count counts a batch of that many rows and the answers sent for it.
 func (w *worker) count(rows int) {
-	w.lane.stats.answered(w.sent, rows, time.Now())
+	w.lane.stats.answered(w.sent, rows, w.took, time.Now())
 	w.sent = w.sent[:0]
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
@@ -39,66 +40,135 @@ func New(nc *nats.Conn, version string, providers ...Provider) *Directory {
 // Ready is closed when Run answers.
 func (d *Directory) Ready() <-chan struct{} { return d.ready }
 
+// verbs are the kinds of requests and their responses.
+func verbs() map[string]func(s *Service, id, version string) any {
+	return map[string]func(*Service, string, string) any{
+		"PING": (*Service).ping, "INFO": (*Service).info, "STATS": (*Service).stats,
+	}
+}
+
+// A listener is one subscription.
+type listener struct {
+	sub    *nats.Subscription
+	closed chan struct{} // closed when it has ended
+}
+
 // Run answers until ctx is done, then finishes the requests it has and returns
 // nil. It returns an error if it could not start or the connection was closed.
 // It may be called once.
 func (d *Directory) Run(ctx context.Context) error {
-	verbs := map[string]func(*Service, string, string) any{
-		"PING": (*Service).ping, "INFO": (*Service).info, "STATS": (*Service).stats,
-	}
-	var subs []*nats.Subscription
-	closed := make(chan struct{}, 2*len(verbs))
-	for verb, respond := range verbs {
-		root := apiPrefix + "." + verb
-		for _, subject := range []string{root, root + ".>"} {
-			sub, err := d.subscribe(subject, root, respond, closed)
-			if err != nil {
-				return errors.Join(err, drain(subs, closed))
-			}
-			subs = append(subs, sub)
+	ctx, stop := context.WithCancel(ctx)
+	wake := make(chan struct{}, 1) // holds one wake-up
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer stop()
+	for _, p := range d.providers {
+		if changed := p.Changed(); changed != nil {
+			watching.Go(func() { watch(ctx, p, changed, wake) })
 		}
 	}
+	listeners := map[string]*listener{} // by subject
+	if err := d.follow(listeners); err != nil {
+		return errors.Join(err, drain(listeners))
+	}
 	if err := d.nc.Flush(); err != nil {
-		return errors.Join(fmt.Errorf("starting discovery: %w", err), drain(subs, closed))
+		return errors.Join(fmt.Errorf("starting discovery: %w", err), drain(listeners))
 	}
 	close(d.ready)
-	select {
-	case <-ctx.Done():
-		return drain(subs, closed)
-	case <-closed:
-		return fmt.Errorf("discovery ended: %w", nats.ErrConnectionClosed)
+	for {
+		select {
+		case <-ctx.Done():
+			return drain(listeners)
+		case <-listeners[apiPrefix+".PING"].closed:
+			return fmt.Errorf("discovery ended: %w", nats.ErrConnectionClosed)
+		case <-wake:
+			if err := d.follow(listeners); err != nil {
+				return errors.Join(err, drain(listeners))
+			}
+		}
 	}
 }
 
-func (d *Directory) subscribe(subject, root string, respond func(*Service, string, string) any, closed chan<- struct{}) (*nats.Subscription, error) {
+// watch wakes whoever follows p when its services have changed. The next change is
+// waited for before that, so that none falls between.
+func watch(ctx context.Context, p Provider, changed <-chan struct{}, wake chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		changed = p.Changed()
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// follow makes listeners those of the services there are.
+func (d *Directory) follow(listeners map[string]*listener) error {
+	services := d.services()
+	wanted := make(map[string]bool, len(verbs())*(1+2*len(services)))
+	for verb, respond := range verbs() {
+		root := apiPrefix + "." + verb
+		subjects := []string{root}
+		for i := range services {
+			name := root + "." + services[i].Name
+			subjects = append(subjects, name, name+"."+d.id(&services[i]))
+		}
+		for _, subject := range subjects {
+			wanted[subject] = true
+			if listeners[subject] != nil {
+				continue
+			}
+			l, err := d.listen(subject, root, respond)
+			if err != nil {
+				return err
+			}
+			listeners[subject] = l
+		}
+	}
+	gone := map[string]*listener{}
+	for subject, l := range listeners {
+		if !wanted[subject] {
+			gone[subject] = l
+			delete(listeners, subject)
+		}
+	}
+	return drain(gone)
+}
+
+func (d *Directory) listen(subject, root string, respond func(*Service, string, string) any) (*listener, error) {
 	sub, err := d.nc.Subscribe(subject, func(m *nats.Msg) {
 		d.answer(m, strings.TrimPrefix(strings.TrimPrefix(m.Subject, root), "."), respond)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("subscribing to %q: %w", subject, err)
 	}
-	sub.SetClosedHandler(func(string) { closed <- struct{}{} })
+	l := &listener{sub: sub, closed: make(chan struct{})}
+	sub.SetClosedHandler(func(string) { close(l.closed) })
 	if err := sub.SetPendingLimits(pendingReplies, nats.DefaultSubPendingBytesLimit); err != nil {
 		return nil, errors.Join(fmt.Errorf("bounding %q: %w", subject, err), sub.Unsubscribe())
 	}
-	return sub, nil
+	return l, nil
 }
 
-// drain ends subs after the messages they have. A closed connection has ended
+// drain ends listeners after the messages they have. A closed connection has ended
 // them already.
-func drain(subs []*nats.Subscription, closed <-chan struct{}) error {
+func drain(listeners map[string]*listener) error {
 	var errs []error
-	var draining int
-	for _, sub := range subs {
-		switch err := sub.Drain(); {
+	var draining []*listener
+	for _, l := range listeners {
+		switch err := l.sub.Drain(); {
 		case err == nil:
-			draining++
+			draining = append(draining, l)
 		case !errors.Is(err, nats.ErrConnectionClosed) && !errors.Is(err, nats.ErrBadSubscription):
-			errs = append(errs, fmt.Errorf("draining %q: %w", sub.Subject, err))
+			errs = append(errs, fmt.Errorf("draining %q: %w", l.sub.Subject, err))
 		}
 	}
-	for range draining {
-		<-closed
+	for _, l := range draining {
+		<-l.closed
 	}
 	return errors.Join(errs...)
 }

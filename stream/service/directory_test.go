@@ -25,9 +25,13 @@ const timeout = 5 * time.Second
 
 // services is a provider whose set can be changed.
 type services struct {
+	changed service.Signal
+
 	mu  sync.Mutex // guards all
 	all []service.Service
 }
+
+func (s *services) Changed() <-chan struct{} { return s.changed.Changed() }
 
 func (s *services) Services() []service.Service {
 	s.mu.Lock()
@@ -36,6 +40,7 @@ func (s *services) Services() []service.Service {
 }
 
 func (s *services) set(all ...service.Service) {
+	defer s.changed.Raise()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = all
@@ -253,6 +258,59 @@ func TestIdentity(t *testing.T) {
 	if got := ask(t, nc, "$SRV.PING.iris", 2); got[0].ID == got[1].ID {
 		t.Errorf("two processes share the id %q", got[0].ID)
 	}
+}
+
+// TestNoResponders asks for services that nobody has, or has no more: the server
+// says so at once.
+func TestNoResponders(t *testing.T) {
+	nc := embeddedtest.Connect(t)
+	mine := &services{all: []service.Service{iris()}}
+	start(t, nc, mine, &services{all: []service.Service{{Name: "modelbus"}}})
+	first := ask(t, nc, "$SRV.PING.iris", 1)[0].ID
+	for _, verb := range []string{"PING", "INFO", "STATS"} {
+		for _, target := range []string{"nope", "ir", "adult", "iris.other", "adult." + first, "iris." + first + ".more"} {
+			expect(t, nc, "$SRV."+verb+"."+target, false)
+		}
+	}
+
+	adult := service.Service{Name: "adult", Started: iris().Started}
+	mine.set(iris(), adult)
+	await(t, nc, "$SRV.STATS.adult", true)
+	expect(t, nc, "$SRV.PING.iris."+first, true)
+
+	again := iris()
+	again.Started = again.Started.Add(time.Second)
+	mine.set(again)
+	await(t, nc, "$SRV.PING.adult", false)
+	await(t, nc, "$SRV.PING.iris."+first, false)
+	expect(t, nc, "$SRV.INFO.iris", true)
+	if got := ask(t, nc, "$SRV.PING.iris", 1)[0].ID; got == first {
+		t.Errorf("a new life has the id %q of the one before", got)
+	}
+	expect(t, nc, "$SRV.PING.modelbus", true)
+}
+
+// expect checks that a request is answered, or that nobody is there.
+func expect(t *testing.T, nc *nats.Conn, subject string, answered bool) {
+	t.Helper()
+	_, err := nc.Request(subject, nil, timeout)
+	if answered && err != nil || !answered && !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("%s: got error %v, answered should be %v", subject, err, answered)
+	}
+}
+
+// await waits until a request is answered, or until nobody is there.
+func await(t *testing.T, nc *nats.Conn, subject string, answered bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(timeout); time.Now().Before(end); <-tick.C {
+		_, err := nc.Request(subject, nil, timeout/100) // one that was between gets no answer
+		if answered && err == nil || !answered && errors.Is(err, nats.ErrNoResponders) {
+			return
+		}
+	}
+	t.Fatalf("%s: answered is not %v after %v", subject, answered, timeout)
 }
 
 func TestUnencodableData(t *testing.T) {

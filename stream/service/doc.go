@@ -5,9 +5,9 @@
 //
 // # Subjects
 //
-// $SRV.<VERB>, $SRV.<VERB>.<name> and $SRV.<VERB>.<name>.<id>, by two plain
-// subscriptions a verb whatever the number of services. They are no queue
-// subscriptions: every process answers for itself.
+// $SRV.<VERB>, and $SRV.<VERB>.<name> and $SRV.<VERB>.<name>.<id> of each
+// service there is: a request for one that nobody has gets "no responders" at
+// once. They are no queue subscriptions: every process answers for itself.
 //
 // # Identity
 //

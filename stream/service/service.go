@@ -31,4 +31,8 @@ type Endpoint struct {
 // for concurrent use and answer from memory: discovery waits for it.
 type Provider interface {
 	Services() []Service
+
+	// Changed returns a channel that is closed when there are other services, or
+	// other lives of them (name or start), than at the call; nil if there never are.
+	Changed() <-chan struct{}
 }

@@ -15,6 +15,8 @@ const (
 	VerbShow     = "show"     // ShowRequest → ModelInfo
 	VerbTrain    = "train"    // TrainRequest → TrainReply, at once; progress comes as events
 	VerbCancel   = "cancel"   // empty → empty object: ends the model's training
+	VerbPause    = "pause"    // empty → ModelInfo: the model is not trained by itself any more
+	VerbResume   = "resume"   // empty → ModelInfo
 	VerbPromote  = "promote"  // PromoteRequest → registry.Move
 	VerbRollback = "rollback" // RollbackRequest → registry.Move
 	VerbUnalias  = "unalias"  // RollbackRequest → empty object: removes an alias

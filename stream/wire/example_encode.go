@@ -17,51 +17,35 @@ import (
 // number or vector and nothing is missing, else rows. Features are written in
 // the narrowest of UINT8, FP32 and FP64 that loses nothing.
 func EncodeExamples(msg *nats.Msg, f *feature.Frame, lo, hi int) error {
-	b := exampleBatch{rows: make([]feature.Row, 0, hi-lo)}
-	for i := lo; i < hi; i++ {
-		row := f.Row(i)
-		row.Weight = f.Weight(i)
-		b.weighted = b.weighted || row.Weight != 1
-		b.rows = append(b.rows, row)
-	}
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
 	}
 	msg.Header.Del(HeaderContentLength)
-	if f.Schema().Numeric() && b.flatten(f.Schema().Width()) {
-		return b.encodeTensors(msg)
+	weighted := false
+	for i := lo; i < hi && !weighted; i++ {
+		weighted = f.Weight(i) != 1
 	}
-	return b.encodeRows(msg)
-}
-
-// An exampleBatch is what one message takes.
-type exampleBatch struct {
-	rows     []feature.Row
-	weighted bool
-	flat     []float64 // (rows, width)
-	width    int
-}
-
-// flatten gathers the features of all rows in b.flat and reports whether all
-// are there.
-func (b *exampleBatch) flatten(width int) bool {
-	b.width = width
-	b.flat = make([]float64, 0, len(b.rows)*width)
-	for _, row := range b.rows {
-		for _, v := range row.Values {
-			switch v.Kind {
-			case feature.KindNumber:
-				b.flat = append(b.flat, v.Num)
-			case feature.KindVector:
-				for _, x := range v.Vector {
-					b.flat = append(b.flat, float64(x))
-				}
-			default:
-				return false
-			}
+	flat, ok := f.Floats(nil, lo, hi)
+	if !ok {
+		e := exampleRows{frame: f, lo: lo, hi: hi, weighted: weighted}
+		return e.encode(msg)
+	}
+	t := exampleTensors{features: flat, width: f.Schema().Width(), labels: make([]feature.Value, 0, hi-lo)}
+	for i := lo; i < hi; i++ {
+		t.labels = append(t.labels, f.Label(i))
+		if weighted {
+			t.weights = append(t.weights, f.Weight(i))
 		}
 	}
-	return len(b.flat) == len(b.rows)*width
+	return t.encode(msg)
+}
+
+// exampleTensors are the tensors of a batch.
+type exampleTensors struct {
+	features []float64 // (rows, width)
+	width    int
+	labels   []feature.Value // all of one kind: numbers, texts or booleans
+	weights  []float64       // nil if all are 1
 }
 
 // narrowest returns the smallest datatype that holds all of values.
@@ -78,45 +62,86 @@ func narrowest(values []float64) datatype {
 	return d
 }
 
-func (b *exampleBatch) encodeTensors(msg *nats.Msg) error {
-	d := narrowest(b.flat)
-	labels, labelType, err := b.labels()
+// encode writes the tensors as binary ones.
+func (t *exampleTensors) encode(msg *nats.Msg) error {
+	d := narrowest(t.features)
+	labelType, size, err := t.labelType()
 	if err != nil {
 		return err
 	}
-	n := len(b.rows)
-	doc := []byte(`{"inputs":[`)
-	doc = appendInput(doc, inputFeatures, []int{n, b.width}, d, len(b.flat)*d.size())
+	n := len(t.labels)
+	doc := make([]byte, 0, len(t.features)*d.size()+size+8*len(t.weights)+256)
+	doc = append(doc, `{"inputs":[`...)
+	doc = appendInput(doc, inputFeatures, []int{n, t.width}, d, len(t.features)*d.size())
 	doc = append(doc, ',')
-	doc = appendInput(doc, inputLabels, []int{n}, labelType, len(labels))
-	if b.weighted {
+	doc = appendInput(doc, inputLabels, []int{n}, labelType, size)
+	if t.weights != nil {
 		doc = append(doc, ',')
 		doc = appendInput(doc, inputWeights, []int{n}, typeFP64, 8*n)
 	}
 	doc = append(doc, "]}"...)
 	msg.Header.Set(HeaderContentLength, strconv.Itoa(len(doc)))
-	doc = slices.Grow(doc, len(b.flat)*d.size()+len(labels)+8*n)
-	for _, v := range b.flat {
-		doc = appendElement(doc, d, v)
-	}
-	doc = append(doc, labels...)
-	if b.weighted {
-		for _, row := range b.rows {
-			doc = appendElement(doc, typeFP64, row.Weight)
-		}
-	}
-	msg.Data = doc
+	doc = appendElements(doc, d, t.features)
+	doc = t.appendLabels(doc)
+	msg.Data = appendElements(doc, typeFP64, t.weights)
 	return nil
 }
 
-func appendElement(b []byte, d datatype, v float64) []byte {
-	switch d { //nolint:exhaustive // what narrowest returns
-	case typeUint8:
-		return append(b, uint8(v))
-	case typeFP32:
-		return binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
+// labelType returns the datatype of the labels and how many bytes they take.
+func (t *exampleTensors) labelType() (d datatype, size int, err error) {
+	d = typeFP64
+	for i := range t.labels {
+		switch v := &t.labels[i]; v.Kind {
+		case feature.KindNumber:
+			size += 8
+		case feature.KindText:
+			d = typeBytes
+			size += 4 + len(v.Text)
+		case feature.KindBool:
+			d = typeBool
+			size++
+		default:
+			return d, 0, invalidf("row %d has no label", i)
+		}
 	}
-	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	return d, size, nil
+}
+
+func (t *exampleTensors) appendLabels(b []byte) []byte {
+	for i := range t.labels {
+		switch v := &t.labels[i]; v.Kind {
+		case feature.KindText:
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(v.Text))) //nolint:gosec // in memory
+			b = append(b, v.Text...)
+		case feature.KindBool:
+			b = append(b, uint8(v.Num))
+		default:
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v.Num))
+		}
+	}
+	return b
+}
+
+// appendElements appends values as elements of d, one of what narrowest returns.
+func appendElements(b []byte, d datatype, values []float64) []byte {
+	from := len(b)
+	b = slices.Grow(b, len(values)*d.size())[:from+len(values)*d.size()]
+	out := b[from:]
+	switch d {
+	case typeUint8:
+		for i, v := range values {
+			out[i] = uint8(v)
+		}
+	case typeFP32:
+		for i, v := range values {
+			binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(float32(v)))
+		}
+	default:
+		for i, v := range values {
+			binary.LittleEndian.PutUint64(out[8*i:], math.Float64bits(v))
+		}
+	}
+	return b
 }
 
 func appendInput(b []byte, name string, shape []int, d datatype, size int) []byte {
@@ -136,43 +161,28 @@ func appendInput(b []byte, name string, shape []int, d datatype, size int) []byt
 	return append(b, "}}"...)
 }
 
-// labels returns the labels as a binary tensor.
-func (b *exampleBatch) labels() ([]byte, datatype, error) {
-	var out []byte
-	d := typeFP64
-	for i, row := range b.rows {
-		switch v := row.Label; v.Kind {
-		case feature.KindNumber:
-			out = appendElement(out, typeFP64, v.Num)
-		case feature.KindText:
-			d = typeBytes
-			out = binary.LittleEndian.AppendUint32(out, uint32(len(v.Text))) //nolint:gosec // in memory
-			out = append(out, v.Text...)
-		case feature.KindBool:
-			d = typeBool
-			out = append(out, uint8(v.Num))
-		default:
-			return nil, 0, invalidf("row %d has no label", i)
-		}
-	}
-	return out, d, nil
+// exampleRows are rows [lo, hi) of a frame, to be written as a batch of rows.
+type exampleRows struct {
+	frame    *feature.Frame
+	lo, hi   int
+	weighted bool
 }
 
-func (b *exampleBatch) encodeRows(msg *nats.Msg) error {
-	out, err := b.list([]byte(`{"instances":`), func(out []byte, row *feature.Row) ([]byte, error) {
+func (e *exampleRows) encode(msg *nats.Msg) error {
+	out, err := e.list([]byte(`{"instances":`), func(out []byte, row *feature.Row) ([]byte, error) {
 		return appendRow(out, row.Values)
 	})
 	if err != nil {
 		return fmt.Errorf("encoding examples: %w", err)
 	}
-	out, err = b.list(append(out, `,"labels":`...), func(out []byte, row *feature.Row) ([]byte, error) {
+	out, err = e.list(append(out, `,"labels":`...), func(out []byte, row *feature.Row) ([]byte, error) {
 		if row.Label.Kind == feature.KindMissing {
 			return nil, invalidf("missing label")
 		}
 		return appendValue(out, row.Label)
 	})
-	if err == nil && b.weighted {
-		out, err = b.list(append(out, `,"weights":`...), func(out []byte, row *feature.Row) ([]byte, error) {
+	if err == nil && e.weighted {
+		out, err = e.list(append(out, `,"weights":`...), func(out []byte, row *feature.Row) ([]byte, error) {
 			return appendNumber(out, row.Weight, 64)
 		})
 	}
@@ -184,14 +194,15 @@ func (b *exampleBatch) encodeRows(msg *nats.Msg) error {
 }
 
 // list appends a list with what one returns for each row.
-func (b *exampleBatch) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
+func (e *exampleRows) list(out []byte, one func([]byte, *feature.Row) ([]byte, error)) ([]byte, error) {
 	out = append(out, '[')
 	var err error
-	for i := range b.rows {
-		if i > 0 {
+	for i := e.lo; i < e.hi; i++ {
+		if i > e.lo {
 			out = append(out, ',')
 		}
-		if out, err = one(out, &b.rows[i]); err != nil {
+		row := e.frame.Row(i)
+		if out, err = one(out, &row); err != nil {
 			return nil, fmt.Errorf("row %d: %w", i, err)
 		}
 	}

@@ -18,6 +18,7 @@ const (
 	HeaderReason        = "Modelbus-Reason"   // on dead examples and requests: the error
 	HeaderSubject       = "Modelbus-Subject"  // on dead examples and requests: where it came from
 	HeaderSequence      = "Modelbus-Sequence" // on dead examples: its place in the stream
+	HeaderStored        = "Modelbus-Stored"   // on dead examples: when the stream got it
 	HeaderRow           = "Modelbus-Row"      // on dead examples that were one of a batch: their place in the message, from 0
 	HeaderTrace         = "traceparent"
 	HeaderContentLength = "Inference-Header-Content-Length"

@@ -43,7 +43,6 @@ func main() {
 	axpys(narrow)
 	packs(wide)
 	packs(narrow)
-	turn()
 	Generate()
 }
 

@@ -28,20 +28,22 @@ type Machine interface {
 	// Select sets each lane of v to yes where x compares to y, else to no.
 	Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual)
 
+	// Keep sets the lanes of v past the tail to those of w.
+	Keep(v, w reg.VecVirtual)
+
 	// NaNs sets a bit of r for each lane of v that is NaN.
 	NaNs(v reg.VecVirtual, r reg.GPVirtual)
 }
 
-// A Comparison is a predicate of VCMPPS. All but NotEqual are false for NaN.
+// A Comparison is a predicate of VCMPPS, false for NaN if nothing else is said.
 type Comparison uint64
 
-const unordered = 3
-
-// The comparisons.
+// The comparisons. Unordered is true for NaN.
 const (
-	Less     Comparison = 17
-	NotEqual Comparison = 4 // true for NaN
-	Greater  Comparison = 30
+	Unordered Comparison = 3
+	Less      Comparison = 17
+	NotEqual  Comparison = 4 // true for NaN
+	Greater   Comparison = 30
 )
 
 // AVX2 has vectors of 8 and masks of their shape.
@@ -138,9 +140,12 @@ func (m *AVX2) Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual) {
 	VBLENDVPS(mask, yes, no, v)
 }
 
+// Keep implements Machine.
+func (m *AVX2) Keep(v, w reg.VecVirtual) { VBLENDVPS(m.mask, v, w, v) }
+
 // NaNs implements Machine.
 func (m *AVX2) NaNs(v reg.VecVirtual, r reg.GPVirtual) {
-	VCMPPS(Imm(unordered), v, v, v)
+	VCMPPS(Imm(uint64(Unordered)), v, v, v)
 	VMOVMSKPS(v, r.As32())
 }
 
@@ -190,9 +195,12 @@ func (m *AVX512) Select(how Comparison, x, y Op, yes, no, v reg.VecVirtual) {
 	VBLENDMPS(yes, no, mask, v)
 }
 
+// Keep implements Machine.
+func (m *AVX512) Keep(v, w reg.VecVirtual) { VBLENDMPS(v, w, m.mask, v) }
+
 // NaNs implements Machine.
 func (m *AVX512) NaNs(v reg.VecVirtual, r reg.GPVirtual) {
 	mask := K()
-	VCMPPS(Imm(unordered), v, v, mask)
+	VCMPPS(Imm(uint64(Unordered)), v, v, mask)
 	KMOVW(mask, r.As32())
 }

@@ -8,29 +8,26 @@ import (
 	"github.com/modelbus/modelbus/model/kernel/gen/machine"
 )
 
-// The polynomials below are minimax fits of ours, by iteratively reweighted least
-// squares in float64, of (eʳ-1-r)/r² on ±ln 2/2; of (tanh x/x-1)/x² by x² up to 0.625²; of
-// (ln(1+f)-f+f²/2)/f³ for 1+f in [√½, √2]; and of e^(t²)·erfc(t)/s by s = 1/(1+0.4t).
+// The polynomials below are minimax fits of ours (Remez), rounded to float32: of
+// (eʳ-1-r)/r² on ±ln 2/2, with ½ kept; of (ln(1+f)-f+f²/2)/f³ for 1+f in [√½, √2]; and of
+// e^(t²/2)·Φ(-t)/s by s - 36/64 with s = 1/(1+19/64·t), for t from 0 to 14.6. The loops in
+// Go have the same numbers; tests compare the bits of the results.
 
 func expPolynomial() []float64 {
-	return []float64{0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.00836874544620514, 0.0013814539415761828}
-}
-
-func tanhPolynomial() []float64 {
-	return []float64{-0.3333328068256378, 0.13331441581249237, -0.05373971536755562, 0.02063908614218235, -0.005704986397176981}
+	return []float64{0.5, 0.16666533052921295, 0.041667245328426361, 0.0083676753565669060, 0.0013863615458831191}
 }
 
 func logPolynomial() []float64 {
 	return []float64{
-		0.3333331346511841, -0.25000008940696716, 0.20002123713493347, -0.16668005287647247, 0.14219452440738678,
-		-0.12405340373516083, 0.11888697743415833, -0.11677515506744385, 0.067477285861969,
+		0.3333331346511841, -0.25000008940696716, 0.20002123713493347, -0.16668003797531128, 0.14219453930854797,
+		-0.12405351549386978, 0.11888702213764191, -0.11677460372447968, 0.067476600408554077,
 	}
 }
 
-func erfcPolynomial() []float64 {
+func millsPolynomial() []float64 {
 	return []float64{
-		0.2257036715745926, 0.22501525282859802, 0.21439090371131897, 0.132155641913414, 0.26487624645233154,
-		-0.2709278166294098, 0.5312324166297913, -0.4866328835487366, 0.19282373785972595, -0.02863716147840023,
+		0.24187155067920685, 0.37436100840568542, 0.39360845088958740, 0.23820371925830841, 0.013867158442735672,
+		-0.087456561625003815, -0.025273470208048820, 0.041375961154699326, 0.011320705525577068, -0.020437236875295639,
 	}
 }
 
@@ -38,19 +35,30 @@ const (
 	log2e  = 1.44269504088896340736
 	ln2    = 0.693147182464599609375    // to float32
 	ln2Low = -1.90465429995776804525e-9 // what is missing
+
+	magic = 3 << 22 // added to a smaller number, it leaves that rounded to an integer in the lowest bits
+
+	millsSlope  = 19.0 / 64
+	millsCentre = 36.0 / 64
+
+	normalPeak = 0.39894228040143267794 // 1/√2π
 )
 
 // functions writes the transcendental functions.
 func functions(m machine.Machine, c constants) {
 	each(m, c, "exp", 2, 0, func(l *loop) { l.store(l.exp(l.load(1)), 0) })
-	each(m, c, "expShifted", 2, 1, func(l *loop) {
-		x := l.load(1)
-		VSUBPS(l.scalars[0], x, x)
-		l.store(l.exp(x), 0)
-	})
 	each(m, c, "sigmoid", 2, 0, func(l *loop) { l.store(l.sigmoid(l.load(1)), 0) })
 	each(m, c, "tanh", 2, 0, func(l *loop) { l.store(l.tanh(l.load(1)), 0) })
 	each(m, c, "gelu", 2, 0, func(l *loop) { l.store(l.gelu(l.load(1)), 0) })
+	each(m, c, "softplus", 2, 0, func(l *loop) { l.store(l.softplus(l.load(1)), 0) })
+	each(m, c, "leaky", 2, 1, func(l *loop) {
+		x, t, zero := l.load(1), l.Vector(), l.Vector()
+		VMULPS(l.scalars[0], x, t)
+		l.Zero(zero)
+		l.Select(machine.Less, x, zero, t, x, x)
+		l.store(x, 0)
+	})
+	each(m, c, "elu", 2, 1, func(l *loop) { l.store(l.elu(l.load(1), l.scalars[0]), 0) })
 	each(m, c, "log", 2, 0, func(l *loop) { l.store(l.log(l.load(1)), 0) })
 }
 
@@ -71,37 +79,90 @@ func (l *loop) horner(x reg.VecVirtual, coefficients []float64) reg.VecVirtual {
 	return p
 }
 
-// exp returns eˣ and destroys x: 2ⁿ·eʳ with r = x - n·ln 2 (Cody and Waite, Software
-// Manual for the Elementary Functions, 1980, chapter 6). 2ⁿ is applied in two halves, so
-// that results may overflow and underflow gradually.
-func (l *loop) exp(x reg.VecVirtual) reg.VecVirtual {
-	bound := l.set(l.float(-104))
-	VMAXPS(x, bound, x) // NaN stays, being the second source
-	l.Load(l.float(89), bound, false)
-	VMINPS(x, bound, x)
-	n, whole := l.Vector(), l.Vector()
-	VMULPS(l.float(log2e), x, n)
-	VCVTPS2DQ(n, n)
-	VCVTDQ2PS(n, whole)
-	VFNMADD231PS(l.float(ln2), whole, x)
-	VFNMADD231PS(l.float(ln2Low), whole, x)
-	p := l.horner(x, expPolynomial())
-	VMULPS(x, x, whole)
-	VFMADD213PS(x, whole, p) // r + r²·p
-	VADDPS(l.float(1), p, p)
-	half := l.Vector()
-	VPSRAD(Imm(1), n, half)
-	VPSUBD(half, n, n)
-	l.scaleByPower(half, p)
-	l.scaleByPower(n, p)
-	return p
+// reduce returns an integer k and eʳ-1 for r = x - k·ln 2 + low, which may be nil, and
+// destroys x (Cody and Waite, Software Manual for the Elementary Functions, 1980,
+// chapter 6).
+func (l *loop) reduce(x, low reg.VecVirtual) (k, m reg.VecVirtual) {
+	t, n := l.set(l.float(magic)), l.Vector()
+	VFMADD231PS(l.float(log2e), x, t)
+	VSUBPS(l.float(magic), t, n)
+	VPSUBD(l.float(magic), t, t)
+	VFNMADD231PS(l.float(ln2), n, x)
+	VFNMADD231PS(l.float(ln2Low), n, x)
+	if low != nil {
+		VADDPS(low, x, x)
+	}
+	m = l.horner(x, expPolynomial())
+	VMULPS(x, x, n)
+	VFMADD213PS(x, n, m) // r + r²·p
+	return t, m
 }
 
-// scaleByPower multiplies p by 2ⁿ, for n of -126 to 127, and destroys n.
-func (l *loop) scaleByPower(n, p reg.VecVirtual) {
-	VPADDD(l.bits(127), n, n)
-	VPSLLD(Imm(23), n, n)
-	VMULPS(n, p, p)
+// A power is 2ᵏ as two factors, so that what is multiplied by it may overflow and
+// underflow gradually.
+type power [2]reg.VecVirtual
+
+// power returns 2ᵏ and destroys k.
+func (l *loop) power(k reg.VecVirtual) power {
+	half := l.Vector()
+	VPSRAD(Imm(1), k, half)
+	VPSUBD(half, k, k)
+	l.exponent(half)
+	l.exponent(k)
+	return power{half, k}
+}
+
+// exponent makes k, from -126 to 127, 2ᵏ.
+func (l *loop) exponent(k reg.VecVirtual) {
+	VPADDD(l.bits(127), k, k)
+	VPSLLD(Imm(23), k, k)
+}
+
+func (p power) scale(v reg.VecVirtual) {
+	VMULPS(p[0], v, v)
+	VMULPS(p[1], v, v)
+}
+
+// atLeast raises x to bound. NaN stays, being the second source.
+func (l *loop) atLeast(bound float64, x reg.VecVirtual) {
+	least := l.set(l.float(bound))
+	VMAXPS(x, least, x)
+}
+
+func (l *loop) atMost(bound float64, x reg.VecVirtual) {
+	most := l.set(l.float(bound))
+	VMINPS(x, most, x)
+}
+
+// exp returns eˣ and destroys x.
+func (l *loop) exp(x reg.VecVirtual) reg.VecVirtual {
+	l.atLeast(-104, x)
+	l.atMost(89, x)
+	k, m := l.reduce(x, nil)
+	VADDPS(l.float(1), m, m)
+	l.power(k).scale(m)
+	return m
+}
+
+// difference returns e^(x-shift) for x of at most shift, and destroys x. What rounding
+// the difference loses (Knuth, The Art of Computer Programming, 4.2.2, theorem B) is put
+// back; it is nothing that can be said when x is infinite.
+func (l *loop) difference(x, shift reg.VecVirtual) reg.VecVirtual {
+	d, moved, low := l.Vector(), l.Vector(), l.Vector()
+	VSUBPS(shift, x, d)
+	VSUBPS(x, d, moved) // -shift, but for what is lost
+	VSUBPS(moved, d, low)
+	VSUBPS(low, x, low)
+	VADDPS(shift, moved, moved)
+	VSUBPS(moved, low, low)
+	bound := l.set(l.float(1))
+	VMINPS(bound, low, low)
+	l.atLeast(-1, low)
+	l.atLeast(-106, d)
+	k, m := l.reduce(d, low)
+	VADDPS(l.float(1), m, m)
+	l.power(k).scale(m)
+	return m
 }
 
 // magnitude returns |x|.
@@ -111,116 +172,120 @@ func (l *loop) magnitude(x reg.VecVirtual) reg.VecVirtual {
 	return v
 }
 
-// withSign gives v, which is not negative, the sign of x.
-func (l *loop) withSign(x, v reg.VecVirtual) {
-	sign := l.Vector()
-	VANDPS(l.bits(0x80000000), x, sign)
-	VORPS(sign, v, v)
+// negative returns -|x|.
+func (l *loop) negative(x reg.VecVirtual) reg.VecVirtual {
+	v := l.Vector()
+	VORPS(l.bits(0x80000000), x, v)
+	return v
 }
 
-// sigmoid returns 1/(1+e) or e/(1+e) with e = e^-|x|, by the sign of x.
+// sum returns 1+e rounded, and what is lost.
+func (l *loop) sum(a Mem, e reg.VecVirtual) (d, low reg.VecVirtual) {
+	d, low = l.Vector(), l.Vector()
+	VADDPS(a, e, d)
+	VSUBPS(a, d, low)
+	VSUBPS(low, e, low)
+	return d, low
+}
+
+// residual returns num - q·(d+low).
+func (l *loop) residual(num, q, d, low reg.VecVirtual) {
+	VFNMADD231PS(q, d, num)
+	VFNMADD231PS(q, low, num)
+}
+
+// sigmoid returns p = 1/(1+e) for e = e^-|x|, corrected by its residual, or e·p, by the
+// sign of x.
 func (l *loop) sigmoid(x reg.VecVirtual) reg.VecVirtual {
-	e := l.Vector()
-	VORPS(l.bits(0x80000000), x, e)
-	e = l.exp(e)
-	sum, zero := l.Vector(), l.Vector()
-	one := l.set(l.float(1))
-	VADDPS(one, e, sum)
+	y := l.negative(x)
+	l.atLeast(-104, y)
+	k, m := l.reduce(y, nil)
+	scale := l.power(k)
+	e, p, r := l.Vector(), l.set(l.float(1)), l.set(l.float(1))
+	VADDPS(p, m, e)
+	scale.scale(e)
+	d, low := l.sum(l.float(1), e)
+	VDIVPS(d, p, p)
+	l.residual(r, p, d, low)
+	VFMADD213PS(p, p, r)
+	VFMADD213PS(r, r, m)
+	scale.scale(m)
+	zero := l.Vector()
 	l.Zero(zero)
-	l.Select(machine.Less, x, zero, e, one, e)
-	VDIVPS(sum, e, e)
-	// A NaN is not less than zero, but it is in the sum.
-	return e
+	l.Select(machine.Less, x, zero, m, r, r)
+	return r // of a NaN, which is not less
 }
 
-// tanh returns |x| + |x|³·P(x²) below 0.625, else 1 - 2/(e^2|x| + 1), with the sign of x.
+// tanh returns -e/(e+2) for e = e^-2|x| - 1, corrected by its residual, with the sign of
+// x.
 func (l *loop) tanh(x reg.VecVirtual) reg.VecVirtual {
-	size, cube := l.magnitude(x), l.Vector()
-	VMULPS(size, size, cube)
-	small := l.horner(cube, tanhPolynomial())
-	VMULPS(size, cube, cube)
-	VFMADD213PS(size, cube, small)
-	large := l.Vector()
-	VADDPS(size, size, large)
-	large = l.exp(large)
-	one := l.set(l.float(1))
-	VADDPS(one, large, large)
-	two := l.set(l.float(2))
-	VDIVPS(large, two, large)
-	VSUBPS(large, one, large)
-	limit := l.set(l.float(0.625))
-	l.Select(machine.Less, size, limit, small, large, small)
-	l.withSign(x, small)
-	return small
+	y := l.negative(x)
+	VADDPS(y, y, y)
+	l.atLeast(-20, y)
+	k, e := l.reduce(y, nil)
+	l.exponent(k)
+	less := l.Vector()
+	VSUBPS(l.float(1), k, less)
+	VFMADD213PS(less, k, e)
+	d, low := l.sum(l.float(2), e)
+	q := l.Vector()
+	VDIVPS(d, e, q)
+	l.residual(e, q, d, low)
+	VFMADD231PS(l.float(0.5), e, q)
+	VANDPS(l.bits(0x7fffffff), q, q)
+	VANDPS(l.bits(0x80000000), x, e)
+	VORPS(e, q, q)
+	return q
 }
 
-// gelu returns x·Φ(x), with Φ(-|x|) = erfc(t)/2, t = |x|/√2, and erfc(t) = e^(-t²)·s·Q(s).
-// What rounding x² loses is put back into the exponential.
+// gelu returns x - t·Φ(-t) for positive x, else -t·Φ(-t), where t = |x|: Φ(-t) is
+// e^(-t²/2) times Mills' ratio, up to a constant. What rounding loses on the way is
+// carried along.
 func (l *loop) gelu(x reg.VecVirtual) reg.VecVirtual {
-	size, s := l.magnitude(x), l.set(l.float(1))
-	VFMADD231PS(l.float(0.4*0.70710678118654752440), size, s)
-	one := l.set(l.float(1))
-	VDIVPS(s, one, s)
-	tail := l.horner(s, erfcPolynomial())
-	VMULPS(s, tail, tail)
-
-	square, lost := l.Vector(), l.Vector()
-	// From 14 on Φ(-|x|) is zero; larger squares would overflow.
-	limit := l.set(l.float(15))
-	VMINPS(size, limit, size)
-	VMULPS(size, size, square)
-	VMOVAPS(square, lost)
-	VFMSUB231PS(size, size, lost) // x² - rounded, exactly
-	VMULPS(l.float(-0.5), lost, lost)
+	t := l.magnitude(x)
+	l.atMost(15, t) // from where on Φ(-t) is zero; larger squares would overflow
+	square, low := l.Vector(), l.Vector()
+	VMULPS(t, t, square)
+	VMOVAPS(square, low)
+	VFMSUB231PS(t, t, low)
+	VMULPS(l.float(-0.5), low, low)
 	VMULPS(l.float(-0.5), square, square)
-	e := l.exp(square)
-	VFMADD231PS(lost, e, e)
-	VMULPS(e, tail, tail)
-	VMULPS(l.float(0.5), tail, tail)
-
-	phi, zero := l.Vector(), l.Vector()
-	VSUBPS(tail, one, phi)
+	k, m := l.reduce(square, low)
+	w := l.mills(t, m)
+	VMULPS(t, w, w)
+	l.power(k).scale(w)
+	zero, base := l.Vector(), l.set(l.bits(0x80000000))
 	l.Zero(zero)
-	l.Select(machine.Less, x, zero, tail, phi, phi)
-	VMULPS(x, phi, phi)
-	return phi
+	l.Select(machine.Less, x, zero, base, x, base)
+	VSUBPS(w, base, base)
+	return base
 }
 
-// log returns ln x: e·ln 2 + ln(1+f) with 1+f in [√½, √2].
-func (l *loop) log(x reg.VecVirtual) reg.VecVirtual {
-	zero, y, shift := l.Vector(), l.Vector(), l.Vector()
-	l.Zero(zero)
-	least := l.set(l.bits(0x00800000))
-	VMULPS(l.float(1<<23), x, y)
-	l.Select(machine.Less, x, least, y, x, y) // denormals become normal
-	twentyThree := l.set(l.float(23))
-	l.Select(machine.Less, x, least, twentyThree, zero, shift)
-
-	e, f := l.Vector(), l.Vector()
-	VPSUBD(l.bits(0x3f3504f3), y, e) // the bits of √½
-	VPSRAD(Imm(23), e, e)
-	VPSLLD(Imm(23), e, f)
-	VPSUBD(f, y, f)
-	VCVTDQ2PS(e, e)
-	VSUBPS(shift, e, e)
-	VSUBPS(l.float(1), f, f)
-
-	p := l.horner(f, logPolynomial())
-	square := l.Vector()
-	VMULPS(f, f, square)
-	VMULPS(f, p, p)
-	VMULPS(square, p, p)               // f³·P
-	VFMADD231PS(l.float(ln2Low), e, p) // small parts first
-	VFNMADD231PS(l.float(0.5), square, p)
-	VADDPS(f, p, p)
-	VFMADD231PS(l.float(ln2), e, p)
-
-	// Infinity and NaN are themselves, zero is -infinity, negative numbers NaN.
-	infinity := l.set(l.bits(0x7f800000))
-	l.Select(machine.Less, x, infinity, p, x, p)
-	minus := l.set(l.bits(0xff800000))
-	l.Select(machine.NotEqual, x, zero, p, minus, p)
-	nan := l.set(l.bits(0x7fc00000))
-	l.Select(machine.Less, x, zero, nan, p, p)
-	return p
+// mills returns (1+m)·s·P(s - centre).
+func (l *loop) mills(t, m reg.VecVirtual) reg.VecVirtual {
+	d, lost := l.set(l.float(1)), l.set(l.float(1))
+	VFMADD231PS(l.float(millsSlope), t, d)
+	VSUBPS(d, lost, lost)
+	VFMADD231PS(l.float(millsSlope), t, lost)
+	s, e := l.set(l.float(1)), l.set(l.float(1))
+	VDIVPS(d, s, s)
+	l.residual(e, s, d, lost) // s should be s·(1+e)
+	u := l.Vector()
+	VSUBPS(l.float(millsCentre), s, u)
+	VFMADD231PS(e, s, u)
+	polynomial := millsPolynomial()
+	q := l.horner(u, polynomial[1:])
+	p, low := l.set(l.float(polynomial[0])), l.set(l.float(polynomial[0]))
+	VFMADD231PS(u, q, p)
+	VSUBPS(p, low, low)
+	VFMADD231PS(u, q, low)
+	product, sum := l.Vector(), l.Vector()
+	VMULPS(p, s, product)
+	VMOVAPS(product, sum)
+	VFMSUB231PS(s, p, sum)
+	VFMADD231PS(e, product, sum)
+	VFMADD231PS(low, s, sum)
+	VFMADD231PS(m, product, sum)
+	VADDPS(sum, product, product)
+	return product
 }

@@ -22,8 +22,11 @@ func main() {
 		arithmetic(m, table)
 		steps(m, table)
 		functions(m, table)
+		slopes(m, table)
 		finite(m)
+		reductions(m, table)
 	}
+	transpose()
 	Generate()
 }
 
@@ -81,31 +84,47 @@ func each(m machine.Machine, c constants, name string, pointers, scalars int, bo
 	}
 	for i := range scalars {
 		v := m.Vector()
-		VBROADCASTSS(Load(Param(fmt.Sprintf("s%d", i)), XMM()), v)
+		VBROADCASTSS(address(fmt.Sprintf("s%d", i)), v) // not Load: no SSE instructions among those of AVX
 		l.scalars = append(l.scalars, v)
 	}
-	lanes := uint64(m.Lanes())
-	SUBQ(Imm(lanes), n)
-	JLT(LabelRef(name + "_rest"))
-	Label(name + "_loop")
-	body(l)
-	for _, p := range l.pointers {
-		ADDQ(Imm(4*lanes), p)
-	}
-	SUBQ(Imm(lanes), n)
-	JGE(LabelRef(name + "_loop"))
-	Label(name + "_rest")
-	ADDQ(Imm(lanes), n)
-	JZ(LabelRef(name + "_done"))
-	m.Tail(n)
-	l.masked = true
-	body(l)
-	Label(name + "_done")
+	l.over(name, n, func() { body(l) })
 	VZEROUPPER()
 	RET()
 }
 
-// arithmetic writes the loops of one or two operations.
+// over runs body on vectors of the n numbers from the pointers on, moves the pointers,
+// and destroys n.
+func (l *loop) over(label string, n reg.GPVirtual, body func()) {
+	lanes := uint64(l.Lanes())
+	SUBQ(Imm(lanes), n)
+	JLT(LabelRef(label + "_rest"))
+	Label(label + "_loop")
+	l.masked = false
+	body()
+	for _, p := range l.pointers {
+		ADDQ(Imm(4*lanes), p)
+	}
+	SUBQ(Imm(lanes), n)
+	JGE(LabelRef(label + "_loop"))
+	Label(label + "_rest")
+	ADDQ(Imm(lanes), n)
+	JZ(LabelRef(label + "_done"))
+	l.Tail(n)
+	l.masked = true
+	body()
+	Label(label + "_done")
+}
+
+// address returns where a parameter is.
+func address(name string) Mem {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
+}
+
+// arithmetic writes the loops of a few operations.
 func arithmetic(m machine.Machine, c constants) {
 	each(m, c, "add", 2, 0, func(l *loop) {
 		y, x := l.load(0), l.load(1)
@@ -122,17 +141,17 @@ func arithmetic(m machine.Machine, c constants) {
 		VMULPS(l.scalars[0], x, x)
 		l.store(x, 0)
 	})
+	each(m, c, "clamp", 1, 1, func(l *loop) {
+		x, least := l.load(0), l.negative(l.scalars[0])
+		VMINPS(x, l.scalars[0], x)
+		VMAXPS(x, least, x)
+		l.store(x, 0)
+	})
 	each(m, c, "relu", 2, 0, func(l *loop) {
 		x, zero := l.load(1), l.Vector()
 		l.Zero(zero)
 		VMAXPS(x, zero, x) // of a NaN and a number it gives the second source, x
 		l.store(x, 0)
-	})
-	each(m, c, "maskPositive", 3, 0, func(l *loop) {
-		dy, y, zero := l.load(1), l.load(2), l.Vector()
-		l.Zero(zero)
-		l.Select(machine.Greater, y, zero, dy, zero, dy)
-		l.store(dy, 0)
 	})
 }
 

@@ -27,7 +27,10 @@ func steps(m machine.Machine, c constants) {
 	adam(m, c, "adam", false)
 	adam(m, c, "amsgrad", true)
 	nadam(m, c)
-	rmsprop(m, c)
+	rmsprop(m, c, "rmsprop", false, false)
+	rmsprop(m, c, "rmspropMomentum", true, false)
+	rmsprop(m, c, "rmspropCentered", false, true)
+	rmsprop(m, c, "rmspropMomentumCentered", true, true)
 	each(m, c, "adagrad", 3, 2, func(l *loop) { // x, sum, g; rate, epsilon
 		x, sum, g, t := l.load(0), l.load(1), l.load(2), l.Vector()
 		VMULPS(g, g, t)
@@ -125,18 +128,55 @@ func nadam(mc machine.Machine, c constants) {
 	})
 }
 
-// rmsprop: x, v, g; ρ, 1-ρ, rate, epsilon.
-func rmsprop(mc machine.Machine, c constants) {
-	each(mc, c, "rmsprop", 3, 4, func(l *loop) {
-		x, v, g, t := l.load(0), l.load(1), l.load(2), l.Vector()
+// rmsprop: x, v, g and, if they are kept, momentum and mean gradient; ρ, 1-ρ, rate,
+// epsilon, momentum.
+func rmsprop(mc machine.Machine, c constants, name string, momentum, centered bool) {
+	pointers := 3
+	if momentum {
+		pointers++
+	}
+	if centered {
+		pointers++
+	}
+	each(mc, c, name, pointers, 5, func(l *loop) {
+		v, g, t := l.load(1), l.load(2), l.Vector()
 		VMULPS(l.scalars[0], v, v)
 		VMULPS(l.scalars[1], g, t)
 		VMULPS(g, t, t)
 		VADDPS(t, v, v)
 		l.store(v, 1)
-		l.descend(x, g, v, l.scalars[2], l.scalars[3])
+		if centered {
+			l.centre(v, g, pointers-1)
+		}
+		VADDPS(l.scalars[3], v, v)
+		VSQRTPS(v, v)
+		VMULPS(l.scalars[2], g, g)
+		VDIVPS(v, g, g)
+		if momentum {
+			m := l.load(3)
+			VMULPS(l.scalars[4], m, m)
+			VADDPS(g, m, m)
+			l.store(m, 3)
+			g = m
+		}
+		x := l.load(0)
+		VSUBPS(g, x, x)
 		l.store(x, 0)
 	})
+}
+
+// centre moves the mean gradient, at pointer i, towards g by 1-ρ and subtracts its square
+// from v, which rounding must not make negative.
+func (l *loop) centre(v, g reg.VecVirtual, i int) {
+	mean, t, zero := l.load(i), l.Vector(), l.Vector()
+	VSUBPS(mean, g, t)
+	VMULPS(l.scalars[1], t, t)
+	VADDPS(t, mean, mean)
+	l.store(mean, i)
+	VMULPS(mean, mean, t)
+	VSUBPS(t, v, v)
+	l.Zero(zero)
+	VMAXPS(v, zero, v)
 }
 
 // lion: x, m, g; rate, β₁, 1-β₁, β₂, 1-β₂.

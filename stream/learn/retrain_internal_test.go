@@ -1,0 +1,42 @@
+package learn
+
+import (
+	"testing"
+	"time"
+
+	"github.com/modelbus/modelbus/model"
+)
+
+func TestDue(t *testing.T) {
+	t.Parallel()
+	begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) time.Time { return begin.Add(d) }
+	hour := model.Amount{Time: model.Duration(time.Hour)}
+	tests := []struct {
+		name string
+		spec model.Retrain
+		gap  time.Duration
+		rows int
+		now  time.Time
+		why  string
+		next time.Time
+	}{
+		{name: "too few", spec: model.Retrain{Every: model.Amount{Examples: 10}}, rows: 9, now: at(time.Hour)},
+		{name: "enough", spec: model.Retrain{Every: model.Amount{Examples: 10}}, rows: 10, now: at(0), why: "10 new examples"},
+		{name: "in the gap", spec: model.Retrain{Every: model.Amount{Examples: 10}}, gap: time.Minute, rows: 10, now: at(time.Second), next: at(time.Minute)},
+		{name: "after the gap", spec: model.Retrain{Every: model.Amount{Examples: 10}}, gap: time.Minute, rows: 12, now: at(time.Minute), why: "12 new examples"},
+		{name: "too early", spec: model.Retrain{Every: hour}, rows: 5, now: at(time.Minute), next: at(time.Hour)},
+		{name: "in time, nothing new", spec: model.Retrain{Every: hour}, now: at(2 * time.Hour)},
+		{name: "in time", spec: model.Retrain{Every: hour}, rows: 1, now: at(time.Hour), why: "1h0m0s have passed, 1 new examples"},
+		{name: "cron, too early", spec: model.Retrain{Cron: "0 3 * * *"}, rows: 1, now: at(time.Hour), next: at(15 * time.Hour)},
+		{name: "cron", spec: model.Retrain{Cron: "0 3 * * *"}, rows: 1, now: at(40 * time.Hour), why: "cron 0 3 * * *, 1 new examples"},
+		{name: "cron or examples", spec: model.Retrain{Cron: "@daily", Every: model.Amount{Examples: 3}}, rows: 3, now: at(time.Hour), why: "3 new examples"},
+	}
+	for _, tt := range tests {
+		r := &retrainer{spec: &model.Spec{Retrain: &tt.spec}}
+		why, next := r.due(mark{time: begin, gap: tt.gap}).why(tt.rows, tt.now)
+		if why != tt.why || !next.Equal(tt.next) {
+			t.Errorf("%s: why = %q, %v, want %q, %v", tt.name, why, next, tt.why, tt.next)
+		}
+	}
+}
