@@ -84,7 +84,7 @@ func TestEveryWayIsTheChain(t *testing.T) {
 		name string
 	}{
 		{shape{m: packRows * 2, k: 70, n: 300}, "B packed, panels of four"},
-		{shape{m: packRows, k: 30, n: blockCols + 9}, "B packed in two blocks of columns"},
+		{shape{m: packRows, k: 30, n: 512 + 9}, "B packed in two blocks of columns"},
 		{shape{m: fewRows + 1, k: 1030, n: 1027}, "B packed, far"},
 		{shape{m: fewRows, k: 1030, n: 1027}, "B read once"},
 		{shape{m: 1, k: 301, n: rowCols + 21}, "one row"},

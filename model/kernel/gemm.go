@@ -52,6 +52,9 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 	}
 	p := &g.crew.product
 	*p = product{tiles: active.tiles(), c: c, a: a, b: b, panels: panels, epilogue: e}
+	if panels == nil {
+		p.tiles = p.tiles.forSize(c.Rows, a.Cols, c.Cols)
+	}
 	if panels == nil && b.ColStride != 1 && b.Cols > 1 {
 		if e.Bias == nil && !e.Accumulate && p.tiles != nil && a.Rows*(a.Cols+b.Cols) < a.Cols*b.Cols {
 			g.swap(p)

@@ -1,8 +1,7 @@
 package kernel
 
 const (
-	blockCols = 512  // columns of B that are packed at once: with tiles.depth a part of the L2 or L3 cache
-	rowCols   = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
+	rowCols = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
 
 	packRows = 64      // rows of C from which it pays to pack B
 	fewRows  = 4       // rows up to which it does not, even if B is far
@@ -100,7 +99,7 @@ func (p *product) columnPanels() int { return (p.c.Cols + p.width() - 1) / p.wid
 func (p *product) packedSize() int {
 	depth, cols := p.b.Rows, (p.columnPanels()+p.colParts-1)/p.colParts*p.width()
 	if p.tiles != nil {
-		depth, cols = min(depth, p.tiles.depth), min(cols, blockCols)
+		depth, cols = min(depth, p.tiles.depth), min(cols, p.tiles.blockCols())
 	}
 	return depth * cols
 }
@@ -137,7 +136,7 @@ func (p *product) columns(lo, hi int) {
 	default:
 		cols := hi - lo
 		if p.pack {
-			cols = blockCols
+			cols = p.tiles.blockCols()
 		}
 		for j := lo; j < hi; j += cols {
 			p.blocks(j, min(j+cols, hi))
