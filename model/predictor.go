@@ -62,11 +62,22 @@ func (m *Model) NewPredictor() *Predictor {
 // call. An error wraps [feature.ErrInvalid] and names row, column and value.
 // Rows do not influence each other.
 func (p *Predictor) Predict(f *feature.Frame) (*Output, error) {
+	return p.PredictInPieces(f, predictRows, nil)
+}
+
+// PredictInPieces is Predict that computes at most so many rows at once (never more
+// than 512), and calls pause in between, unless it is nil, so that work of others is not
+// held up by many rows.
+func (p *Predictor) PredictInPieces(f *feature.Frame, rows int, pause func()) (*Output, error) {
 	n := f.Len()
-	p.x = grow(p.x, min(n, predictRows)*p.model.pipeline.Width())
+	rows = max(1, min(rows, predictRows))
+	p.x = grow(p.x, min(n, rows)*p.model.pipeline.Width())
 	p.y = grow(p.y, n*p.width)
-	for lo := 0; lo < n; lo += predictRows {
-		hi := min(lo+predictRows, n)
+	for lo := 0; lo < n; lo += rows {
+		if lo > 0 && pause != nil {
+			pause()
+		}
+		hi := min(lo+rows, n)
 		x := p.x[:(hi-lo)*p.model.pipeline.Width()]
 		if err := p.model.pipeline.Transform(x, f, lo, hi); err != nil {
 			return nil, err

@@ -75,14 +75,18 @@ func (a *app) init(o initOptions) (err error) {
 	return a.printf("%s", text)
 }
 
-// remarks says what of the file is not in the spec.
+// remarks says what of the file is not in the spec, or perhaps should not be.
 func (a *app) remarks(in *dataset.Inferred) {
 	if in.Rejected > 0 {
 		a.notef("%d of %d rows could not be read, the first one because of %v", in.Rejected, in.Rejected+in.Rows, in.Reason)
 	}
 	for _, column := range slices.Sorted(maps.Keys(in.Notes)) {
-		if strings.HasPrefix(in.Notes[column], dataset.LeftOut) {
-			a.notef("column %q is %s", column, in.Notes[column])
+		note := in.Notes[column]
+		if strings.HasPrefix(note, dataset.LeftOut) {
+			a.notef("column %q is %s", column, note)
+		}
+		if at := strings.Index(note, dataset.Leak); at >= 0 {
+			a.notef("column %q %s; remove it from the spec if it is not known when you ask", column, note[at:])
 		}
 	}
 }

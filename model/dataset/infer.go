@@ -27,6 +27,9 @@ const (
 // LeftOut begins the note of a column that is not in the schema.
 const LeftOut = "left out"
 
+// Leak is in the note of a feature that seems to give the label away.
+const Leak = "may give the label away"
+
 // Inferred is a schema with what led to it.
 type Inferred struct {
 	Schema feature.Schema
@@ -52,13 +55,16 @@ type Inferred struct {
 // are missing there is a policy: the median and an indicator for numbers, the
 // mean for vectors, a category of its own for categories. Columns without values,
 // of dates, of texts that (nearly) all differ, and those that count rows are left out.
+// Features that seem to give away a label that is a number, by a correlation of nearly
+// 1 or as two that add up to it, are kept, with a note.
 //
 // A label of text is a category, one of true and false boolean; whole numbers
 // are classes if they are 0 and 1 or at most 20 different ones over at least 40
 // rows; other numbers are numbers, standardized.
 func Infer(r Reader, label string, limit int) (*Inferred, error) {
 	in := &Inferred{Notes: make(map[string]string)}
-	profiles, err := in.read(r, limit)
+	var numbers sample
+	profiles, err := in.read(r, limit, &numbers)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +100,14 @@ func Infer(r Reader, label string, limit int) (*Inferred, error) {
 	if err := in.Schema.Validate(); err != nil {
 		return nil, fmt.Errorf("inferring a schema: %w", err)
 	}
+	if in.Schema.Label.Type == feature.Number {
+		in.leaks(&numbers, profiles, at)
+	}
 	return in, nil
 }
 
 // read profiles the columns.
-func (in *Inferred) read(r Reader, limit int) ([]*profile, error) {
+func (in *Inferred) read(r Reader, limit int, numbers *sample) ([]*profile, error) {
 	var profiles []*profile
 	for limit <= 0 || in.Rows < limit {
 		values, err := r.Read()
@@ -120,6 +129,7 @@ func (in *Inferred) read(r Reader, limit int) ([]*profile, error) {
 			profiles = append(profiles, p)
 		}
 		in.Rows++
+		numbers.add(values)
 		for i, p := range profiles {
 			p.add(values[i], r.Line())
 		}

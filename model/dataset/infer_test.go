@@ -236,3 +236,54 @@ func TestInferLimit(t *testing.T) {
 		t.Errorf("Infer() = %+v, want 2 rows, line 3 rejected, a number", in)
 	}
 }
+
+// TestInferLeaks has features that give the label away, and some that do not.
+func TestInferLeaks(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		row  func(i int) [4]float64 // a, b, c and the label
+		rows int
+		want map[string]string // by feature
+	}{
+		{"two add up", func(i int) [4]float64 {
+			a, b := float64(i*37%101), float64(i*i%59)
+			return [4]float64{a, float64(i % 7), b, a + b}
+		}, 100, map[string]string{"a": "a + c is the label", "c": "a + c is the label"}},
+		{"another unit", func(i int) [4]float64 {
+			x := float64(i * 37 % 101)
+			return [4]float64{float64(i % 7), -1.8*x + 32, float64(i % 5), x}
+		}, 100, map[string]string{"b": "its correlation with the label is -1"}},
+		{"of use, but no leak", func(i int) [4]float64 {
+			x := float64(i * 37 % 101)
+			return [4]float64{x + float64(i%11), float64(i % 7), float64(i % 5), x}
+		}, 100, nil},
+		{"too few rows to tell", func(i int) [4]float64 {
+			return [4]float64{float64(i % 3), float64(i % 7), float64(2 * i), float64(i) + 0.5}
+		}, 10, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var b strings.Builder
+			b.WriteString("a,b,c,y\n")
+			for i := range tt.rows {
+				v := tt.row(i)
+				fmt.Fprintf(&b, "%v,%v,%v,%v\n", v[0], v[1], v[2], v[3])
+			}
+			r, err := dataset.NewReader(strings.NewReader(b.String()), dataset.Options{Name: "x.csv"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := dataset.Infer(r, "y", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"a", "b", "c"} {
+				got := in.Notes[name]
+				if want := tt.want[name]; strings.Contains(got, dataset.Leak) != (want != "") || !strings.Contains(got, want) {
+					t.Errorf("note of %s = %q, want %q in it", name, got, want)
+				}
+			}
+		})
+	}
+}

@@ -76,8 +76,10 @@ func (c *column) missingError() error {
 	if strings.HasPrefix(c.title, "label") {
 		return invalidf("the value is missing: an example needs one")
 	}
-	policies := fmt.Sprintf("%s, %s or %s", MissingMean, MissingMedian, MissingConstant)
+	var policies string
 	switch c.kind {
+	case Number, Vector:
+		policies = fmt.Sprintf("%s, %s or %s", MissingMean, MissingMedian, MissingConstant)
 	case Boolean:
 		policies = string(MissingConstant)
 	case Category:

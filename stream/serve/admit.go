@@ -13,15 +13,52 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// admit queues a request or refuses it at once. It runs on the goroutine of a
-// subscription, which all models share: it must not wait.
-func (s *Server) admit(out *post, m *nats.Msg) {
+// burst bounds how many requests are queued before their lanes are told.
+const burst = 64
+
+// An intake queues what one subscription receives. It runs on the goroutine of the
+// subscription, which all models share: it must not wait. It looks at what else
+// has arrived already, so that requests that came together are computed together.
+type intake struct {
+	server *Server
+	post   *post
+	filled []*lane // have requests and were not told
+	held   int     // requests queued since
+}
+
+func (s *Server) newIntake(out *post) *intake { return &intake{server: s, post: out} }
+
+// take queues a request, and tells the lanes when it was the last that arrived.
+func (in *intake) take(m *nats.Msg) {
+	if l := in.admit(m); l != nil {
+		in.held++
+		if n := len(in.filled); n == 0 || in.filled[n-1] != l {
+			in.filled = append(in.filled, l)
+		}
+	}
+	if in.held == 0 {
+		return
+	}
+	// The count includes m until its handler has returned.
+	if arrived, _, err := m.Sub.Pending(); err == nil && arrived > 1 && in.held < burst {
+		return
+	}
+	for _, l := range in.filled {
+		l.rouse()
+	}
+	clear(in.filled)
+	in.filled, in.held = in.filled[:0], 0
+}
+
+// admit queues a request, or refuses it at once, and returns the lane that has it.
+func (in *intake) admit(m *nats.Msg) *lane {
+	s := in.server
 	r := request{msg: m, at: time.Now()}
 	name, target, ok := s.opts.Subjects.ParsePredict(m.Subject)
 	if !ok {
-		out.fail("", &r, wire.ErrorOf(fmt.Errorf("%w: subject %q: want %s", wire.ErrInvalid, m.Subject,
+		in.post.fail("", &r, wire.ErrorOf(fmt.Errorf("%w: subject %q: want %s", wire.ErrInvalid, m.Subject,
 			s.opts.Subjects.Predict("<model>", "<version or alias>"))))
-		return
+		return nil
 	}
 	r.target = target
 	// A lane closed between look-up and put has been replaced or removed
@@ -30,8 +67,8 @@ func (s *Server) admit(out *post, m *nats.Msg) {
 	err := errQueueClosed
 	for range 2 {
 		if l = (*s.table.Load())[name]; l == nil {
-			out.fail(name, &r, wire.ErrorOf(s.unknown(name)))
-			return
+			in.post.fail(name, &r, wire.ErrorOf(s.unknown(name)))
+			return nil
 		}
 		if err = l.queue.put(r); !errors.Is(err, errQueueClosed) {
 			break
@@ -39,7 +76,9 @@ func (s *Server) admit(out *post, m *nats.Msg) {
 	}
 	if err != nil {
 		l.fail(&r, l.refusal(err))
+		return nil
 	}
+	return l
 }
 
 // unknown returns the error for a model that is not served.

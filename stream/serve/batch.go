@@ -11,12 +11,6 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// limits bound a batch.
-type limits struct {
-	request int // rows of one request
-	batch   int // rows computed at once
-}
-
 // plausible returns a row that most models of the schema accept.
 func plausible(s *feature.Schema) feature.Row {
 	row := feature.Row{Values: make([]feature.Value, len(s.Features))}
@@ -67,7 +61,7 @@ func (b *modelBatch) warm() error {
 	defer b.reset()
 	err := b.frame.Append(plausible(b.frame.Schema()))
 	if err == nil {
-		err = b.run(0, b.frame.Len())
+		err = b.run(0, b.frame.Len(), nil)
 	}
 	if err != nil && !errors.Is(err, feature.ErrInvalid) {
 		return fmt.Errorf("warming up: %w", err)
@@ -87,12 +81,12 @@ func (b *modelBatch) add(m *nats.Msg) (int, error) {
 	return req.Rows, nil
 }
 
-func (b *modelBatch) run(lo, hi int) error {
+func (b *modelBatch) run(lo, hi int, pause func()) error {
 	f := b.frame
 	if lo > 0 || hi < f.Len() {
 		f = f.Range(lo, hi)
 	}
-	out, err := b.predictor.Predict(f)
+	out, err := b.predictor.PredictInPieces(f, b.limits.batch, pause)
 	b.out = out
 	return err
 }

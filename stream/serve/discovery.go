@@ -77,11 +77,12 @@ func (s *Server) losses() (dropped, lost uint64) {
 // service describes the lane at now.
 func (l *lane) service(now time.Time) service.Service {
 	answers := l.live.Load()
+	waiting, limit := l.queue.depth()
 	status := Status{
 		Aliases: make(map[string]uint64, len(answers.aliases)),
 		Loaded:  slices.Sorted(maps.Keys(answers.numbers)),
 		Problem: l.keeper.failing(),
-		Queue:   Depth{Waiting: l.queue.len(), Limit: l.settings.serving.Queue},
+		Queue:   Depth{Waiting: waiting, Limit: limit},
 	}
 	for alias, v := range answers.aliases {
 		status.Aliases[alias] = v.number

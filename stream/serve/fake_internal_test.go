@@ -175,18 +175,36 @@ func (f *fakeRegistry) Resolve(_ context.Context, ref registry.Ref) (registry.Ve
 
 func (f *fakeRegistry) OpenArtifact(_ context.Context, digest string, _ int64) (*cache.Artifact, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	return cache.Memory([]byte(f.artifacts[digest])), f.broken
+	content, err := f.artifacts[digest], f.broken
+	f.mu.Unlock()
+	if content == "stalled" {
+		f.looked <- struct{}{}
+		<-f.held
+	}
+	return cache.Memory([]byte(content)), err
 }
 
 // gate lets tests hold workers while they compute.
 type gate struct {
 	entered chan struct{} // gets a value when a worker computes
-	open    chan struct{} // closed to let it go on
+	open    chan struct{} // closed to let all go on; a value lets one
+
+	computing atomic.Value // the payload that entered last
+	now, most atomic.Int32 // workers inside, and the most there were
 }
 
 func newGate() *gate {
 	return &gate{entered: make(chan struct{}, 1000), open: make(chan struct{})}
+}
+
+func (g *gate) pass(payload []byte) {
+	if now := g.now.Add(1); now > g.most.Load() {
+		g.most.Store(now)
+	}
+	g.computing.Store(string(payload))
+	g.entered <- struct{}{}
+	<-g.open
+	g.now.Add(-1)
 }
 
 // fakeBatch answers "<version of its artifact> <payload>". Payloads that begin with
@@ -212,17 +230,17 @@ type sizes struct {
 }
 
 func fakeDecoder(g *gate, s *sizes) decoder {
-	return func(a *cache.Artifact, ans wire.Answer, _ limits) (func() batch, error) {
+	return func(a *cache.Artifact, ans wire.Answer, _ limits) (plan, error) {
 		artifact := a.Bytes()
 		switch {
 		case bytes.HasPrefix(artifact, []byte("corrupt")):
-			return nil, fmt.Errorf("%w: %s", model.ErrArtifact, artifact)
+			return plan{}, fmt.Errorf("%w: %s", model.ErrArtifact, artifact)
 		case bytes.HasPrefix(artifact, []byte("panic")):
 			panic("decoding " + string(artifact))
 		}
-		return func() batch {
+		return plan{make: func() batch {
 			return &fakeBatch{ans: ans, artifact: string(artifact), gate: g, sizes: s}
-		}, nil
+		}}, nil
 	}
 }
 
@@ -234,7 +252,7 @@ func (b *fakeBatch) add(m *nats.Msg) (int, error) {
 	return 1, nil
 }
 
-func (b *fakeBatch) run(lo, hi int) error {
+func (b *fakeBatch) run(lo, hi int, _ func()) error {
 	if b.sizes != nil {
 		b.sizes.mu.Lock()
 		b.sizes.all = append(b.sizes.all, hi-lo)
@@ -248,8 +266,7 @@ func (b *fakeBatch) run(lo, hi int) error {
 		case "panic":
 			panic("asked to")
 		case "wait":
-			b.gate.entered <- struct{}{}
-			<-b.gate.open
+			b.gate.pass(p)
 		}
 	}
 	return nil

@@ -208,7 +208,8 @@ func (l *lane) refuse() {
 // refusal is the answer to a request that the queue did not take.
 func (l *lane) refusal(err error) error {
 	if errors.Is(err, errQueueFull) {
-		return fmt.Errorf("%w: model %q has %d requests waiting, which is its limit", wire.ErrOverloaded, l.name, l.queue.len())
+		waiting, _ := l.queue.depth()
+		return fmt.Errorf("%w: model %q has %d requests waiting, which is its limit", wire.ErrOverloaded, l.name, waiting)
 	}
 	return fmt.Errorf("%w: this server stops serving model %q", wire.ErrUnavailable, l.name)
 }

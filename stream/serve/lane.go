@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,12 +18,6 @@ import (
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
-)
-
-// The defaults of model.Serving.
-const (
-	defaultBatchLimit = 256
-	defaultQueue      = 1024
 )
 
 // metadataBytes bounds one metadata value of a service.
@@ -64,13 +59,9 @@ func newSettings(m registry.Model) (settings, error) {
 	return s, nil
 }
 
+// withDefaults sets the workers. The other defaults depend on the size of a
+// version, which is not known before it is loaded.
 func withDefaults(s model.Serving) model.Serving {
-	if s.BatchLimit <= 0 {
-		s.BatchLimit = defaultBatchLimit
-	}
-	if s.Queue <= 0 {
-		s.Queue = defaultQueue
-	}
 	if s.Workers <= 0 {
 		s.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -93,11 +84,15 @@ type lane struct {
 
 	name     string
 	settings settings
+	limits   limits // of the settings
 	started  time.Time
 
-	queue *queue
-	live  atomic.Pointer[live]
-	stats *stats
+	queue  *queue
+	live   atomic.Pointer[live]
+	stats  *stats
+	pace   *pace
+	desk   desk
+	atOnce atomic.Int64 // requests that a worker takes at most
 
 	keeper  keeper
 	heir    atomic.Pointer[lane] // what replaced it; nil: nothing yet, or the model is gone
@@ -112,6 +107,7 @@ type shared struct {
 	store   store
 	decode  decoder
 	loads   chan struct{} // a place for each load at once
+	turns   turns
 	maxRows int
 	post    *post
 	log     zerolog.Logger
@@ -123,9 +119,11 @@ func newLane(name string, set settings, sh *shared, before *lane) *lane {
 	now := time.Now()
 	l := &lane{
 		name: name, settings: set, started: now, shared: sh,
-		queue:   newQueue(set.serving.Queue),
+		limits:  limits{request: sh.maxRows, batch: set.serving.BatchLimit, queue: set.serving.Queue},
+		queue:   newQueue(cmp.Or(set.serving.Queue, mostQueue)),
 		stats:   newStats(now),
-		keeper:  newKeeper(set.serving.Queue),
+		pace:    newPace(),
+		keeper:  newKeeper(cmp.Or(set.serving.Queue, mostQueue)),
 		settled: make(chan struct{}),
 	}
 	if before == nil {
@@ -133,7 +131,15 @@ func newLane(name string, set settings, sh *shared, before *lane) *lane {
 	} else {
 		l.live.Store(before.live.Load())
 	}
+	l.fit(l.live.Load().params())
 	return l
+}
+
+// fit sets what is taken at once and what may wait by the size of a network.
+func (l *lane) fit(params int) {
+	lim := l.limits.sized(params)
+	l.atOnce.Store(int64(lim.batch))
+	l.queue.bound(lim.queue)
 }
 
 // start starts keeper and workers.

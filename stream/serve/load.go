@@ -28,23 +28,25 @@ type store interface {
 	OpenArtifact(ctx context.Context, digest string, size int64) (*cache.Artifact, error)
 }
 
-// A decoder makes a maker of batches of an artifact, which answer as ans.
-type decoder func(artifact *cache.Artifact, ans wire.Answer, lim limits) (func() batch, error)
+// A decoder plans how an artifact is computed, which answers as ans.
+type decoder func(artifact *cache.Artifact, ans wire.Answer, lim limits) (plan, error)
 
 // decodeModel uses the weights where they are mapped. From an artifact in memory it
 // takes them out, so that the rest, which may be twice as large, can go.
-func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (func() batch, error) {
+func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (plan, error) {
 	m, err := model.Open(artifact)
 	if err != nil {
-		return nil, err
+		return plan{}, err
 	}
 	m.DropTraining()
 	if !artifact.Mapped() {
 		if err := m.Detach(); err != nil {
-			return nil, err
+			return plan{}, err
 		}
 	}
-	return func() batch { return newModelBatch(m, ans, lim) }, nil
+	params := m.Params()
+	lim = lim.sized(params)
+	return plan{make: func() batch { return newModelBatch(m, ans, lim) }, params: params}, nil
 }
 
 // follow makes the lane answer with what the aliases name now, one alias after
@@ -244,18 +246,17 @@ func (l *lane) build(artifact *cache.Artifact, number uint64) (v *version, err e
 			v, err = nil, fmt.Errorf("%w: decoding panicked: %v", wire.ErrInternal, p)
 		}
 	}()
-	newBatch, err := l.decode(artifact, wire.Answer{Model: l.name, Version: number}, limits{
-		request: l.maxRows, batch: l.settings.serving.BatchLimit,
-	})
+	p, err := l.decode(artifact, wire.Answer{Model: l.name, Version: number}, l.limits)
 	if err != nil {
 		return nil, err
 	}
-	v = newVersion(number, newBatch)
-	b := newBatch()
+	v = newVersion(number, p)
+	b := p.make()
 	if err := b.warm(); err != nil {
 		return nil, err
 	}
 	v.giveBack(b)
+	l.fit(p.params)
 	return v, nil
 }
 

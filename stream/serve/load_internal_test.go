@@ -48,8 +48,8 @@ func TestUnreadableMapping(t *testing.T) {
 	var log bytes.Buffer
 	l := &lane{shared: &shared{
 		log: zerolog.New(&log),
-		decode: func(a *cache.Artifact, _ wire.Answer, _ limits) (func() batch, error) {
-			return nil, errors.New(string(a.Bytes()[:1]))
+		decode: func(a *cache.Artifact, _ wire.Answer, _ limits) (plan, error) {
+			return plan{}, errors.New(string(a.Bytes()[:1]))
 		},
 	}}
 	if v, err := l.build(a, 1); v != nil || !errors.Is(err, wire.ErrInternal) || !strings.Contains(err.Error(), "panicked") {

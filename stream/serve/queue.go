@@ -30,6 +30,11 @@ const (
 	// shareBytes bounds the payloads that a worker takes at once, so that large
 	// requests are spread over the workers.
 	shareBytes = 64 << 10
+
+	// shareWork is how much must wait to be spread over the workers, and to wake
+	// another one while one computes: a network takes far less time for a row
+	// in a batch than for a row alone.
+	shareWork = 10 * shortWork
 )
 
 // A queue holds the requests that wait for one model, bounded in number and
@@ -38,24 +43,29 @@ const (
 // many places of their own.
 type queue struct {
 	filled *sync.Cond
-	limit  int
 
 	mu     sync.Mutex // guards all below
-	ring   []request
+	limit  int
+	ring   []request // grows up to twice the limit
 	head   int
 	n      int
 	bytes  int
-	idle   int // workers in take that wait
+	idle   int  // workers in await
+	busy   int  // workers that compute
+	waking bool // one of them was told and has not looked yet
 	closed bool
 }
 
+// firstRing is how many requests a queue has room for before it grows.
+const firstRing = 16
+
 func newQueue(limit int) *queue {
-	q := &queue{limit: limit, ring: make([]request, 2*limit)}
+	q := &queue{limit: limit}
 	q.filled = sync.NewCond(&q.mu)
 	return q
 }
 
-// put adds r, or returns errQueueFull or errQueueClosed.
+// put adds r, or returns errQueueFull or errQueueClosed. No worker is told: see wake.
 func (q *queue) put(r request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -72,15 +82,19 @@ func (q *queue) put(r request) error {
 func (q *queue) putBack(r request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.addLocked(r)
+	err := q.addLocked(r)
+	q.wakeLocked(true)
+	return err
 }
 
 func (q *queue) addLocked(r request) error {
 	switch {
 	case q.closed:
 		return errQueueClosed
-	case q.n == len(q.ring):
+	case q.n >= 2*q.limit:
 		return errQueueFull
+	case q.n == len(q.ring):
+		q.growLocked()
 	}
 	at := q.head + q.n
 	if at >= len(q.ring) {
@@ -89,36 +103,84 @@ func (q *queue) addLocked(r request) error {
 	q.ring[at] = r
 	q.n++
 	q.bytes += len(r.msg.Data)
-	if q.idle > 0 {
-		q.filled.Signal()
-	}
 	return nil
 }
 
-// take waits for requests and appends to dst this worker's share of those that
-// wait, oldest first and at most limit. It appends nothing when the queue is
-// closed and empty.
-func (q *queue) take(dst []request, limit int) []request {
+func (q *queue) growLocked() {
+	larger := make([]request, max(firstRing, 2*len(q.ring)))
+	n := copy(larger, q.ring[q.head:])
+	copy(larger[n:], q.ring[:q.head])
+	q.ring, q.head = larger, 0
+}
+
+// wake tells an idle worker that requests wait, unless one was told already or,
+// if they are not much, one is busy and takes them next.
+func (q *queue) wake(much bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.wakeLocked(much)
+}
+
+func (q *queue) wakeLocked(much bool) {
+	if q.n > 0 && q.idle > 0 && !q.waking && (much || q.busy == 0) {
+		q.waking = true
+		q.filled.Signal()
+	}
+}
+
+// await waits for requests. It reports false when the queue is closed and empty.
+func (q *queue) await() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for q.n == 0 && !q.closed {
 		q.idle++
 		q.filled.Wait()
 		q.idle--
+		q.waking = false
 	}
-	share := min((q.n+q.idle)/(1+q.idle), limit) // rounded up
-	for bytes := 0; share > 0 && bytes < shareBytes; share-- {
+	return q.n > 0
+}
+
+// take appends to dst requests that wait, oldest first and at most limit: all, or
+// where idle workers share them, this worker's part. If another has to take the
+// rest, it is told.
+func (q *queue) take(dst []request, limit int, share bool) []request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.n
+	if share {
+		n = (q.n + q.idle) / (1 + q.idle) // rounded up
+	}
+	n = min(n, limit)
+	for bytes := 0; n > 0 && (!share || bytes < shareBytes); n-- {
 		r := &q.ring[q.head]
 		bytes += len(r.msg.Data)
+		q.bytes -= len(r.msg.Data)
 		dst = append(dst, *r)
 		*r = request{}
 		q.n--
 		if q.head++; q.head == len(q.ring) {
 			q.head = 0
 		}
-		q.bytes -= len(dst[len(dst)-1].msg.Data)
 	}
+	q.busy++
+	q.wakeLocked(share)
 	return dst
+}
+
+// done says that what was taken is answered.
+func (q *queue) done() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.busy--
+	q.wakeLocked(false)
+}
+
+// bound changes how many requests may wait.
+func (q *queue) bound(limit int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.limit = limit
 }
 
 // close refuses what comes and lets the workers finish what is there.
@@ -129,8 +191,16 @@ func (q *queue) close() {
 	q.filled.Broadcast()
 }
 
-func (q *queue) len() int {
+// depth returns how many requests wait and how many may.
+func (q *queue) depth() (waiting, limit int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.n
+	return q.n, q.limit
+}
+
+// waiting returns how many requests wait and the bytes of their payloads.
+func (q *queue) waiting() (requests, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n, q.bytes
 }

@@ -41,13 +41,15 @@ func TestQueueShares(t *testing.T) {
 		sizes []int
 		idle  int
 		limit int
+		share bool
 		want  int
 	}{
 		{name: "all for the only worker", sizes: []int{1, 1, 1, 1, 1}, limit: 10, want: 5},
 		{name: "at most the limit", sizes: []int{1, 1, 1, 1, 1}, limit: 3, want: 3},
-		{name: "half when another is idle", sizes: []int{1, 1, 1, 1, 1}, idle: 1, limit: 10, want: 3},
-		{name: "at least one", sizes: []int{1}, idle: 7, limit: 10, want: 1},
-		{name: "few large ones", sizes: []int{shareBytes - 1, 1, 1}, limit: 10, want: 2},
+		{name: "half when another is idle", sizes: []int{1, 1, 1, 1, 1}, idle: 1, limit: 10, share: true, want: 3},
+		{name: "all when it is not worth it", sizes: []int{1, 1, 1, 1, 1}, idle: 1, limit: 10, want: 5},
+		{name: "at least one", sizes: []int{1}, idle: 7, limit: 10, share: true, want: 1},
+		{name: "few large ones", sizes: []int{shareBytes - 1, 1, 1}, limit: 10, share: true, want: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,10 +60,10 @@ func TestQueueShares(t *testing.T) {
 				}
 			}
 			q.idle = tt.idle
-			if got := len(q.take(nil, tt.limit)); got != tt.want {
+			if got := len(q.take(nil, tt.limit, tt.share)); got != tt.want {
 				t.Errorf("take() = %d requests, want %d", got, tt.want)
 			}
-			if got := q.len(); got != len(tt.sizes)-tt.want {
+			if got, _ := q.waiting(); got != len(tt.sizes)-tt.want {
 				t.Errorf("%d are left, want %d", got, len(tt.sizes)-tt.want)
 			}
 		})
@@ -79,7 +81,7 @@ func TestQueueOrderAndClose(t *testing.T) {
 			next++
 		}
 		want := next - 1 - round%3
-		for _, r := range q.take(nil, 10) {
+		for _, r := range q.take(nil, 10, true) {
 			if len(r.msg.Data) != want {
 				t.Fatalf("took %d, want %d", len(r.msg.Data), want)
 			}
@@ -93,10 +95,10 @@ func TestQueueOrderAndClose(t *testing.T) {
 	if err := q.put(sized(1)); !errors.Is(err, errQueueClosed) {
 		t.Errorf("put() = %v after close, want %v", err, errQueueClosed)
 	}
-	if got := len(q.take(nil, 10)); got != 1 {
+	if got := len(q.take(nil, 10, true)); got != 1 {
 		t.Errorf("took %d after close, want the one that waited", got)
 	}
-	if got := len(q.take(nil, 10)); got != 0 {
+	if got := len(q.take(nil, 10, true)); got != 0 {
 		t.Errorf("took %d from a closed and empty queue, want none", got)
 	}
 	if q.bytes != 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -49,16 +50,17 @@ type Options struct {
 
 // A Server answers predictions for the models of a registry.
 type Server struct {
-	nc      *nats.Conn
-	opts    Options
-	catalog catalog
-	store   store
-	decode  decoder
-	ready   chan struct{}
-	table   atomic.Pointer[lanes]
-	inbound atomic.Pointer[[]*nats.Subscription]
-	outbox  atomic.Pointer[outbox] // nil before Run
-	changed service.Signal         // other lanes are in the table
+	nc       *nats.Conn
+	opts     Options
+	catalog  catalog
+	store    store
+	decode   decoder
+	parallel int // batches computed at once
+	ready    chan struct{}
+	table    atomic.Pointer[lanes]
+	inbound  atomic.Pointer[[]*nats.Subscription]
+	outbox   atomic.Pointer[outbox] // nil before Run
+	changed  service.Signal         // other lanes are in the table
 }
 
 // New returns a server. It does nothing until Run.
@@ -71,7 +73,7 @@ func newServer(nc *nats.Conn, c catalog, st store, opts Options) *Server {
 	opts.MaxRows = cmp.Or(opts.MaxRows, defaultMaxRows)
 	opts.Models = slices.Clone(opts.Models)
 	s := &Server{
-		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel,
+		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel, parallel: runtime.GOMAXPROCS(0),
 		ready: make(chan struct{}),
 	}
 	s.table.Store(&lanes{})
@@ -96,6 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 	out := &post{nc: s.nc, subjects: s.opts.Subjects, outbox: box, log: s.opts.Logger}
 	f := newFollower(s.catalog, s.opts.Models, &shared{
 		store: s.store, decode: s.decode, loads: make(chan struct{}, parallelLoads),
+		turns:   newTurns(s.parallel),
 		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
 	}, &s.table)
 	f.changed = &s.changed
@@ -121,7 +124,7 @@ func (s *Server) listen(ctx context.Context, f *follower) error {
 	if !settle(ctx, f) {
 		return nil
 	}
-	subs, closed, err := s.subscribe(func(m *nats.Msg) { s.admit(f.shared.post, m) })
+	subs, closed, err := s.subscribe(f.shared.post)
 	s.inbound.Store(&subs)
 	if err == nil {
 		if err = s.nc.Flush(); err != nil {
@@ -160,11 +163,11 @@ func settle(ctx context.Context, f *follower) bool {
 
 // subscribe takes requests. closed gets one value for each subscription that
 // ends. On an error subs are those that stand.
-func (s *Server) subscribe(take nats.MsgHandler) (subs []*nats.Subscription, closed chan struct{}, err error) {
+func (s *Server) subscribe(out *post) (subs []*nats.Subscription, closed chan struct{}, err error) {
 	subjects := s.subjects()
 	closed = make(chan struct{}, len(subjects))
 	for _, subject := range subjects {
-		sub, err := s.nc.QueueSubscribe(subject, s.opts.Queue, take)
+		sub, err := s.nc.QueueSubscribe(subject, s.opts.Queue, s.newIntake(out).take)
 		if err != nil {
 			return subs, closed, fmt.Errorf("subscribing to %q: %w", subject, err)
 		}

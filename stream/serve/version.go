@@ -16,8 +16,9 @@ type batch interface {
 	// batch is as it was.
 	add(m *nats.Msg) (rows int, err error)
 
-	// run computes rows [lo, hi) of those added.
-	run(lo, hi int) error
+	// run computes rows [lo, hi) of those added. Between pieces of at most the
+	// batch limit it calls pause, unless that is nil.
+	run(lo, hi int, pause func()) error
 
 	// encode fills msg with the answer to the i-th request added, whose rows
 	// begin at row of the last run.
@@ -38,16 +39,23 @@ const spareBatches = 64
 type version struct {
 	number uint64
 	text   []string     // the number as a header value
+	params int          // of its network
 	make   func() batch // when none is spare
 	spare  chan batch
 	used   atomic.Int64 // when it was last asked for by number, Unix nanoseconds
 }
 
-func newVersion(number uint64, newBatch func() batch) *version {
+func newVersion(number uint64, p plan) *version {
 	return &version{
 		number: number, text: []string{strconv.FormatUint(number, 10)},
-		make: newBatch, spare: make(chan batch, spareBatches),
+		params: p.params, make: p.make, spare: make(chan batch, spareBatches),
 	}
+}
+
+// A plan is how a version is computed.
+type plan struct {
+	make   func() batch
+	params int // of its network
 }
 
 func (v *version) giveBack(b batch) {
@@ -76,6 +84,14 @@ func (l *live) find(t target) *version {
 		return l.numbers[t.number]
 	}
 	return l.aliases[t.alias]
+}
+
+// params returns the size of the champion's network, 0 if there is none.
+func (l *live) params() int {
+	if v := l.aliases[registry.Champion]; v != nil {
+		return v.params
+	}
+	return 0
 }
 
 // A target is a parsed version or alias.

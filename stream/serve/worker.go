@@ -13,7 +13,7 @@ import (
 // A worker takes requests of one lane and answers them.
 type worker struct {
 	lane   *lane
-	limit  int
+	pass   func() // lets others compute in between; nil: it has no turn to give
 	taken  []request
 	groups []group
 	reply  nats.Msg
@@ -32,9 +32,7 @@ type group struct {
 
 func newWorker(l *lane) *worker {
 	return &worker{
-		lane: l, limit: l.settings.serving.BatchLimit,
-		reply: nats.Msg{Header: nats.Header{}},
-		model: []string{l.name},
+		lane: l, reply: nats.Msg{Header: nats.Header{}}, model: []string{l.name},
 	}
 }
 
@@ -42,19 +40,34 @@ func newWorker(l *lane) *worker {
 // cannot be read any more is a panic, which is answered, not the end of the process.
 func (w *worker) run() {
 	debug.SetPanicOnFault(true)
-	for {
-		w.taken = w.lane.queue.take(w.taken[:0], w.limit)
-		if len(w.taken) == 0 {
-			return
-		}
-		w.serve()
-		clear(w.taken) // hold no message while waiting
+	l := w.lane
+	w.pass = l.turns.pass
+	for l.queue.await() {
+		l.turns.begin()
+		w.work()
+		l.turns.end()
 	}
+}
+
+// work takes what waits, spread over the workers if it is much, and answers it.
+func (w *worker) work() {
+	l := w.lane
+	waiting, bytes := l.queue.waiting()
+	share := bytes > shareBytes || l.pace.of(waiting) > shareWork
+	w.taken = l.queue.take(w.taken[:0], int(l.atOnce.Load()), share)
+	defer l.queue.done()
+	if len(w.taken) == 0 {
+		return // another was faster
+	}
+	start := time.Now()
+	w.serve(start)
+	l.pace.note(len(w.taken), time.Since(start))
+	clear(w.taken) // hold no message while waiting
 }
 
 // serve answers what was taken or passes it on. A panic while computing is
 // answered as an internal error.
-func (w *worker) serve() {
+func (w *worker) serve(now time.Time) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.rescue(p)
@@ -64,8 +77,8 @@ func (w *worker) serve() {
 		}
 	}()
 	w.groups = w.groups[:0]
-	w.took.taken = time.Now()
-	w.gather(w.took.taken)
+	w.took.taken = now
+	w.gather(now)
 	for i := range w.groups {
 		g := &w.groups[i]
 		w.compute(g)
@@ -168,9 +181,10 @@ func (w *worker) group(v *version) *group {
 
 // compute runs a group in batches of at most the limit and answers.
 func (w *worker) compute(g *group) {
+	limit := w.lane.limits.sized(g.version.params).batch
 	for lo := 0; lo < len(g.items); {
 		start, hi := g.start(lo), lo+1
-		for hi < len(g.items) && g.ends[hi]-start <= w.limit {
+		for hi < len(g.items) && g.ends[hi]-start <= limit {
 			hi++
 		}
 		if err := w.predict(g, start, g.ends[hi-1]); err == nil {
@@ -185,7 +199,7 @@ func (w *worker) compute(g *group) {
 // predict runs rows [lo, hi) of a group and times it.
 func (w *worker) predict(g *group, lo, hi int) error {
 	begin := time.Now()
-	err := g.batch.run(lo, hi)
+	err := g.batch.run(lo, hi, w.pass)
 	w.took.model = time.Since(begin)
 	return err
 }
