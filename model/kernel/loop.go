@@ -37,6 +37,6 @@ type loops struct {
 // one runs fn on y and x, which has at most its length.
 func one(fn func(n int, y, x *float32), y, x []float32) {
 	if len(x) > 0 {
-		fn(len(x), &y[:len(x)][0], &x[0])
+		fn(len(x), &y[:len(x):len(y)][0], &x[0])
 	}
 }
