@@ -14,6 +14,7 @@ import (
 	"github.com/modelbus/modelbus/model/dataset"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/metric"
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -117,6 +118,7 @@ func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, from []origin)
 	p, err := s.client.PredictFrame(ctx, s.ref, frame)
 	if err == nil {
 		s.out.add(p)
+		s.ref = registry.Ref{Model: p.Model, Version: p.Version}.String() // one version for all of the file
 		if s.rows.HasLabel() {
 			for _, o := range from {
 				s.out.truth = append(s.out.truth, o.label)

@@ -20,8 +20,8 @@ const (
 	// share a large call and none is busy with it for long.
 	maxRequestRows = 4096
 
-	// maxAnew bounds how often a call that was answered by several versions is
-	// asked anew.
+	// maxAnew bounds how often a call is asked anew because its version went
+	// away before all was answered.
 	maxAnew = 5
 
 	requestHead = `{"instances":[`
@@ -30,7 +30,10 @@ const (
 
 // Predict asks ref ("iris", "iris@3", "iris@canary") about instances, each a
 // []float64, []float32, []any in feature order or a map[string]any by feature,
-// or whatever else encoding/json writes as a list or object, such as a struct.
+// or whatever else encoding/json writes as a list or object, such as a struct. What
+// does not fit one message, as a request or as an answer, is asked in several; all
+// are answered by one version. A single row that does not fit is an error that
+// wraps [wire.ErrTooLarge].
 func (c *Client) Predict(ctx context.Context, ref string, instances ...any) (*wire.Predictions, error) {
 	if len(instances) == 0 {
 		return nil, fmt.Errorf("predicting %s: %w: no instances", ref, wire.ErrInvalid)
@@ -71,8 +74,7 @@ func encodeFloats[T float32 | float64](values []T, bits int) ([]byte, error) {
 	return append(b, ']'), nil
 }
 
-// PredictFrame asks ref about all rows of f, in several requests where they do
-// not fit one message.
+// PredictFrame asks ref about all rows of f, like [Client.Predict].
 func (c *Client) PredictFrame(ctx context.Context, ref string, f *feature.Frame) (*wire.Predictions, error) {
 	if f.Len() == 0 {
 		return nil, fmt.Errorf("predicting %s: %w: no rows", ref, wire.ErrInvalid)
@@ -96,14 +98,15 @@ func (c *Client) predict(ctx context.Context, ref string, rows [][]byte) (*wire.
 	}
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	call := prediction{client: c, subject: c.opts.Subjects.Predict(r.Model, target(r)), limit: maxRequestRows}
 	for range maxAnew {
+		call := prediction{client: c, ref: r, limit: maxRequestRows}
 		p, err := call.all(ctx, rows)
-		if !errors.Is(err, errSwapped) {
+		if !errors.Is(err, errGone) {
 			return p, err
 		}
 	}
-	return nil, fmt.Errorf("predicting %s: %w: its version changed during each of %d attempts", ref, wire.ErrConflict, maxAnew)
+	return nil, fmt.Errorf("predicting %s: %w: its version changed, and the one before was gone, during each of %d attempts",
+		ref, wire.ErrConflict, maxAnew)
 }
 
 // target is what of a ref stands in the subject.
@@ -117,14 +120,17 @@ func target(r registry.Ref) string {
 	return r.Alias
 }
 
-// errSwapped says that a call was answered by two versions.
-var errSwapped = errors.New("the version changed meanwhile")
+// errGone says that the version which answered the first part of a call is gone.
+var errGone = errors.New("the version is gone")
 
-// A prediction is one call, made of one request or several.
+// A prediction is one call, made of one request or several. All are answered by
+// the version that answered the first: when another one answers, what is left is
+// asked of that version by its number.
 type prediction struct {
-	client  *Client
-	subject string
-	limit   int // rows of a request
+	client *Client
+	ref    registry.Ref
+	pinned bool // ref is the number of the version that answered first
+	limit  int  // rows of a request
 }
 
 // all asks about all rows.
@@ -133,18 +139,24 @@ func (p *prediction) all(ctx context.Context, rows [][]byte) (*wire.Predictions,
 	for done := 0; done < len(rows); {
 		n := p.fit(rows[done:])
 		part, err := p.part(ctx, rows[done:done+n])
-		if errors.Is(err, wire.ErrTooLarge) && n > 1 {
+		switch {
+		case errors.Is(err, wire.ErrTooLarge) && n > 1:
 			p.limit = n / 2
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, wire.ErrTooLarge):
+			return nil, fmt.Errorf("row %d of %d does not fit one message alone: %w", done, len(rows), err)
+		case p.pinned && errors.Is(err, wire.ErrNotFound):
+			return nil, errGone
+		case err != nil:
 			return nil, inCall(err, done, len(rows))
-		}
-		switch {
 		case sum == nil:
 			sum = part
-		case sum.Version != part.Version:
-			return nil, errSwapped
+		case part.Version != sum.Version && p.pinned:
+			return nil, fmt.Errorf("asking version %d: %w: version %d answered", sum.Version, wire.ErrInternal, part.Version)
+		case part.Version != sum.Version:
+			p.ref = registry.Ref{Model: p.ref.Model, Version: sum.Version}
+			p.pinned = true
+			continue
 		default:
 			sum.Values = append(sum.Values, part.Values...)
 			sum.Labels = append(sum.Labels, part.Labels...)
@@ -183,7 +195,11 @@ func payloadRoom(maxPayload int64) int {
 func (p *prediction) part(ctx context.Context, rows [][]byte) (*wire.Predictions, error) {
 	body := append([]byte(requestHead), bytes.Join(rows, []byte(","))...)
 	body = append(body, requestTail...)
-	msg, err := p.client.request(ctx, p.subject, body)
+	if most := p.client.nc.MaxPayload(); int64(len(body)) > most {
+		return nil, fmt.Errorf("%w: it makes a request of %d bytes, the NATS server takes %d", wire.ErrTooLarge, len(body), most)
+	}
+	subject := p.client.opts.Subjects.Predict(p.ref.Model, target(p.ref))
+	msg, err := p.client.request(ctx, subject, body)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +208,7 @@ func (p *prediction) part(ctx context.Context, rows [][]byte) (*wire.Predictions
 		return nil, err
 	}
 	if out.Len() != len(rows) {
-		return nil, fmt.Errorf("asking %s: %w: %d predictions for %d rows", p.subject, wire.ErrInternal, out.Len(), len(rows))
+		return nil, fmt.Errorf("asking %s: %w: %d predictions for %d rows", subject, wire.ErrInternal, out.Len(), len(rows))
 	}
 	return out, nil
 }

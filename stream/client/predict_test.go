@@ -303,8 +303,16 @@ func TestPredictSplits(t *testing.T) {
 	t.Run("one row too large", func(t *testing.T) {
 		respond(t, nc, "modelbus.predict.tiny", func(*nats.Msg) *nats.Msg { return failure(wire.ErrTooLarge) })
 		_, err := newClient(t, nc, client.Options{}).PredictFrame(t.Context(), "tiny", frame)
-		if !errors.Is(err, wire.ErrTooLarge) {
-			t.Errorf("PredictFrame = %v, want ErrTooLarge", err)
+		if !errors.Is(err, wire.ErrTooLarge) || !strings.Contains(err.Error(), "row 0 of 10000") {
+			t.Errorf("PredictFrame = %v, want ErrTooLarge with the row", err)
+		}
+	})
+	t.Run("one row beyond the payload", func(t *testing.T) {
+		respond(t, nc, "modelbus.predict.wide", sums(1))
+		wide := make([]float64, 5000)
+		_, err := newClient(t, nc, client.Options{}).Predict(t.Context(), "wide", []float64{1, 2}, wide)
+		if !errors.Is(err, wire.ErrTooLarge) || !strings.Contains(err.Error(), "row 1 of 2") {
+			t.Errorf("Predict = %v, want ErrTooLarge with the row", err)
 		}
 	})
 	t.Run("across a swap", func(t *testing.T) {
@@ -315,7 +323,25 @@ func TestPredictSplits(t *testing.T) {
 			}
 			return sums(2)(m)
 		})
+		respond(t, nc, "modelbus.predict.swap.1", sums(1))
 		p, err := newClient(t, nc, client.Options{}).PredictFrame(t.Context(), "swap", frame)
+		if err != nil || p.Version != 1 || !reflect.DeepEqual(p.Values, want) {
+			t.Fatalf("PredictFrame = %v, want every row from version 1", err)
+		}
+		if n := requests.Load(); n != 4 {
+			t.Errorf("the champion was asked %d times, want 4: then version 1", n)
+		}
+	})
+	t.Run("across a swap and a deletion", func(t *testing.T) {
+		var requests atomic.Int32
+		respond(t, nc, "modelbus.predict.gone", func(m *nats.Msg) *nats.Msg {
+			if requests.Add(1) <= 3 {
+				return sums(1)(m)
+			}
+			return sums(2)(m)
+		})
+		respond(t, nc, "modelbus.predict.gone.1", func(*nats.Msg) *nats.Msg { return failure(wire.ErrNotFound) })
+		p, err := newClient(t, nc, client.Options{}).PredictFrame(t.Context(), "gone", frame)
 		if err != nil || p.Version != 2 || !reflect.DeepEqual(p.Values, want) {
 			t.Fatalf("PredictFrame = %v, want every row from version 2", err)
 		}
@@ -323,8 +349,32 @@ func TestPredictSplits(t *testing.T) {
 	t.Run("never the same version", func(t *testing.T) {
 		var requests atomic.Int32
 		respond(t, nc, "modelbus.predict.spin", func(m *nats.Msg) *nats.Msg { return sums(int(requests.Add(1)))(m) })
+		respond(t, nc, "modelbus.predict.spin.*", func(*nats.Msg) *nats.Msg { return failure(wire.ErrNotFound) })
 		if _, err := newClient(t, nc, client.Options{}).PredictFrame(t.Context(), "spin", frame); !errors.Is(err, wire.ErrConflict) {
 			t.Errorf("PredictFrame = %v, want ErrConflict", err)
+		}
+	})
+	t.Run("another version than asked for", func(t *testing.T) {
+		var requests atomic.Int32
+		spin := func(m *nats.Msg) *nats.Msg { return sums(int(requests.Add(1)))(m) }
+		respond(t, nc, "modelbus.predict.liar", spin)
+		respond(t, nc, "modelbus.predict.liar.*", spin)
+		if _, err := newClient(t, nc, client.Options{}).PredictFrame(t.Context(), "liar", frame); !errors.Is(err, wire.ErrInternal) {
+			t.Errorf("PredictFrame = %v, want ErrInternal", err)
+		}
+	})
+	t.Run("by the size of answers", func(t *testing.T) {
+		respond(t, nc, "modelbus.predict.wordy", func(m *nats.Msg) *nats.Msg {
+			reply := sums(1)(m)
+			reply.Data = append(reply.Data, strings.Repeat(" ", 200*strings.Count(string(m.Data), "["))...)
+			if len(reply.Data) > 4000 {
+				return failure(wire.ErrTooLarge)
+			}
+			return reply
+		})
+		p, err := newClient(t, nc, client.Options{}).PredictFrame(t.Context(), "wordy", frame)
+		if err != nil || !reflect.DeepEqual(p.Values, want) {
+			t.Fatalf("PredictFrame = %v, want the 10000 sums in order", err)
 		}
 	})
 	t.Run("a server that miscounts", func(t *testing.T) {

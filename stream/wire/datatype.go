@@ -46,9 +46,9 @@ func (d datatype) single() bool {
 	return d.size() == 1 || d.size() == 2 || d == typeFP32
 }
 
-func parseDatatype(name string) (datatype, error) {
+func parseDatatype(name []byte) (datatype, error) {
 	for d := range datatypeCount {
-		if d.String() == name {
+		if d.String() == string(name) {
 			return d, nil
 		}
 	}
@@ -56,7 +56,7 @@ func parseDatatype(name string) (datatype, error) {
 	for d := range datatypeCount {
 		names[d] = d.String()
 	}
-	return 0, invalidf("unknown datatype %s: want one of %s", quote(name), list(names))
+	return 0, invalidf("unknown datatype %s: want one of %s", quote(string(name)), list(names))
 }
 
 // number returns element i of little-endian data; a boolean is 0 or 1.
@@ -126,29 +126,28 @@ func (d datatype) bits() (width int, signed bool) {
 	return 0, false
 }
 
-// check returns an error if the JSON number text, whose value is v, is not one of d.
-func (d datatype) check(text string, v float64) error {
+// check returns an error if the JSON number text, whose value is v, is not one of d,
+// an integer type.
+func (d datatype) check(text []byte, v float64) error {
 	width, signed := d.bits()
 	switch {
-	case d == typeFP32 && math.IsInf(float64(float32(v)), 0):
-		return invalidf("%s is out of range for FP32", cut(text, 64))
 	case width == 0:
 		return nil
 	case v != math.Trunc(v):
-		return invalidf("want an integer for %s, got %s", d, cut(text, 64))
+		return invalidf("want an integer for %s, got %s", d, cut(string(text), 64))
 	}
 	low, high := 0.0, math.Ldexp(1, width)
 	var err error
 	if signed {
 		low, high = -math.Ldexp(1, width-1), math.Ldexp(1, width-1)
-		_, err = strconv.ParseInt(text, 10, width)
+		_, err = strconv.ParseInt(string(text), 10, width)
 	} else {
-		_, err = strconv.ParseUint(text, 10, width)
+		_, err = strconv.ParseUint(string(text), 10, width)
 	}
 	// Digits are judged exactly, not as v, which may be rounded; other forms,
 	// such as 1e3 or -0, are v.
 	if err == nil || errors.Is(err, strconv.ErrSyntax) && v >= low && v < high {
 		return nil
 	}
-	return invalidf("%s is out of range for %s", cut(text, 64), d)
+	return invalidf("%s is out of range for %s", cut(string(text), 64), d)
 }

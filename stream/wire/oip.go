@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"math"
 	"strconv"
 
@@ -228,20 +227,19 @@ func (t *tensor) value(i int) (feature.Value, error) {
 
 // tensors appends the rows of the request's inputs to dst.
 func (r *Request) tensors(dst *feature.Frame, maxRows int) error {
-	inputs := make([]*tensor, len(r.inputs))
+	r.bound = r.bound[:0]
 	for i := range r.inputs {
-		inputs[i] = &r.inputs[i]
+		r.bound = append(r.bound, &r.inputs[i])
 	}
 	c := &r.columns
-	if err := c.bind(dst.Schema(), inputs); err != nil {
+	if err := c.bind(dst.Schema(), r.bound); err != nil {
 		return err
 	}
 	if maxRows > 0 && c.rows > maxRows {
 		return tooManyRows(maxRows)
 	}
 	if c.whole != nil && c.whole.datatype.single() {
-		r.flat = c.whole.floats(r.flat)
-		if err := dst.AppendFlat(c.rows, r.flat); err != nil {
+		if err := dst.AppendFlat(c.rows, c.whole.floats(&r.flat)); err != nil {
 			return c.whole.wrap(err)
 		}
 		return nil
@@ -258,24 +256,18 @@ func (r *Request) tensors(dst *feature.Frame, maxRows int) error {
 	return nil
 }
 
-// floats returns all elements of a tensor of numbers in the memory of dst.
-func (t *tensor) floats(dst []float32) []float32 {
-	dst = resize(dst, t.rows*t.width)
+// floats returns all elements of a tensor of numbers: where they are, or in the
+// memory of scratch.
+func (t *tensor) floats(scratch *[]float32) []float32 {
+	n := t.rows * t.width
 	if t.raw != nil && t.datatype == typeFP32 {
-		singles(dst, t.raw)
-		return dst
+		return singles(scratch, t.raw)
 	}
-	for i := range dst {
-		dst[i] = float32(t.number(i))
+	*scratch = resize(*scratch, n)
+	for i := range *scratch {
+		(*scratch)[i] = float32(t.number(i))
 	}
-	return dst
-}
-
-func singles(dst []float32, raw []byte) {
-	raw = raw[:4*len(dst)]
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-	}
+	return *scratch
 }
 
 // raw decodes a raw binary request: the FP32 values of one row, nothing else.
@@ -288,7 +280,5 @@ func (r *Request) raw(dst *feature.Frame, body []byte) error {
 		return invalidf("raw binary request: want %d bytes (FP32 shape [1, %d]), got %d", 4*s.Width(), s.Width(), len(body))
 	}
 	r.Form, r.BinaryOutput = FormBinary, true
-	r.flat = resize(r.flat, s.Width())
-	singles(r.flat, body)
-	return dst.AppendFlat(1, r.flat)
+	return dst.AppendFlat(1, singles(&r.flat, body))
 }

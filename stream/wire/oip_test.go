@@ -196,7 +196,7 @@ func TestDecodeBinary(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := [][]any{row("abc", 1.0, "[1 2 3]", true), row("", 2.0, "[4 5 6]", false), row("é", 3.0, "[7 8 9]", true)}
-		if got := values(f); !reflect.DeepEqual(got, want) || req.ID != "42" {
+		if got := values(f); !reflect.DeepEqual(got, want) || string(req.ID) != "42" {
 			t.Errorf("got %v, id %q, want %v, id 42", got, req.ID, want)
 		}
 	})

@@ -22,7 +22,7 @@ const (
 // reused: decoding overwrites it, and keeps its memory.
 type Request struct {
 	Form    Form
-	ID      string // OIP "id", else the Modelbus-Id header
+	ID      []byte // OIP "id", else the Modelbus-Id header
 	Rows    int
 	Outputs []OutputWanted // OIP "outputs"; none: all
 
@@ -36,8 +36,11 @@ type Request struct {
 	scan    scanner
 	rows    rowReader
 	inputs  []tensor
+	bound   []*tensor // inputs
 	columns columnReader
 	flat    []float32
+	all     []OutputWanted // for an answer to a request that names none
+	lengths lengths
 }
 
 // OutputWanted is one requested OIP output.
@@ -62,13 +65,13 @@ func DecodeRequest(dst *feature.Frame, req *Request, header nats.Header, body []
 }
 
 func (r *Request) begin(s *feature.Schema, header nats.Header) {
-	r.Form, r.ID, r.Rows, r.Outputs, r.stated = FormRows, "", 0, r.Outputs[:0], r.stated[:0]
+	r.Form, r.ID, r.Rows, r.Outputs, r.stated = FormRows, r.ID[:0], 0, r.Outputs[:0], r.stated[:0]
 	r.BinaryOutput, r.bodyID, r.label = false, false, ""
 	if s.Label.Type == feature.Number {
 		r.label = s.Label.Name
 	}
 	if id := header[HeaderID]; len(id) > 0 {
-		r.ID = HeaderText(id[0])
+		r.ID = append(r.ID, HeaderText(id[0])...)
 	}
 }
 
@@ -109,7 +112,7 @@ func (r *Request) decode(dst *feature.Frame, header nats.Header, body []byte, ma
 			return r.outputs(dst.Schema())
 		case keyID:
 			id, err := s.str()
-			r.ID, r.bodyID = string(id), true
+			r.ID, r.bodyID = append(r.ID[:0], id...), true
 			return err
 		case keyParameters:
 			return r.parameters()
@@ -199,45 +202,59 @@ func (e *sizeError) Is(target error) bool { return target == ErrTooLarge }
 // outputs reads the requested outputs.
 func (r *Request) outputs(schema *feature.Schema) error {
 	s := &r.scan
-	known := outputNames(schema)
 	_, err := s.elements(func(i int) error {
 		want := OutputWanted{}
 		explicit := false
-		err := s.object([]string{"name", "parameters"}, func(key int) error {
+		err := s.object(outputKeys(), func(key int) error {
 			if key == 0 {
 				name, err := s.str()
-				want.Name = string(name)
+				if err == nil {
+					want.Name, err = knownOutput(schema, name)
+				}
 				return err
 			}
-			return parameters(s, func(name string) (bool, error) {
+			return s.parameters(func(name []byte) (bool, error) {
 				var err error
-				switch name {
+				switch string(name) {
 				case "binary_data":
 					explicit = true
 					want.Binary, err = s.boolean()
 					return true, err
 				case "classification":
-					return true, invalidf("parameter %q is not supported: ask for the outputs %s", name, list(known))
+					return true, invalidf("parameter %q is not supported: ask for the outputs %s", name, list(outputNames(schema)))
 				}
 				return false, nil
 			})
 		})
+		if err == nil && want.Name == "" {
+			err = invalidf("missing key %q: known are %s", "name", list(outputNames(schema)))
+		}
 		if err != nil {
 			return invalidf("outputs[%d]: %w", i, err)
 		}
-		return r.want(want, explicit, known)
+		return r.want(want, explicit)
 	})
 	return err
 }
 
-func (r *Request) want(w OutputWanted, explicit bool, known []string) error {
-	found := false
-	for _, name := range known {
-		found = found || name == w.Name
+func outputKeys() []string { return []string{"name", "parameters"} }
+
+// knownOutput returns the output of that name.
+func knownOutput(s *feature.Schema, name []byte) (string, error) {
+	if s.Label.Type == feature.Number && string(name) == s.Label.Name {
+		return s.Label.Name, nil
 	}
-	if !found {
-		return invalidf("unknown output %s: known are %s", quote(w.Name), list(known))
+	if s.Label.Type != feature.Number {
+		for _, known := range [...]string{outputLabel, outputScore, outputProbabilities} {
+			if string(name) == known {
+				return known, nil
+			}
+		}
 	}
+	return "", invalidf("unknown output %s: known are %s", quote(string(name)), list(outputNames(s)))
+}
+
+func (r *Request) want(w OutputWanted, explicit bool) error {
 	for _, o := range r.Outputs {
 		if o.Name == w.Name {
 			return invalidf("output %q is there twice", w.Name)
@@ -265,8 +282,8 @@ func outputNames(s *feature.Schema) []string {
 
 func (r *Request) parameters() error {
 	s := &r.scan
-	return parameters(s, func(name string) (bool, error) {
-		if name != "binary_data_output" {
+	return s.parameters(func(name []byte) (bool, error) {
+		if string(name) != "binary_data_output" {
 			return false, nil
 		}
 		var err error

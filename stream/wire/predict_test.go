@@ -215,18 +215,18 @@ func TestRequestID(t *testing.T) {
 	f := feature.NewFrame(irisSchema(), false)
 	var req wire.Request
 	h := nats.Header{wire.HeaderID: {"a\nb"}}
-	if err := wire.DecodeRequest(f, &req, h, []byte(`{"instances": [[1,2,3,4]]}`), 0); err != nil || req.ID != "a b" {
+	if err := wire.DecodeRequest(f, &req, h, []byte(`{"instances": [[1,2,3,4]]}`), 0); err != nil || string(req.ID) != "a b" {
 		t.Errorf("id = %q, %v, want the header's on one line", req.ID, err)
 	}
 	body := `{"id":"c","inputs":[{"name":"x","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]}],"outputs":[{"name":"score"},{"name":"label","parameters":{"binary_data":false}}],"parameters":{"binary_data_output":true}}`
-	if err := wire.DecodeRequest(f, &req, h, []byte(body), 0); err != nil || req.ID != "c" {
+	if err := wire.DecodeRequest(f, &req, h, []byte(body), 0); err != nil || string(req.ID) != "c" {
 		t.Errorf("id = %q, %v, want the body's", req.ID, err)
 	}
 	want := []wire.OutputWanted{{Name: "score", Binary: true}, {Name: "label"}}
 	if !reflect.DeepEqual(req.Outputs, want) {
 		t.Errorf("outputs = %v, want %v", req.Outputs, want)
 	}
-	if err := wire.DecodeRequest(f, &req, nil, []byte(`{"instances": [[1,2,3,4]]}`), 0); err != nil || req.ID != "" || len(req.Outputs) != 0 {
+	if err := wire.DecodeRequest(f, &req, nil, []byte(`{"instances": [[1,2,3,4]]}`), 0); err != nil || len(req.ID) != 0 || len(req.Outputs) != 0 {
 		t.Errorf("a reused request = %+v, %v, want nothing of the one before", req, err)
 	}
 }

@@ -26,15 +26,14 @@ func EncodeReply(msg *nats.Msg, req *Request, ans Answer, out *model.Output, lo 
 	if msg.Header == nil {
 		msg.Header = make(nats.Header, 4)
 	}
-	version := strconv.FormatUint(ans.Version, 10)
 	if len(msg.Header[HeaderModel]) == 0 {
 		msg.Header[HeaderModel] = []string{ans.Model}
 	}
 	if len(msg.Header[HeaderVersion]) == 0 {
-		msg.Header[HeaderVersion] = []string{version}
+		msg.Header[HeaderVersion] = []string{strconv.FormatUint(ans.Version, 10)}
 	}
-	if req.ID != "" && !req.bodyID {
-		msg.Header[HeaderID] = []string{req.ID}
+	if len(req.ID) > 0 && !req.bodyID && len(msg.Header[HeaderID]) == 0 {
+		msg.Header[HeaderID] = []string{string(req.ID)}
 	}
 	e := encoder{b: msg.Data[:0], out: out, lo: lo, rows: req.Rows}
 	if req.Form == FormRows {
@@ -42,10 +41,10 @@ func EncodeReply(msg *nats.Msg, req *Request, ans Answer, out *model.Output, lo 
 		e.text(`,"model_name":`)
 		e.quoted(ans.Model)
 		e.text(`,"model_version":"`)
-		e.text(version)
+		e.b = strconv.AppendUint(e.b, ans.Version, 10)
 		e.text(`"}`)
-	} else if n := e.tensors(req, ans.Model, version); n > 0 {
-		msg.Header[HeaderContentLength] = []string{strconv.Itoa(n)}
+	} else if n := e.tensors(req, ans); n > 0 {
+		msg.Header[HeaderContentLength] = req.lengths.of(n)
 	}
 	msg.Data = e.b
 	return e.err
@@ -121,15 +120,15 @@ func (e *encoder) predictions() {
 
 // tensors writes an Open Inference Protocol answer and returns the length of its
 // JSON if binary data follows it, else 0.
-func (e *encoder) tensors(req *Request, name, version string) int {
+func (e *encoder) tensors(req *Request, ans Answer) int {
 	e.text(`{"model_name":`)
-	e.quoted(name)
+	e.quoted(ans.Model)
 	e.text(`,"model_version":"`)
-	e.text(version)
+	e.b = strconv.AppendUint(e.b, ans.Version, 10)
 	e.b = append(e.b, '"')
 	if req.bodyID {
 		e.text(`,"id":`)
-		e.quoted(req.ID)
+		e.b = appendQuoted(e.b, req.ID)
 	}
 	e.text(`,"outputs":[`)
 	wanted := e.wanted(req)
@@ -158,11 +157,32 @@ func (e *encoder) wanted(req *Request) []OutputWanted {
 	case len(req.Outputs) > 0:
 		return req.Outputs
 	case e.regression():
-		return []OutputWanted{{req.label, req.BinaryOutput}}
+		req.all = append(req.all[:0], OutputWanted{req.label, req.BinaryOutput})
+	default:
+		req.all = append(req.all[:0], OutputWanted{outputLabel, req.BinaryOutput},
+			OutputWanted{outputScore, req.BinaryOutput}, OutputWanted{outputProbabilities, req.BinaryOutput})
 	}
-	return []OutputWanted{
-		{outputLabel, req.BinaryOutput}, {outputScore, req.BinaryOutput}, {outputProbabilities, req.BinaryOutput},
+	return req.all
+}
+
+// maxLengths bounds the header values that are kept.
+const maxLengths = 64
+
+// lengths are header values that were written before: answers of a model are
+// of few lengths.
+type lengths struct{ known map[int][]string }
+
+// of returns n as a header value.
+func (l *lengths) of(n int) []string {
+	if v := l.known[n]; v != nil {
+		return v
 	}
+	if l.known == nil || len(l.known) == maxLengths {
+		l.known = make(map[int][]string)
+	}
+	v := []string{strconv.Itoa(n)}
+	l.known[n] = v
+	return v
 }
 
 // tensor writes the JSON of one output.
@@ -242,7 +262,7 @@ func (e *encoder) floats(name string, i int) []float32 {
 }
 
 // appendQuoted appends s as a JSON string; what is not UTF-8 becomes U+FFFD.
-func appendQuoted(b []byte, s string) []byte {
+func appendQuoted[T string | []byte](b []byte, s T) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -254,7 +274,7 @@ func appendQuoted(b []byte, s string) []byte {
 		case c < utf8.RuneSelf:
 			b = append(b, c)
 		default:
-			r, n := utf8.DecodeRuneInString(s[i:])
+			r, n := decodeRune(s[i:])
 			b = utf8.AppendRune(b, r)
 			i += n
 			continue
@@ -262,4 +282,10 @@ func appendQuoted(b []byte, s string) []byte {
 		i++
 	}
 	return append(b, '"')
+}
+
+func decodeRune[T string | []byte](s T) (rune, int) {
+	var first [utf8.UTFMax]byte
+	n := copy(first[:], s)
+	return utf8.DecodeRune(first[:n])
 }

@@ -13,6 +13,7 @@ type rowReader struct {
 	values []feature.Value // of the last row, in schema order
 	vector []float32       // what vector values point to
 	seen   []bool
+	words  words
 }
 
 func (r *rowReader) reset(s *feature.Schema) {
@@ -64,6 +65,7 @@ func (r *rowReader) read(s *scanner) error {
 // one nested list, or expanded in place; null stands for a whole missing vector.
 func (r *rowReader) list(s *scanner) error {
 	k, place := 0, 0 // feature, and place within an expanded vector
+	ahead := 0       // elements read by run
 	want := r.schema.Width()
 	vector := r.vector
 	n, err := s.elements(func(int) error {
@@ -83,6 +85,8 @@ func (r *rowReader) list(s *scanner) error {
 			k++
 			return err
 		}
+		got := run(s, vector[place:size-1])
+		place, ahead = place+got, ahead+got
 		v, err := r.element(s, k, place)
 		if err != nil {
 			return err
@@ -98,7 +102,7 @@ func (r *rowReader) list(s *scanner) error {
 	if err != nil {
 		return err
 	}
-	if n != want {
+	if n += ahead; n != want {
 		return invalidf("want %d values, got %d", want, n)
 	}
 	return nil
@@ -177,7 +181,7 @@ func (r *rowReader) value(s *scanner, k int, vector []float32) error {
 		*v = feature.Value{Kind: feature.KindVector, Vector: vector[:f.Size:f.Size]}
 		return err
 	case f.Type != feature.Vector && fits(f.Type, next):
-		*v, err = scalar(s)
+		*v, err = scalar(s, &r.words)
 		return err
 	}
 	return invalidf("feature %q: want %s, got %s", f.Name, wanted(f.Type, f.Size), s.got())
@@ -185,14 +189,18 @@ func (r *rowReader) value(s *scanner, k int, vector []float32) error {
 
 // nested reads a vector written as a list of its own.
 func (r *rowReader) nested(s *scanner, k int, dst []float32) error {
+	ahead := 0 // elements read by run
 	n, err := s.elements(func(i int) error {
-		if i >= len(dst) {
+		if i += ahead; i >= len(dst) {
 			return s.skip()
 		}
+		got := run(s, dst[i:len(dst)-1])
+		ahead, i = ahead+got, i+got
 		v, err := r.element(s, k, i)
 		dst[i] = v
 		return err
 	})
+	n += ahead
 	if err == nil && n != len(dst) {
 		return invalidf("feature %q: want %d numbers, got %d", r.schema.Features[k].Name, len(dst), n)
 	}
@@ -209,16 +217,12 @@ func (r *rowReader) element(s *scanner, k, i int) (float32, error) {
 		return 0, invalidf("feature %q: element %d: want a number, got %s", r.schema.Features[k].Name, i, s.got())
 	}
 	at := s.off
-	v, err := s.float()
-	if err != nil {
-		return 0, err
-	}
-	x := single(v, s.data[at:s.off])
-	if math.IsInf(float64(x), 0) {
-		return 0, invalidf("feature %q: element %d: number %s is out of range for 32 bits",
+	x, err := s.single()
+	if err == nil && math.IsInf(float64(x), 0) {
+		err = invalidf("feature %q: element %d: number %s is out of range for 32 bits",
 			r.schema.Features[k].Name, i, cut(string(s.data[at:s.off]), 64))
 	}
-	return x, nil
+	return x, err
 }
 
 // fits reports whether a value of type t can be written as next. What the
@@ -253,14 +257,14 @@ func wanted(t feature.Type, size int) string {
 }
 
 // scalar reads a number, string, boolean or null.
-func scalar(s *scanner) (feature.Value, error) {
+func scalar(s *scanner, w *words) (feature.Value, error) {
 	switch s.next() {
 	case tokenNumber:
 		v, err := s.float()
 		return feature.Value{Kind: feature.KindNumber, Num: v}, err
 	case tokenString:
 		text, err := s.str()
-		return feature.Value{Kind: feature.KindText, Text: string(text)}, err
+		return feature.Value{Kind: feature.KindText, Text: w.of(text)}, err
 	case tokenTrue, tokenFalse:
 		b, err := s.boolean()
 		return boolValue(b), err

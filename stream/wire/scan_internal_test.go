@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"strconv"
 	"strings"
@@ -222,12 +223,113 @@ func TestSingleRoundsOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		s := scanner{data: []byte(tt.text)}
-		v, err := s.float()
+		got, err := s.single()
+		if err != nil || math.Float32bits(got) != math.Float32bits(tt.want) {
+			t.Errorf("single(%s) = %v, %v, want %v", tt.text, got, err, tt.want)
+		}
+	}
+}
+
+// TestSingleIsParseFloat compares numbers of every length with strconv, and above
+// all those next to half way between two float32.
+func TestSingleIsParseFloat(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := math.Float32frombits(rapid.Uint32().Draw(t, "bits"))
+		if v := float64(x); math.IsNaN(v) || math.IsInf(v, 0) {
+			return
+		}
+		v := float64(x)
+		if rapid.Bool().Draw(t, "half way") {
+			v = (v + float64(math.Nextafter32(x, float32(math.Inf(1))))) / 2
+			v = math.Float64frombits(math.Float64bits(v) + uint64(rapid.IntRange(0, 12).Draw(t, "off")) - 6)
+		}
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return
+		}
+		digits := rapid.IntRange(-1, 24).Draw(t, "digits")
+		text := strconv.FormatFloat(v, rapid.SampledFrom([]byte("gef")).Draw(t, "format"), digits, 64)
+		s := scanner{data: []byte(text)}
+		got, err := s.single()
+		want, wantErr := strconv.ParseFloat(text, 32)
+		if err != nil || math.Float32bits(got) != math.Float32bits(float32(want)) {
+			t.Fatalf("single(%s) = %v, %v, strconv says %v, %v", text, got, err, want, wantErr)
+		}
+		if s.off != len(text) {
+			t.Fatalf("single(%s) left %q", text, text[s.off:])
+		}
+	})
+}
+
+// FuzzNumbers reads whatever begins like a number both ways, which must take
+// and refuse the same with the same words.
+func FuzzNumbers(f *testing.F) {
+	for _, seed := range []string{"0", "-0.1e-3", "1e400", "16777217.0000000001", "1.0000000596046447754", "01", "1.", "1e", "-", "12345678901234567890e-19", "1e-400", "3.4028236e+38"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		wide, narrow := scanner{data: data}, scanner{data: data}
+		v, err := wide.float()
+		x, narrowErr := narrow.single()
+		if (err == nil) != (narrowErr == nil) || err != nil && err.Error() != narrowErr.Error() || wide.off != narrow.off {
+			t.Fatalf("%q: %v, then %v; read to %d, then %d", data, err, narrowErr, wide.off, narrow.off)
+		}
 		if err != nil {
-			t.Fatal(err)
+			return
 		}
-		if got := single(v, s.data); math.Float32bits(got) != math.Float32bits(tt.want) {
-			t.Errorf("single(%s) = %v, want %v", tt.text, got, tt.want)
+		text := strings.TrimLeft(string(data[:wide.off]), " \t\r\n")
+		want, wantErr := strconv.ParseFloat(text, 64)
+		want32, _ := strconv.ParseFloat(text, 32) //nolint:errcheck // an overflow is an infinity
+		if wantErr != nil || math.Float64bits(v) != math.Float64bits(want) || math.Float32bits(x) != math.Float32bits(float32(want32)) {
+			t.Fatalf("%s = %v and %v, strconv says %v and %v, %v", text, v, x, want, want32, wantErr)
 		}
+	})
+}
+
+func BenchmarkNumbers(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, form := range []struct {
+		name string
+		text func(float32) string
+	}{
+		{"6 digits", func(v float32) string { return strconv.FormatFloat(float64(v), 'f', 6, 32) }},
+		{"float32", func(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 32) }},
+		{"float64", func(v float32) string { return strconv.FormatFloat(float64(v), 'g', -1, 64) }},
+	} {
+		b.Run(form.name, func(b *testing.B) {
+			var list []string
+			for range 784 {
+				list = append(list, form.text(r.Float32()))
+			}
+			data := []byte("[" + strings.Join(list, ",") + "]")
+			b.SetBytes(int64(len(data)))
+			var s scanner
+			dst := make([]float32, 784)
+			for b.Loop() {
+				s.reset(data)
+				if err := s.open('['); err != nil {
+					b.Fatal(err)
+				}
+				for n := 0; n < len(dst); n++ {
+					n += run(&s, dst[n:len(dst)-1])
+					v, err := s.single()
+					if err != nil {
+						b.Fatal(err)
+					}
+					dst[n] = v
+					if _, err := s.more(']', false); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(784*b.N), "ns/number")
+		})
+		b.Run(form.name+"/strconv", func(b *testing.B) {
+			text := form.text(r.Float32())
+			for b.Loop() {
+				if _, err := strconv.ParseFloat(text, 32); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

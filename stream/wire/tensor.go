@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -25,6 +26,7 @@ type tensor struct {
 	to      int
 	size    int // binary_data_size
 	scratch []byte
+	words   words
 }
 
 // parts says which keys of a tensor were there.
@@ -40,12 +42,12 @@ func (t *tensor) number(i int) float64 {
 
 // header reads an element of "inputs".
 func (t *tensor) header(s *scanner) error {
-	*t = tensor{nums: t.nums[:0], texts: t.texts[:0], shape: t.shape[:0], scratch: t.scratch[:0]}
-	err := s.object([]string{"name", "shape", "datatype", "parameters", "data"}, func(key int) error {
+	*t = tensor{nums: t.nums[:0], texts: t.texts[:0], shape: t.shape[:0], scratch: t.scratch[:0], words: t.words}
+	err := s.object(tensorKeys(), func(key int) error {
 		switch key {
 		case 0:
 			name, err := s.str()
-			t.name, t.parsed.name = string(name), true
+			t.name, t.parsed.name = t.words.of(name), true
 			return err
 		case 1:
 			t.parsed.shape = true
@@ -56,7 +58,7 @@ func (t *tensor) header(s *scanner) error {
 				return err
 			}
 			t.parsed.datatype = true
-			t.datatype, err = parseDatatype(string(name))
+			t.datatype, err = parseDatatype(name)
 			return err
 		case 3:
 			return t.parameters(s)
@@ -72,6 +74,10 @@ func (t *tensor) header(s *scanner) error {
 		return t.wrap(err)
 	}
 	return t.check()
+}
+
+func tensorKeys() []string {
+	return []string{"name", "shape", "datatype", "parameters", "data"}
 }
 
 // wrap names the tensor in an error.
@@ -103,8 +109,8 @@ func (t *tensor) readShape(s *scanner) error {
 }
 
 func (t *tensor) parameters(s *scanner) error {
-	return parameters(s, func(name string) (bool, error) {
-		if name != "binary_data_size" {
+	return s.parameters(func(name []byte) (bool, error) {
+		if string(name) != "binary_data_size" {
 			return false, nil
 		}
 		v, err := s.float()
@@ -121,16 +127,15 @@ func (t *tensor) parameters(s *scanner) error {
 
 // parameters reads a parameters object: strings, numbers and booleans by name.
 // fn reads those it knows and reports whether it did.
-func parameters(s *scanner, fn func(name string) (bool, error)) error {
-	return s.members(func(key []byte) error {
-		name := string(key)
+func (s *scanner) parameters(fn func(name []byte) (bool, error)) error {
+	return s.members(func(name []byte) error {
 		known, err := fn(name)
 		if err != nil || known {
 			return err
 		}
 		switch s.next() {
 		case tokenObject, tokenArray, tokenNull:
-			return invalidf("parameter %s: want a string, number or boolean, got %s", quote(name), s.got())
+			return invalidf("parameter %s: want a string, number or boolean, got %s", quote(string(name)), s.got())
 		case tokenString, tokenNumber, tokenTrue, tokenFalse, tokenNone:
 		}
 		return s.skip()
@@ -237,9 +242,13 @@ func (t *tensor) readJSON(s *scanner) error {
 	if look.next() == tokenArray {
 		return t.readNested(&data, 0)
 	}
-	n, err := data.elements(func(int) error { return t.readElement(&data) })
-	if err == nil && n != t.rows*t.width {
-		err = invalidf("shape %v: want %d elements, got %d", t.shape, t.rows*t.width, n)
+	ahead, want := 0, t.rows*t.width
+	n, err := data.elements(func(i int) error {
+		ahead += t.run(&data, want-i-ahead)
+		return t.readElement(&data)
+	})
+	if n += ahead; err == nil && n != want {
+		err = invalidf("shape %v: want %d elements, got %d", t.shape, want, n)
 	}
 	return err
 }
@@ -248,16 +257,45 @@ func (t *tensor) readNested(s *scanner, dim int) error {
 	if s.next() != tokenArray {
 		return invalidf("data: want lists nested to shape %v, got %s", t.shape, s.got())
 	}
-	n, err := s.elements(func(int) error {
-		if dim+1 < len(t.shape) {
-			return t.readNested(s, dim+1)
-		}
-		return t.readElement(s)
-	})
-	if err == nil && n != t.shape[dim] {
-		err = invalidf("data: want %d elements in dimension %d of shape %v, got %d", t.shape[dim], dim, t.shape, n)
+	if err := s.open('['); err != nil {
+		return err
 	}
-	return err
+	n := 0
+	for ; ; n++ { // not by elements, whose function would be made anew for each list
+		more, err := s.more(']', n == 0)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		if dim+1 < len(t.shape) {
+			err = t.readNested(s, dim+1)
+		} else {
+			n += t.run(s, t.shape[dim]-n)
+			err = t.readElement(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if n != t.shape[dim] {
+		return invalidf("data: want %d elements in dimension %d of shape %v, got %d", t.shape[dim], dim, t.shape, n)
+	}
+	return nil
+}
+
+// run reads fewer than most elements of FP32 as far as they are plain.
+func (t *tensor) run(s *scanner, most int) int {
+	if t.datatype != typeFP32 || most < 2 {
+		return 0
+	}
+	have := len(t.nums)
+	// An element takes two bytes at least: a shape alone makes no memory.
+	t.nums = slices.Grow(t.nums, min(most, (len(s.data)-s.off)/2+1))
+	n := run(s, t.nums[have:min(have+most-1, cap(t.nums))])
+	t.nums = t.nums[:have+n]
+	return n
 }
 
 func (t *tensor) count() int { return len(t.nums) + len(t.texts) }
@@ -278,23 +316,29 @@ func (t *tensor) readElement(s *scanner) error {
 		t.nums = append(t.nums, boolValue(b).Num)
 		return err
 	case t.datatype < typeBytes && t.datatype != typeBool && next == tokenNumber:
-		at := s.off
-		v, err := s.float()
-		if err != nil {
-			return err
-		}
-		if t.datatype != typeFP64 {
-			if err := t.datatype.check(string(s.data[at:s.off]), v); err != nil {
-				return invalidf("data[%d]: %w", t.count(), err)
-			}
-		}
-		if t.datatype == typeFP32 {
-			v = float64(single(v, s.data[at:s.off]))
-		}
+		v, err := t.readNumber(s)
 		t.nums = append(t.nums, v)
-		return nil
+		return err
 	}
 	return invalidf("data[%d]: want %s, got %s", t.count(), t.wanted(), s.got())
+}
+
+func (t *tensor) readNumber(s *scanner) (float64, error) {
+	at := s.off
+	if t.datatype == typeFP32 {
+		v, err := s.single()
+		if err == nil && math.IsInf(float64(v), 0) {
+			err = invalidf("data[%d]: %s is out of range for FP32", t.count(), cut(string(s.data[at:s.off]), 64))
+		}
+		return float64(v), err
+	}
+	v, err := s.float()
+	if err == nil && t.datatype != typeFP64 {
+		if err = t.datatype.check(s.data[at:s.off], v); err != nil {
+			err = invalidf("data[%d]: %w", t.count(), err)
+		}
+	}
+	return v, err
 }
 
 func (t *tensor) wanted() string {
@@ -312,5 +356,5 @@ func (t *tensor) text(i int) (string, error) {
 	if !utf8.Valid(t.texts[i]) {
 		return "", invalidf("input %s: data[%d]: %s is not UTF-8", quote(t.name), i, quote(string(t.texts[i])))
 	}
-	return string(t.texts[i]), nil
+	return t.words.of(t.texts[i]), nil
 }

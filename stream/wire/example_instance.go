@@ -1,0 +1,61 @@
+package wire
+
+import (
+	"math"
+
+	"github.com/modelbus/modelbus/model/feature"
+)
+
+func (m *exampleMessage) decodeRows(s *feature.Schema, add func(int, feature.Row) error) (int, []RowProblem, error) {
+	var r rowReader
+	var problems []RowProblem
+	r.reset(s)
+	err := m.each(func(row int, features, label, weight span) error {
+		if err := m.decodeRow(&r, [3]span{features, label, weight}, row, add); err != nil {
+			problems = append(problems, RowProblem{row, err})
+		}
+		return nil
+	})
+	return m.rows, problems, err
+}
+
+func (m *exampleMessage) decodeRow(r *rowReader, places [3]span, row int, add func(int, feature.Row) error) error {
+	s := m.at(places[0])
+	if err := r.read(&s); err != nil {
+		return err
+	}
+	s = m.at(places[1])
+	label, err := m.label(&s, r.schema)
+	if err != nil {
+		return err
+	}
+	out := feature.Row{Values: r.values, Label: label, Weight: 1}
+	if places[2].there() {
+		s = m.at(places[2])
+		if s.next() != tokenNumber {
+			return invalidf("weight: want a number, got %s", s.got())
+		}
+		if out.Weight, err = s.float(); err != nil {
+			return err
+		}
+		if err := checkWeight(out.Weight); err != nil {
+			return err
+		}
+	}
+	return add(row, out)
+}
+
+func (m *exampleMessage) label(s *scanner, schema *feature.Schema) (feature.Value, error) {
+	t := schema.Label.Type
+	if !fits(t, s.next()) {
+		return feature.Value{}, invalidf("label %q: want %s, got %s", schema.Label.Name, wanted(t, 0), s.got())
+	}
+	return scalar(s, &m.words)
+}
+
+func checkWeight(w float64) error {
+	if !(w > 0) || math.IsInf(w, 0) {
+		return invalidf("weight: want a finite number above 0, got %v", w)
+	}
+	return nil
+}
