@@ -127,16 +127,20 @@ func (r *Retrain) Next(t time.Time) time.Time {
 
 // parseCron reads five fields or a word such as @daily, and nothing else that the
 // library knows: a time zone, or an interval.
-func parseCron(text string) (cron.Schedule, error) {
+func parseCron(text string) (*cron.SpecSchedule, error) {
 	if strings.Contains(text, "=") {
 		return nil, errors.New("time zones are not supported, it is UTC")
 	}
 	if strings.HasPrefix(strings.TrimSpace(text), "@every") {
 		return nil, errors.New("write every instead of @every")
 	}
-	schedule, err := cron.ParseStandard(text)
+	parsed, err := cron.ParseStandard(text)
 	if err != nil {
 		return nil, err
+	}
+	schedule, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return nil, errors.New("it is no time of day")
 	}
 	if schedule.Next(time.Unix(0, 0).UTC()).IsZero() {
 		return nil, errors.New("there is no such day")

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"testing"
@@ -71,12 +72,10 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 			f := feature.NewFrame(r.schema, false)
 			var req wire.Request
 			header := nats.Header{}
-			for k, v := range r.header {
-				header[k] = v
-			}
+			maps.Copy(header, r.header)
 			msg := &nats.Msg{Header: nats.Header{}}
 			model, version := []string{"iris"}, []string{"3"}
-			var out = r.answerTo(2)
+			out := r.answerTo(2)
 			turn := func() {
 				f.Reset()
 				if err := wire.DecodeRequest(f, &req, header, r.body, 0); err != nil {

@@ -13,22 +13,11 @@ func run[T float32 | float64](s *scanner, dst []T) int {
 		if negative {
 			i++
 		}
-		first := i
-		mant, i2 := digitsAt(data, i, 0)
-		i = i2
-		count := i - first
-		if count == 0 || count > 1 && data[first] == '0' {
+		mant, fraction, end, ok := plainDecimal(data, i)
+		if !ok {
 			return n
 		}
-		fraction := 0
-		if i < len(data) && data[i] == '.' {
-			mant, i2 = digitsAt(data, i+1, mant)
-			if fraction = i2 - i - 1; fraction == 0 {
-				return n
-			}
-			i = i2
-		}
-		if i = afterSpace(data, i); i >= len(data) || data[i] != ',' || count+fraction > mantDigits {
+		if i = afterSpace(data, end); i >= len(data) || data[i] != ',' {
 			return n
 		}
 		v := float64(mant) / power(fraction) // at most mantDigits, which is below mostPower
@@ -43,6 +32,26 @@ func run[T float32 | float64](s *scanner, dst []T) int {
 		s.off = i
 	}
 	return len(dst)
+}
+
+// plainDecimal reads digits, and after a point more, from i on: the number without its point,
+// how many digits were behind it, and the place after them. ok is false where that is
+// no number of JSON, or has more than mantDigits.
+func plainDecimal(data []byte, i int) (mant uint64, fraction, end int, ok bool) {
+	first := i
+	mant, i = digitsAt(data, i, 0)
+	count := i - first
+	if count == 0 || count > 1 && data[first] == '0' {
+		return 0, 0, i, false
+	}
+	if i < len(data) && data[i] == '.' {
+		point := i
+		mant, i = digitsAt(data, i+1, mant)
+		if fraction = i - point - 1; fraction == 0 {
+			return 0, 0, i, false
+		}
+	}
+	return mant, fraction, i, count+fraction <= mantDigits
 }
 
 // digitsAt reads decimal digits from i on into mant, which wraps where they are
