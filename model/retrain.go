@@ -2,15 +2,19 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/modelbus/modelbus/model/gate"
 )
 
-// Retrain says when a model is trained by itself, and on what. At least one of Every and
-// Cron must be set; a training is due when any of them says so, and there are
-// examples since the newest version.
+// Retrain says when a model is trained by itself, on what, and which versions may be
+// served. A training is due when Every or Cron says so, and there are examples since the
+// newest version; with neither it is trained on request alone.
 type Retrain struct {
 	Mode string `json:"mode,omitempty"` // "window", the default: fit to a window of the examples
 
@@ -18,7 +22,8 @@ type Retrain struct {
 	// time must have passed.
 	Every Amount `json:"every,omitzero"`
 
-	// Cron is a time in the five fields of crontab(5), in UTC, or @daily and the like.
+	// Cron is a time in the five fields of crontab(5), in UTC, or @daily and the like. As
+	// with Every, if nothing new had come then, the next example makes it due.
 	Cron string `json:"cron,omitempty"`
 
 	// MinGap is the least time between two trainings: default none.
@@ -30,7 +35,14 @@ type Retrain struct {
 
 	// Warm starts from the champion, as Training.Warm does.
 	Warm bool `json:"warm,omitempty"`
+
+	// Gate says which challengers may be served, by their scores on the held-out
+	// rows, of trainings on request too. Without thresholds Training.Metric decides.
+	Gate *gate.Config `json:"gate,omitempty"`
 }
+
+// Scheduled reports whether the model is trained by itself.
+func (r *Retrain) Scheduled() bool { return r != nil && (r.Every != (Amount{}) || r.Cron != "") }
 
 // An Amount is a number of examples or a time; the zero value is neither, which a
 // spec may write as "all".
@@ -106,11 +118,34 @@ func (r *Retrain) Next(t time.Time) time.Time {
 	if r.Cron == "" {
 		return time.Time{}
 	}
-	schedule, err := cron.ParseStandard(r.Cron)
+	schedule, err := parseCron(r.Cron)
 	if err != nil {
 		return time.Time{} // the spec was checked
 	}
 	return schedule.Next(t.UTC())
+}
+
+// parseCron reads five fields or a word such as @daily, and nothing else that the
+// library knows: a time zone, or an interval.
+func parseCron(text string) (*cron.SpecSchedule, error) {
+	if strings.Contains(text, "=") {
+		return nil, errors.New("time zones are not supported, it is UTC")
+	}
+	if strings.HasPrefix(strings.TrimSpace(text), "@every") {
+		return nil, errors.New("write every instead of @every")
+	}
+	parsed, err := cron.ParseStandard(text)
+	if err != nil {
+		return nil, err
+	}
+	schedule, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return nil, errors.New("it is no time of day")
+	}
+	if schedule.Next(time.Unix(0, 0).UTC()).IsZero() {
+		return nil, errors.New("there is no such day")
+	}
+	return schedule, nil
 }
 
 func (s *Spec) retrainFaults() []*fault {
@@ -122,14 +157,42 @@ func (s *Spec) retrainFaults() []*fault {
 	if r.Mode != "" && r.Mode != "window" {
 		faults = append(faults, faultf("retrain.mode", "%s", unknownWord("mode", r.Mode, []string{"window"})))
 	}
-	if r.Every == (Amount{}) && r.Cron == "" {
+	if !r.Scheduled() && r.Window == (Amount{}) && r.Gate == nil {
 		faults = append(faults, faultf("retrain", "retrain needs to know when: set every, such as 5000 (examples) or 1h, or cron"))
 	}
 	if r.Cron != "" {
-		if _, err := cron.ParseStandard(r.Cron); err != nil {
+		if _, err := parseCron(r.Cron); err != nil {
 			faults = append(faults, faultf("retrain.cron", `cron must be the five fields of crontab, such as "0 3 * * *", or @daily, got %q: %v`,
 				shorten(r.Cron), err))
 		}
+	}
+	return append(faults, s.gateFaults()...)
+}
+
+// gateFaults says what package gate finds wrong, with its place.
+func (s *Spec) gateFaults() []*fault {
+	g := s.Retrain.Gate
+	if g == nil {
+		return nil
+	}
+	if g.Kind != "" && g.Kind != gate.Holdout {
+		return []*fault{faultf("retrain.gate.kind", "%s", unknownWord("kind", g.Kind, []string{gate.Holdout}))}
+	}
+	err := g.Check(&s.Schema)
+	if err == nil {
+		return nil
+	}
+	errs := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		errs = joined.Unwrap()
+	}
+	faults := make([]*fault, 0, len(errs))
+	for _, err := range errs {
+		f := faultf("retrain.gate", "%v", err)
+		if at, ok := errors.AsType[*gate.FieldError](err); ok {
+			f = faultf("retrain.gate."+at.Path, "%s", at.Msg)
+		}
+		faults = append(faults, f)
 	}
 	return faults
 }

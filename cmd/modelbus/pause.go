@@ -50,6 +50,9 @@ func retrainLine(info *wire.ModelInfo) string {
 	}
 	r := spec.Retrain
 	line := ""
+	if !r.Scheduled() {
+		line = "on request"
+	}
 	if r.Every != (model.Amount{}) {
 		line = "every " + r.Every.String()
 	}

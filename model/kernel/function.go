@@ -59,7 +59,7 @@ func Softplus(y, x []float32) {
 
 // LeakyReLU sets y to x, to alpha·x where that is negative.
 func LeakyReLU(y, x []float32, alpha float32) {
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.leaky(len(x), &y[0], &x[0], alpha)
@@ -77,7 +77,7 @@ func LeakyReLU(y, x []float32, alpha float32) {
 // ELU sets y to x, to alpha·(eˣ-1) where that is negative (Clevert et al., Fast and
 // Accurate Deep Network Learning by Exponential Linear Units, 2016), within 1.5 ulp.
 func ELU(y, x []float32, alpha float32) {
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.elu(len(x), &y[0], &x[0], alpha)
@@ -91,7 +91,7 @@ func ELU(y, x []float32, alpha float32) {
 
 // each sets y to the function of x, element by element.
 func each(y, x []float32, f func(float32) float32) {
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	for i, v := range x {
 		y[i] = f(v)
 	}

@@ -13,7 +13,7 @@ type Gemm struct {
 	packed  []float32
 	copied  []float32
 	swapped []float32 // C transposed
-	share   share
+	crew    crew
 }
 
 // Multiply computes C = A·B with the epilogue e. A is (M, K) and B is (K, N), of
@@ -50,8 +50,11 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
-	p := &g.share.product
+	p := &g.crew.product
 	*p = product{tiles: active.tiles(), c: c, a: a, b: b, panels: panels, epilogue: e}
+	if panels == nil {
+		p.tiles = p.tiles.forSize(c.Rows, a.Cols, c.Cols)
+	}
 	if panels == nil && b.ColStride != 1 && b.Cols > 1 {
 		if e.Bias == nil && !e.Accumulate && p.tiles != nil && a.Rows*(a.Cols+b.Cols) < a.Cols*b.Cols {
 			g.swap(p)
@@ -63,25 +66,22 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 
 // run computes p, in chunks if it is large.
 func (g *Gemm) run(p *product) {
-	p.pack = p.panels == nil && p.paysToPack()
-	// Rows of A far apart are in as many pages, and may fall into the same few cache sets.
-	p.copy = p.tiles != nil && p.a.ColStride == 1 && p.a.RowStride > 2*p.tiles.depth && p.c.Rows > p.tiles.mr && p.c.Cols >= 128
-	chunks := 1
-	if g.Threads > 1 {
-		chunks = max(p.divide(), 1)
-	}
+	p.divide(g.Threads)
+	p.pack, p.copy = p.panels == nil && p.paysToPack(), p.paysToCopy()
+	chunks := p.rowParts * p.colParts
+	workers := max(min(g.Threads, chunks), 1)
 	if p.pack {
-		g.packed = grow(g.packed, chunks*p.packedSize(chunks))
+		g.packed = grow(g.packed, workers*p.packedSize())
 		p.packed = g.packed
 	}
 	if p.copy {
-		g.copied = grow(g.copied, chunks*p.tiles.copySize())
+		g.copied = grow(g.copied, workers*p.tiles.copySize())
 		p.copied = g.copied
 	}
 	if chunks == 1 {
 		p.columns(0, p.c.Cols)
 	} else {
-		g.share.run(g.Threads, chunks)
+		g.crew.run(workers, chunks)
 	}
 	*p = product{} // hold no operands
 }

@@ -220,3 +220,17 @@ func operand(r *rand.Rand, rows, cols int, t bool) View {
 	}
 	return Matrix(data, rows, cols)
 }
+
+// A product over nothing is what its sums start from, whatever the strides.
+func TestMultiplyOverNothing(t *testing.T) {
+	for set := range everySet() {
+		c := Matrix([]float32{9: 1, 16*128 - 1: 2}, 16, 128)
+		a := View{Rows: 16, RowStride: 1024, ColStride: 1}
+		bias := make([]float32, 128)
+		bias[5] = 7
+		new(Gemm).Multiply(c, a, View{Cols: 128, RowStride: 128, ColStride: 1}, Epilogue{Bias: bias})
+		if c.Data[5] != 7 || c.Data[9] != 0 || c.Data[15*128+5] != 7 || c.Data[16*128-1] != 0 {
+			t.Errorf("%s: C is not the bias", set)
+		}
+	}
+}

@@ -74,6 +74,30 @@ func tile11x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb 
 // tile12x32AVX512Masked is a tile of 12 × 32.
 func tile12x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
 
+// tile1x48AVX512Masked is a tile of 1 × 48.
+func tile1x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
+// tile2x48AVX512Masked is a tile of 2 × 48.
+func tile2x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
+// tile3x48AVX512Masked is a tile of 3 × 48.
+func tile3x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
+// tile4x48AVX512Masked is a tile of 4 × 48.
+func tile4x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
+// tile5x48AVX512Masked is a tile of 5 × 48.
+func tile5x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
+// tile6x48AVX512Masked is a tile of 6 × 48.
+func tile6x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
+// tile7x48AVX512Masked is a tile of 7 × 48.
+func tile7x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
+// tile8x48AVX512Masked is a tile of 8 × 48.
+func tile8x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+
 // tile1x8AVX2Masked is a tile of 1 × 8.
 func tile1x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
 
@@ -140,26 +164,41 @@ func axpy1AVX2(n int, x *float32, csa int, b *float32, rsb int, y *float32, star
 // axpy8AVX2 adds the products of 8 numbers of x with rows of B to the n numbers of y.
 func axpy8AVX2(n int, x *float32, csa int, b *float32, rsb int, y *float32, start *float32, flags int)
 
-// pack4AVX512 copies k rows of B to 4 panels that are next bytes apart.
-func pack4AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// pack4x32AVX512 copies k rows of B to 4 panels of 32 that are next bytes apart.
+func pack4x32AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
 
-// pack1AVX512 copies k rows of B to 1 panels that are next bytes apart.
-func pack1AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// pack1x32AVX512 copies k rows of B to 1 panels of 32 that are next bytes apart.
+func pack1x32AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
 
-// packMaskedAVX512 copies k rows of B to 1 panels that are next bytes apart.
-func packMaskedAVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// packTail16x32AVX512 copies k rows of B to 1 panels of 32 that are next bytes apart.
+func packTail16x32AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
 
-// packNarrowAVX512 copies k rows of B to 1 panels that are next bytes apart.
-func packNarrowAVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// packTail32x32AVX512 copies k rows of B to 1 panels of 32 that are next bytes apart.
+func packTail32x32AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
 
-// pack4AVX2 copies k rows of B to 4 panels that are next bytes apart.
-func pack4AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// pack4x48AVX512 copies k rows of B to 4 panels of 48 that are next bytes apart.
+func pack4x48AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
 
-// pack1AVX2 copies k rows of B to 1 panels that are next bytes apart.
-func pack1AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// pack1x48AVX512 copies k rows of B to 1 panels of 48 that are next bytes apart.
+func pack1x48AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
 
-// packMaskedAVX2 copies k rows of B to 1 panels that are next bytes apart.
-func packMaskedAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// packTail16x48AVX512 copies k rows of B to 1 panels of 48 that are next bytes apart.
+func packTail16x48AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
 
-// packNarrowAVX2 copies k rows of B to 1 panels that are next bytes apart.
-func packNarrowAVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+// packTail32x48AVX512 copies k rows of B to 1 panels of 48 that are next bytes apart.
+func packTail32x48AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// packTail48x48AVX512 copies k rows of B to 1 panels of 48 that are next bytes apart.
+func packTail48x48AVX512(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// pack4x16AVX2 copies k rows of B to 4 panels of 16 that are next bytes apart.
+func pack4x16AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// pack1x16AVX2 copies k rows of B to 1 panels of 16 that are next bytes apart.
+func pack1x16AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// packTail8x16AVX2 copies k rows of B to 1 panels of 16 that are next bytes apart.
+func packTail8x16AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)
+
+// packTail16x16AVX2 copies k rows of B to 1 panels of 16 that are next bytes apart.
+func packTail16x16AVX2(k int, b *float32, rsb int, dst *float32, next int, cols int)

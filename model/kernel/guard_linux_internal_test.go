@@ -52,7 +52,7 @@ func TestProductsStayInside(t *testing.T) {
 		t.Run(set, func(*testing.T) {
 			r := rand.New(rand.NewPCG(9, 9))
 			for kind := range 400 {
-				s := shape{m: 1 + r.IntN(40), k: 1 + r.IntN(60), n: 1 + r.IntN(70), kind: kind}
+				s := shape{m: 1 + r.IntN(40), k: 1 + r.IntN(60), n: 1 + r.IntN(150), kind: kind}
 				if kind%4 == 0 {
 					s.m = 1
 				}

@@ -9,29 +9,58 @@ package kernel
 //nolint:gochecknoglobals // tables that never change
 var (
 	tilesAVX2 = tiles{
-		mr: 6, nr: 16, half: 8, depth: 384, rows: 144,
-		full:   [12]tile{tile1x16AVX2, tile2x16AVX2, tile3x16AVX2, tile4x16AVX2, tile5x16AVX2, tile6x16AVX2},
-		masked: [12]tile{tile1x16AVX2Masked, tile2x16AVX2Masked, tile3x16AVX2Masked, tile4x16AVX2Masked, tile5x16AVX2Masked, tile6x16AVX2Masked},
-		narrow: [12]tile{tile1x8AVX2Masked, tile2x8AVX2Masked, tile3x8AVX2Masked, tile4x8AVX2Masked, tile5x8AVX2Masked, tile6x8AVX2Masked},
-		axpy1:  axpy1AVX2, axpy8: axpy8AVX2,
-		pack4: pack4AVX2, pack1: pack1AVX2, packMasked: packMaskedAVX2, packNarrow: packNarrowAVX2,
+		mr: 6, nr: 16, lanes: 8, depth: 384, rows: 144,
+		full: [12]tile{tile1x16AVX2, tile2x16AVX2, tile3x16AVX2, tile4x16AVX2, tile5x16AVX2, tile6x16AVX2},
+		masked: [3][12]tile{
+			{tile1x8AVX2Masked, tile2x8AVX2Masked, tile3x8AVX2Masked, tile4x8AVX2Masked, tile5x8AVX2Masked, tile6x8AVX2Masked},
+			{tile1x16AVX2Masked, tile2x16AVX2Masked, tile3x16AVX2Masked, tile4x16AVX2Masked, tile5x16AVX2Masked, tile6x16AVX2Masked},
+		},
+		axpy1: axpy1AVX2, axpy8: axpy8AVX2,
+		pack4: pack4x16AVX2, pack1: pack1x16AVX2, packTail: [3]packer{packTail8x16AVX2, packTail16x16AVX2},
 	}
 	tilesAVX512 = tiles{
-		mr: 12, nr: 32, half: 16, depth: 256, rows: 192,
+		mr: 12, nr: 32, lanes: 16, depth: 512, rows: 192,
 		full: [12]tile{
 			tile1x32AVX512Masked, tile2x32AVX512Masked, tile3x32AVX512Masked, tile4x32AVX512Masked, tile5x32AVX512Masked, tile6x32AVX512Masked,
 			tile7x32AVX512Masked, tile8x32AVX512Masked, tile9x32AVX512Masked, tile10x32AVX512Masked, tile11x32AVX512Masked, tile12x32AVX512Masked,
 		},
-		masked: [12]tile{
-			tile1x32AVX512Masked, tile2x32AVX512Masked, tile3x32AVX512Masked, tile4x32AVX512Masked, tile5x32AVX512Masked, tile6x32AVX512Masked,
-			tile7x32AVX512Masked, tile8x32AVX512Masked, tile9x32AVX512Masked, tile10x32AVX512Masked, tile11x32AVX512Masked, tile12x32AVX512Masked,
-		},
-		narrow: [12]tile{
-			tile1x16AVX512Masked, tile2x16AVX512Masked, tile3x16AVX512Masked, tile4x16AVX512Masked, tile5x16AVX512Masked, tile6x16AVX512Masked,
-			tile7x16AVX512Masked, tile8x16AVX512Masked, tile9x16AVX512Masked, tile10x16AVX512Masked, tile11x16AVX512Masked, tile12x16AVX512Masked,
+		masked: [3][12]tile{
+			{
+				tile1x16AVX512Masked, tile2x16AVX512Masked, tile3x16AVX512Masked, tile4x16AVX512Masked, tile5x16AVX512Masked, tile6x16AVX512Masked,
+				tile7x16AVX512Masked, tile8x16AVX512Masked, tile9x16AVX512Masked, tile10x16AVX512Masked, tile11x16AVX512Masked, tile12x16AVX512Masked,
+			},
+			{
+				tile1x32AVX512Masked, tile2x32AVX512Masked, tile3x32AVX512Masked, tile4x32AVX512Masked, tile5x32AVX512Masked, tile6x32AVX512Masked,
+				tile7x32AVX512Masked, tile8x32AVX512Masked, tile9x32AVX512Masked, tile10x32AVX512Masked, tile11x32AVX512Masked, tile12x32AVX512Masked,
+			},
 		},
 		axpy1: axpy1AVX512, axpy8: axpy8AVX512,
-		pack4: pack4AVX512, pack1: pack1AVX512, packMasked: packMaskedAVX512, packNarrow: packNarrowAVX512,
+		pack4: pack4x32AVX512, pack1: pack1x32AVX512, packTail: [3]packer{packTail16x32AVX512, packTail32x32AVX512},
+		large: &largeAVX512,
+	}
+	largeAVX512 = tiles{
+		mr: 8, nr: 48, lanes: 16, depth: 512, rows: 192,
+		full: [12]tile{
+			tile1x48AVX512Masked, tile2x48AVX512Masked, tile3x48AVX512Masked, tile4x48AVX512Masked,
+			tile5x48AVX512Masked, tile6x48AVX512Masked, tile7x48AVX512Masked, tile8x48AVX512Masked,
+		},
+		masked: [3][12]tile{
+			{
+				tile1x16AVX512Masked, tile2x16AVX512Masked, tile3x16AVX512Masked, tile4x16AVX512Masked,
+				tile5x16AVX512Masked, tile6x16AVX512Masked, tile7x16AVX512Masked, tile8x16AVX512Masked,
+			},
+			{
+				tile1x32AVX512Masked, tile2x32AVX512Masked, tile3x32AVX512Masked, tile4x32AVX512Masked,
+				tile5x32AVX512Masked, tile6x32AVX512Masked, tile7x32AVX512Masked, tile8x32AVX512Masked,
+			},
+			{
+				tile1x48AVX512Masked, tile2x48AVX512Masked, tile3x48AVX512Masked, tile4x48AVX512Masked,
+				tile5x48AVX512Masked, tile6x48AVX512Masked, tile7x48AVX512Masked, tile8x48AVX512Masked,
+			},
+		},
+		axpy1: axpy1AVX512, axpy8: axpy8AVX512,
+		pack4: pack4x48AVX512, pack1: pack1x48AVX512,
+		packTail: [3]packer{packTail16x48AVX512, packTail32x48AVX512, packTail48x48AVX512},
 	}
 	loopsAVX2 = loops{
 		add: addAVX2, multiply: multiplyAVX2, scale: scaleAVX2, relu: reluAVX2,

@@ -34,9 +34,9 @@ type loops struct {
 	lion                          func(n int, x, m, g *float32, rate, b1, c1, b2, c2 float32)
 }
 
-// one runs fn on y and x, which has at most its length, and reports whether it did.
+// one runs fn on y and x, which has at most its length.
 func one(fn func(n int, y, x *float32), y, x []float32) {
 	if len(x) > 0 {
-		fn(len(x), &y[:len(x)][0], &x[0])
+		fn(len(x), &y[:len(x):len(y)][0], &x[0])
 	}
 }

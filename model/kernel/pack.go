@@ -19,17 +19,17 @@ func (t *tiles) pack(dst []float32, v View) {
 	}
 	for j := 0; j < v.Cols; {
 		cols := v.Cols - j
-		n, fn := cols, t.packNarrow
+		fn := t.pack1
 		switch {
 		case cols >= 4*t.nr:
-			n, fn = 4*t.nr, t.pack4
+			cols, fn = 4*t.nr, t.pack4
 		case cols >= t.nr:
-			n, fn = t.nr, t.pack1
-		case cols > t.half:
-			fn = t.packMasked
+			cols = t.nr
+		default:
+			fn = t.packTail[t.vectors(cols)-1]
 		}
-		fn(v.Rows, &v.Data[j], 4*v.RowStride, &dst[j*v.Rows], 4*size, n)
-		j += n
+		fn(v.Rows, &v.Data[j], 4*v.RowStride, &dst[j*v.Rows], 4*size, cols)
+		j += cols
 	}
 }
 
@@ -46,7 +46,7 @@ func PackWeights(b View) *Weights {
 	b.check("B")
 	w := &Weights{view: b}
 	t := active.tiles()
-	if t == nil {
+	if t == nil || b.Cols < t.nr {
 		return w // used where they are
 	}
 	w.panels = make([]float32, panelSize(b.Rows, b.Cols, t.nr))

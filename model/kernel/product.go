@@ -1,8 +1,7 @@
 package kernel
 
 const (
-	blockCols = 512  // columns of B that are packed at once: with tiles.depth a part of the L2 or L3 cache
-	rowCols   = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
+	rowCols = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
 
 	packRows = 64      // rows of C from which it pays to pack B
 	fewRows  = 4       // rows up to which it does not, even if B is far
@@ -10,8 +9,9 @@ const (
 
 	copyPadding = 16 // numbers between rows of a copied block of A
 
-	chunkWork  = 1 << 19 // multiplications that are worth handing over
-	mostChunks = 16
+	chunkWork = 1 << 19 // multiplications that are worth handing over
+	shares    = 4       // chunks for each goroutine: one that loses its processor keeps the others waiting for less
+	chunkRows = 12      // rows of a chunk, at least
 )
 
 // A product is C = A·B with its epilogue, in the course of being computed.
@@ -26,7 +26,7 @@ type product struct {
 	packed []float32
 	copied []float32
 
-	byRows bool // chunks are rows of C, else columns
+	rowParts, colParts int // chunks of C
 }
 
 // width returns the columns of a panel.
@@ -45,8 +45,16 @@ func (p *product) paysToPack() bool {
 	case p.tiles == nil || p.c.Cols <= p.tiles.nr:
 		return false
 	default:
-		return p.c.Rows >= packRows || p.c.Rows > fewRows && p.far()
+		rows := p.c.Rows / p.rowParts
+		return rows >= packRows || rows > fewRows && p.far()
 	}
+}
+
+// paysToCopy reports the same of blocks of A. Rows far apart are in as many pages,
+// and may fall into the same few cache sets.
+func (p *product) paysToCopy() bool {
+	return p.tiles != nil && p.a.Cols > 0 && p.a.ColStride == 1 && p.a.RowStride > 2*p.tiles.depth &&
+		p.c.Rows/p.rowParts > p.tiles.mr && p.c.Cols/p.colParts >= 128
 }
 
 // far reports whether B is not in a cache near the processor, and a panel of it in as
@@ -61,57 +69,61 @@ func (p *product) streams() bool {
 	return p.c.Rows == 1 || p.c.Rows <= fewRows && p.panels == nil && p.far()
 }
 
-// divide chooses into how many chunks p is divided, and how. No sum is divided,
+// divide chooses into how many chunks p is divided: C into parts of about as many
+// rows as columns, for which the least of A and B is packed twice. No sum is divided,
 // and columns only between panels.
-func (p *product) divide() int {
-	work := p.c.Rows * p.c.Cols * max(p.a.Cols, 1)
-	chunks := min(work/chunkWork, mostChunks)
-	panels := (p.c.Cols + p.width() - 1) / p.width()
-	if panels >= chunks {
-		return chunks
+func (p *product) divide(threads int) {
+	p.rowParts, p.colParts = 1, 1
+	if threads < 2 {
+		return
 	}
-	const fewest = 12 // rows of a chunk
-	if rows := p.c.Rows / fewest; rows > panels {
-		p.byRows = true
-		return min(chunks, rows)
+	rows, cols := p.c.Rows, p.c.Cols
+	most := min(rows*cols*max(p.a.Cols, 1)/chunkWork, shares*threads)
+	for 2*p.rowParts*p.colParts <= most {
+		byRows, byCols := rows >= 2*chunkRows*p.rowParts, p.columnPanels() >= 2*p.colParts
+		switch {
+		case byCols && (!byRows || cols*p.rowParts >= rows*p.colParts):
+			p.colParts *= 2
+		case byRows:
+			p.rowParts *= 2
+		default:
+			return
+		}
 	}
-	return panels
 }
 
-// packedSize returns the numbers that each of chunks needs to pack blocks of B.
-func (p *product) packedSize(chunks int) int {
-	w := p.width()
-	depth, panels := p.b.Rows, (p.c.Cols+w-1)/w
-	if !p.byRows {
-		panels = (panels + chunks - 1) / chunks
-	}
-	cols := panels * w
+// columnPanels returns how many panels B has.
+func (p *product) columnPanels() int { return (p.c.Cols + p.width() - 1) / p.width() }
+
+// packedSize returns the numbers that a goroutine needs to pack blocks of B.
+func (p *product) packedSize() int {
+	depth, cols := p.b.Rows, (p.columnPanels()+p.colParts-1)/p.colParts*p.width()
 	if p.tiles != nil {
-		depth, cols = min(depth, p.tiles.depth), min(cols, blockCols)
+		depth, cols = min(depth, p.tiles.depth), min(cols, p.tiles.blockCols())
 	}
 	return depth * cols
 }
 
-// chunk computes number i of n parts.
-func (p *product) chunk(i, n int) {
+// chunk computes chunk i with the scratch memory of a worker of several.
+func (p *product) chunk(i, worker, workers int) {
 	part := *p
-	if p.copy {
-		part.copied = p.copied[i*p.tiles.copySize():][:p.tiles.copySize()]
+	part.packed = share(p.packed, worker, workers)
+	part.copied = share(p.copied, worker, workers)
+	row, col := i/p.colParts, i%p.colParts
+	lo, hi := p.c.Rows*row/p.rowParts, p.c.Rows*(row+1)/p.rowParts
+	part.c.Data, part.c.Rows = p.c.Data[lo*p.c.RowStride:], hi-lo
+	if p.a.Cols > 0 {
+		part.a.Data = p.a.Data[lo*p.a.RowStride:]
 	}
-	if p.pack {
-		size := len(p.packed) / n
-		part.packed = p.packed[i*size:][:size]
-	}
-	if p.byRows {
-		lo, hi := p.c.Rows*i/n, p.c.Rows*(i+1)/n
-		part.c.Data, part.c.Rows = p.c.Data[lo*p.c.RowStride:], hi-lo
-		part.a.Data, part.a.Rows = p.a.Data[lo*p.a.RowStride:], hi-lo
-		part.columns(0, p.c.Cols)
-		return
-	}
-	w := p.width()
-	panels := (p.c.Cols + w - 1) / w
-	part.columns(panels*i/n*w, min(panels*(i+1)/n*w, p.c.Cols))
+	part.a.Rows = hi - lo
+	panels := p.columnPanels()
+	part.columns(panels*col/p.colParts*p.width(), min(panels*(col+1)/p.colParts*p.width(), p.c.Cols))
+}
+
+// share returns part i of n of b.
+func share(b []float32, i, n int) []float32 {
+	size := len(b) / n
+	return b[i*size:][:size]
 }
 
 // columns computes columns [lo, hi) of C.
@@ -124,7 +136,7 @@ func (p *product) columns(lo, hi int) {
 	default:
 		cols := hi - lo
 		if p.pack {
-			cols = blockCols
+			cols = p.tiles.blockCols()
 		}
 		for j := lo; j < hi; j += cols {
 			p.blocks(j, min(j+cols, hi))

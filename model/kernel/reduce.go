@@ -58,6 +58,11 @@ func Max(x []float32) float32 {
 
 // Finite reports whether no number of x is NaN or infinite.
 func Finite(x []float32) bool {
+	for ; len(x) > stretch; x = x[stretch:] {
+		if !Finite(x[:stretch]) {
+			return false
+		}
+	}
 	if len(x) == 0 {
 		return true
 	}

@@ -7,7 +7,7 @@ func MaskPositive(dx, dy, y []float32) {
 		two(l.maskPositive, dx, dy, y)
 		return
 	}
-	dx, y = dx[:len(dy)], y[:len(dy)]
+	dx, y = dx[:len(dy):len(dx)], y[:len(dy):len(y)]
 	for i, v := range dy {
 		if !(y[i] > 0) {
 			v = 0
@@ -22,7 +22,7 @@ func SigmoidSlope(dx, dy, y []float32) {
 		two(l.sigmoidSlope, dx, dy, y)
 		return
 	}
-	dx, y = dx[:len(dy)], y[:len(dy)]
+	dx, y = dx[:len(dy):len(dx)], y[:len(dy):len(y)]
 	for i, v := range dy {
 		dx[i] = v * (y[i] * (1 - y[i]))
 	}
@@ -34,7 +34,7 @@ func TanhSlope(dx, dy, y []float32) {
 		two(l.tanhSlope, dx, dy, y)
 		return
 	}
-	dx, y = dx[:len(dy)], y[:len(dy)]
+	dx, y = dx[:len(dy):len(dx)], y[:len(dy):len(y)]
 	for i, v := range dy {
 		dx[i] = v * fma(-y[i], y[i], 1)
 	}
@@ -47,7 +47,7 @@ func GELUSlope(dx, dy, x []float32) {
 		two(l.geluSlope, dx, dy, x)
 		return
 	}
-	dx, x = dx[:len(dy)], x[:len(dy)]
+	dx, x = dx[:len(dy):len(dx)], x[:len(dy):len(x)]
 	for i, v := range dy {
 		dx[i] = v * geluSlope(x[i])
 	}
@@ -60,7 +60,7 @@ func SoftplusSlope(dx, dy, x []float32) {
 		two(l.softplusSlope, dx, dy, x)
 		return
 	}
-	dx, x = dx[:len(dy)], x[:len(dy)]
+	dx, x = dx[:len(dy):len(dx)], x[:len(dy):len(x)]
 	for i, v := range dy {
 		dx[i] = v * sigmoid(x[i])
 	}
@@ -69,7 +69,7 @@ func SoftplusSlope(dx, dy, x []float32) {
 // LeakyReLUSlope sets dx to dy, to alpha·dy where x is not positive: the derivative of
 // [LeakyReLU], from what it was applied to.
 func LeakyReLUSlope(dx, dy, x []float32, alpha float32) {
-	dx, x = dx[:len(dy)], x[:len(dy)]
+	dx, x = dx[:len(dy):len(dx)], x[:len(dy):len(x)]
 	if l := active.loops(); l != nil {
 		if len(dy) > 0 {
 			l.leakySlope(len(dy), &dx[0], &dy[0], &x[0], alpha)
@@ -87,7 +87,7 @@ func LeakyReLUSlope(dx, dy, x []float32, alpha float32) {
 // ELUSlope sets dx to dy, to dy·(y+alpha) where y is not positive: the derivative of [ELU],
 // from its results.
 func ELUSlope(dx, dy, y []float32, alpha float32) {
-	dx, y = dx[:len(dy)], y[:len(dy)]
+	dx, y = dx[:len(dy):len(dx)], y[:len(dy):len(y)]
 	if l := active.loops(); l != nil {
 		if len(dy) > 0 {
 			l.eluSlope(len(dy), &dx[0], &dy[0], &y[0], alpha)

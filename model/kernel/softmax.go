@@ -6,7 +6,7 @@ import "math"
 // [LogSumExp] of x. The largest element is subtracted first, so that no exponential
 // overflows.
 func Softmax(y, x []float32) float64 {
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	var largest float32
 	var sum float64
 	if l := active.loops(); l != nil {
@@ -23,7 +23,7 @@ func SoftmaxRows(y, x []float32, cols int) {
 	if len(x) == 0 {
 		return
 	}
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	if l := active.loops(); l != nil {
 		l.softmax(len(x)/cols, cols, &y[0], &x[0])
 		return

@@ -1,5 +1,25 @@
 package kernel
 
+// stretch is how many numbers an assembly loop works on at once: it cannot be
+// interrupted, and the garbage collector stops all goroutines now and then.
+const stretch = 1 << 16
+
+// head returns the first stretch of v, nil of nil.
+func head(v []float32) []float32 {
+	if v == nil {
+		return nil
+	}
+	return v[:stretch:len(v)]
+}
+
+// rest returns what follows the first stretch of v, nil of nil.
+func rest(v []float32) []float32 {
+	if v == nil {
+		return nil
+	}
+	return v[stretch:]
+}
+
 // The functions below are one step of an optimizer each, for weights x with gradients g
 // and what the optimizer keeps for each weight, all of the same length. Products are
 // rounded before they are added, in Go by a conversion, so that all instruction sets and
@@ -7,6 +27,10 @@ package kernel
 
 // Decay shrinks x by its product with factor.
 func Decay(x []float32, factor float32) {
+	for len(x) > stretch {
+		Decay(head(x), factor)
+		x = rest(x)
+	}
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.decay(len(x), &x[0], factor)
@@ -20,7 +44,11 @@ func Decay(x []float32, factor float32) {
 
 // Descend subtracts rate·g from x.
 func Descend(x, g []float32, rate float32) {
-	g = g[:len(x)]
+	for len(x) > stretch {
+		Descend(head(x), head(g), rate)
+		x, g = rest(x), rest(g)
+	}
+	g = g[:len(x):len(g)]
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.descend(len(x), &x[0], &g[0], rate)
@@ -35,7 +63,11 @@ func Descend(x, g []float32, rate float32) {
 // Momentum sets m to momentum·m - rate·g and adds it to x; with nesterov it adds
 // momentum·m - rate·g once more, of the new m, instead.
 func Momentum(x, m, g []float32, rate, momentum float32, nesterov bool) {
-	m, g = m[:len(x)], g[:len(x)]
+	for len(x) > stretch {
+		Momentum(head(x), head(m), head(g), rate, momentum, nesterov)
+		x, m, g = rest(x), rest(m), rest(g)
+	}
+	m, g = m[:len(x):len(m)], g[:len(x):len(g)]
 	if l := active.loops(); l != nil {
 		switch {
 		case len(x) == 0:
@@ -61,12 +93,16 @@ func Momentum(x, m, g []float32, rate, momentum float32, nesterov bool) {
 // rate·m/(√v + epsilon) from x. If top is not nil, it is raised to v and used in its
 // place (AMSGrad).
 func Adam(x, m, v, g, top []float32, c1, c2, rate, epsilon float32) {
-	m, v, g = m[:len(x)], v[:len(x)], g[:len(x)]
+	for len(x) > stretch {
+		Adam(head(x), head(m), head(v), head(g), head(top), c1, c2, rate, epsilon)
+		x, m, v, g, top = rest(x), rest(m), rest(v), rest(g), rest(top)
+	}
+	m, v, g = m[:len(x):len(m)], v[:len(x):len(v)], g[:len(x):len(g)]
 	if l := active.loops(); l != nil {
 		switch {
 		case len(x) == 0:
 		case top != nil:
-			l.amsgrad(len(x), &x[0], &m[0], &v[0], &g[0], &top[:len(x)][0], c1, c2, rate, epsilon)
+			l.amsgrad(len(x), &x[0], &m[0], &v[0], &g[0], &top[:len(x):len(top)][0], c1, c2, rate, epsilon)
 		default:
 			l.adam(len(x), &x[0], &m[0], &v[0], &g[0], c1, c2, rate, epsilon)
 		}
@@ -89,7 +125,11 @@ func Adam(x, m, v, g, top []float32, c1, c2, rate, epsilon float32) {
 // Nadam moves m and v as Adam does and subtracts rate·(a·m + b·g)/(√(c·v) + epsilon)
 // from x.
 func Nadam(x, m, v, g []float32, c1, c2, a, b, c, rate, epsilon float32) {
-	m, v, g = m[:len(x)], v[:len(x)], g[:len(x)]
+	for len(x) > stretch {
+		Nadam(head(x), head(m), head(v), head(g), c1, c2, a, b, c, rate, epsilon)
+		x, m, v, g = rest(x), rest(m), rest(v), rest(g)
+	}
+	m, v, g = m[:len(x):len(m)], v[:len(x):len(v)], g[:len(x):len(g)]
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.nadam(len(x), &x[0], &m[0], &v[0], &g[0], c1, c2, a, b, c, rate, epsilon)
@@ -107,12 +147,16 @@ func Nadam(x, m, v, g []float32, c1, c2, a, b, c, rate, epsilon float32) {
 // gradient. If mean is not nil, it moves towards g by c, and v less its square stands for
 // v in s. If m is not nil, it is set to momentum·m + s, which stands for s.
 func RMSprop(x, v, g, m, mean []float32, rho, c, rate, epsilon, momentum float32) {
-	v, g = v[:len(x)], g[:len(x)]
+	for len(x) > stretch {
+		RMSprop(head(x), head(v), head(g), head(m), head(mean), rho, c, rate, epsilon, momentum)
+		x, v, g, m, mean = rest(x), rest(v), rest(g), rest(m), rest(mean)
+	}
+	v, g = v[:len(x):len(v)], g[:len(x):len(g)]
 	if m != nil {
-		m = m[:len(x)]
+		m = m[:len(x):len(m)]
 	}
 	if mean != nil {
-		mean = mean[:len(x)]
+		mean = mean[:len(x):len(mean)]
 	}
 	if l := active.loops(); l != nil {
 		switch n := len(x); {
@@ -146,7 +190,11 @@ func RMSprop(x, v, g, m, mean []float32, rho, c, rate, epsilon, momentum float32
 
 // Adagrad adds g² to sum and subtracts rate·g/√(sum + epsilon) from x.
 func Adagrad(x, sum, g []float32, rate, epsilon float32) {
-	sum, g = sum[:len(x)], g[:len(x)]
+	for len(x) > stretch {
+		Adagrad(head(x), head(sum), head(g), rate, epsilon)
+		x, sum, g = rest(x), rest(sum), rest(g)
+	}
+	sum, g = sum[:len(x):len(sum)], g[:len(x):len(g)]
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.adagrad(len(x), &x[0], &sum[0], &g[0], rate, epsilon)
@@ -161,7 +209,11 @@ func Adagrad(x, sum, g []float32, rate, epsilon float32) {
 
 // Lion moves x by rate against the sign of b1·m + c1·g, and sets m to b2·m + c2·g.
 func Lion(x, m, g []float32, rate, b1, c1, b2, c2 float32) {
-	m, g = m[:len(x)], g[:len(x)]
+	for len(x) > stretch {
+		Lion(head(x), head(m), head(g), rate, b1, c1, b2, c2)
+		x, m, g = rest(x), rest(m), rest(g)
+	}
+	m, g = m[:len(x):len(m)], g[:len(x):len(g)]
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.lion(len(x), &x[0], &m[0], &g[0], rate, b1, c1, b2, c2)

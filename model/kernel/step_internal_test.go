@@ -88,3 +88,43 @@ func run(s isa, fn func()) {
 	defer func() { active = before }()
 	fn()
 }
+
+// TestLongStepsAreDivided compares steps on more numbers than a loop takes at once
+// with steps on parts.
+func TestLongStepsAreDivided(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	const n, cut = 2*stretch + 5, 1000
+	for name, step := range stepFunctions() {
+		whole := vectors(r, n)
+		var first, second [5][]float32
+		for i := range whole {
+			first[i], second[i] = slices.Clone(whole[i][:cut]), slices.Clone(whole[i][cut:])
+		}
+		step(whole)
+		step(first)
+		step(second)
+		for i := range whole {
+			if j := firstDifference(whole[i], slices.Concat(first[i], second[i])); j >= 0 {
+				t.Errorf("%s: vector %d, number %d is %v", name, i, j, whole[i][j])
+			}
+		}
+	}
+}
+
+func TestShortVectorsPanic(t *testing.T) {
+	long, short := make([]float32, 8), make([]float32, 3, 8)
+	for name, call := range map[string]func(){
+		"add":      func() { Add(short, long) },
+		"relu":     func() { ReLU(short, long) },
+		"momentum": func() { Momentum(long, short, long, 0.1, 0.9, false) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s of too few numbers did not panic", name)
+				}
+			}()
+			call()
+		}()
+	}
+}

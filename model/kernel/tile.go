@@ -18,15 +18,17 @@ const (
 // tiles are the micro-kernels of an instruction set, by the rows of the tile less
 // one.
 type tiles struct {
-	mr, nr, half int
-	depth        int      // rows of B that are multiplied at once: a panel of them stays in the L1 cache
-	rows         int      // rows of A for each of them: with depth a part of the L2 cache
-	full         [12]tile // nr columns
-	masked       [12]tile // more than half of nr
-	narrow       [12]tile // up to half
-	axpy1, axpy8 axpy
+	mr, nr, lanes int
+	depth         int         // rows of B that are multiplied at once: a panel of them stays in a near cache
+	rows          int         // rows of A for each of them: with depth a part of the L2 cache
+	full          [12]tile    // nr columns
+	masked        [3][12]tile // by the vectors that the columns take, less one
+	axpy1, axpy8  axpy
 
-	pack4, pack1, packMasked, packNarrow packer // packNarrow: up to half
+	pack4, pack1 packer
+	packTail     [3]packer // by the vectors that the columns take, less one
+
+	large *tiles // for large products, if others are better for them
 }
 
 // A packer copies k rows of b to panels next bytes apart, the last one of cols
@@ -35,15 +37,29 @@ type packer func(k int, b *float32, rsb int, dst *float32, next, cols int)
 
 // of returns the tile for that many rows and columns.
 func (t *tiles) of(rows, cols int) tile {
-	switch {
-	case cols == t.nr:
+	if cols == t.nr {
 		return t.full[rows-1]
-	case cols > t.half:
-		return t.masked[rows-1]
-	default:
-		return t.narrow[rows-1]
 	}
+	return t.masked[t.vectors(cols)-1][rows-1]
+}
+
+// vectors returns how many vectors cols columns take.
+func (t *tiles) vectors(cols int) int { return (cols + t.lanes - 1) / t.lanes }
+
+// largeSize is the rows of A and B, and the columns of B, from which a product is large.
+const largeSize = 1536
+
+// forSize returns the tiles for a product of that size.
+func (t *tiles) forSize(m, k, n int) *tiles {
+	if t != nil && t.large != nil && min(m, k, n) >= largeSize {
+		return t.large
+	}
+	return t
 }
 
 // copySize returns the numbers that a copied block of A takes.
 func (t *tiles) copySize() int { return t.rows * (t.depth + copyPadding) }
+
+// blockCols returns how many columns of B are packed at once: whole panels that, of
+// depth rows, are a part of the L2 or L3 cache.
+func (t *tiles) blockCols() int { return 512 / t.nr * t.nr }

@@ -9,7 +9,7 @@ func Fill(y []float32, v float32) {
 
 // Scale sets y to alpha·x.
 func Scale(y []float32, alpha float32, x []float32) {
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	if l := active.loops(); l != nil {
 		if len(x) > 0 {
 			l.scale(len(x), &y[0], &x[0], alpha)
@@ -27,7 +27,7 @@ func Add(y, x []float32) {
 		one(l.add, y, x)
 		return
 	}
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	for i, v := range x {
 		y[i] += v
 	}
@@ -39,7 +39,7 @@ func Multiply(y, x []float32) {
 		one(l.multiply, y, x)
 		return
 	}
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	for i, v := range x {
 		y[i] *= v
 	}
@@ -51,7 +51,7 @@ func ReLU(y, x []float32) {
 		one(l.relu, y, x)
 		return
 	}
-	y = y[:len(x)]
+	y = y[:len(x):len(y)]
 	for i, v := range x {
 		if v < 0 {
 			v = 0

@@ -10,18 +10,20 @@ import (
 // Go, on vectors that a call dominates, that fit the L1 cache, and that do not fit the L2.
 func BenchmarkFunctions(b *testing.B) {
 	for _, f := range approximations() {
-		benchmark(b, f.name, 2, func(v [5][]float32) { f.apply(v[0], v[1]) })
+		benchmark(b, f.name, func(v [5][]float32) { f.apply(v[0], v[1]) })
 	}
-	benchmark(b, "softmax", 2, func(v [5][]float32) { Softmax(v[0], v[1]) })
+	benchmark(b, "softmax", func(v [5][]float32) { Softmax(v[0], v[1]) })
+	benchmark(b, "finite", func(v [5][]float32) { Finite(v[0]) })
+	benchmark(b, "squares", func(v [5][]float32) { SumSquares(v[0]) })
 }
 
 func BenchmarkSteps(b *testing.B) {
 	for name, step := range stepFunctions() {
-		benchmark(b, name, 5, step)
+		benchmark(b, name, step)
 	}
 }
 
-func benchmark(b *testing.B, name string, _ int, fn func(v [5][]float32)) {
+func benchmark(b *testing.B, name string, fn func(v [5][]float32)) {
 	b.Helper()
 	for _, n := range []int{10, 4096, 669706} {
 		v := vectors(rand.New(rand.NewPCG(1, 1)), n)

@@ -13,6 +13,13 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
+func TestNewChecksThePrefix(t *testing.T) {
+	t.Parallel()
+	if _, err := client.New(embeddedtest.Connect(t), client.Options{Subjects: wire.Subjects{Prefix: "a.b"}}); !errors.Is(err, wire.ErrInvalid) {
+		t.Errorf("New = %v, want ErrInvalid", err)
+	}
+}
+
 func TestControl(t *testing.T) {
 	t.Parallel()
 	nc := embeddedtest.Connect(t)
@@ -51,12 +58,5 @@ func TestControl(t *testing.T) {
 	}
 	if _, err := c.Model(ctx, "a.b", false); !errors.Is(err, registry.ErrInvalid) {
 		t.Errorf("Model of a name with a dot = %v, want ErrInvalid", err)
-	}
-}
-
-func TestNewChecksThePrefix(t *testing.T) {
-	t.Parallel()
-	if _, err := client.New(embeddedtest.Connect(t), client.Options{Subjects: wire.Subjects{Prefix: "a.b"}}); !errors.Is(err, wire.ErrInvalid) {
-		t.Errorf("New = %v, want ErrInvalid", err)
 	}
 }

@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -62,6 +63,7 @@ func deploy(t *testing.T, trains bool) *deployment {
 	if d.reg, err = registry.Create(t.Context(), d.js, registry.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	settle(t, d.reg)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	var trainer *learn.Trainer
@@ -89,6 +91,22 @@ func deploy(t *testing.T, trains bool) *deployment {
 		t.Fatal("the controller is not ready")
 	}
 	return d
+}
+
+// settle waits until the registry's stream of events follows its bucket: a server
+// that ends before that leaves a goroutine waiting for half a minute.
+func settle(t *testing.T, reg *registry.Registry) {
+	t.Helper()
+	if err := reg.Announce(t.Context(), registry.Event{Model: "deployment", Kind: "started", ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	arrived := errors.New("arrived")
+	err := reg.Events(ctx, "deployment", 1, func(uint64, registry.Event) error { return arrived })
+	if !errors.Is(err, arrived) {
+		t.Fatalf("no event has reached the stream of events: %v", err)
+	}
 }
 
 // ask sends one request; into may be nil.

@@ -3,6 +3,7 @@ package learn_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -50,11 +51,28 @@ func deploy(t *testing.T, opts learn.Options) *deployment {
 	if d.reg, err = registry.Create(t.Context(), js, registry.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	settle(t, d.reg)
 	if _, err := d.nc.ChanSubscribe("modelbus.event.>", d.events); err != nil {
 		t.Fatal(err)
 	}
 	d.trainer, d.stop = join(t, d, opts)
 	return d
+}
+
+// settle waits until the registry's stream of events follows its bucket: a server
+// that ends before that leaves a goroutine waiting for half a minute.
+func settle(t *testing.T, reg *registry.Registry) {
+	t.Helper()
+	if err := reg.Announce(t.Context(), registry.Event{Model: "deployment", Kind: "started", ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	arrived := errors.New("arrived")
+	err := reg.Events(ctx, "deployment", 1, func(uint64, registry.Event) error { return arrived })
+	if !errors.Is(err, arrived) {
+		t.Fatalf("no event has reached the stream of events: %v", err)
+	}
 }
 
 // join starts another trainer on a connection of its own, as another process would.

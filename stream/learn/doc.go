@@ -38,6 +38,11 @@
 // A window is counted in rows, in the order of the stream, held-out ones included; a
 // window of time begins with the first message stored in it.
 //
+// A gate in the spec's retrain section decides in place of these rules: values that must
+// be reached, by how much a score may be worse than the champion's, in all and in each
+// group of some features. The verdict of every training carries its own, "no_gate" if
+// there is none.
+//
 // # Events
 //
 // Every training ends with exactly one kept event: "promoted" (the verdict is in

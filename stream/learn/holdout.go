@@ -82,6 +82,9 @@ func (s *split) finish() (train, held *feature.Frame) {
 		}
 		train = train.Range(train.Len()-(s.window-kept), train.Len())
 		held = held.Range(held.Len()-kept, held.Len())
+		if n := train.Len(); kept == 0 && !s.newest && s.share > 0 && n >= holdoutFrom {
+			train, held = train.Range(0, n-1), train.Range(n-1, n) // small windows have one, too
+		}
 	}
 	if !s.newest {
 		return train, held

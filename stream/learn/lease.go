@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 )
 
 // errLeaseLost is the cause that ends a training whose lease went to another process.
-var errLeaseLost = errors.New("the lease on the model was lost: another process may train it")
+var errLeaseLost error = &sentinel{"the lease on the model was lost, another process may train it", wire.ErrUnavailable}
 
 // leaseConfig is the bucket of leases by model. They need not survive a restart of
 // the server.
@@ -72,10 +74,25 @@ func (l *lease) keep(ctx context.Context) error {
 			l.revision, renewed = revision, time.Now()
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, jetstream.ErrKeyExists) && l.adopt(ctx):
+			renewed = time.Now()
 		case errors.Is(err, jetstream.ErrKeyExists), time.Since(renewed) > leaseTime-leaseRenew:
 			return errLeaseLost
 		}
 	}
+}
+
+// adopt takes on the lease as it is stored, if it is ours: the answer to an earlier
+// renewal may have been lost.
+func (l *lease) adopt(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, leaseRenew)
+	defer cancel()
+	e, err := l.kv.Get(ctx, l.key)
+	if err != nil || string(e.Value()) != l.holder {
+		return false
+	}
+	l.revision = e.Revision()
+	return true
 }
 
 // release gives the lease back. If that fails, it runs out.

@@ -221,6 +221,7 @@ func TestSubjectsOfAnotherPrefix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	settle(t, reg)
 	if _, err := reg.CreateModel(t.Context(), parse(t, spec)); err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,7 @@ func TestLeaderChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	settle(t, reg)
 	plain, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/model/nn"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -39,12 +40,13 @@ type retrainer struct {
 	cancel   context.CancelFunc
 	log      zerolog.Logger
 
-	tried mark // the latest attempt of this process that gave no version
+	counted   mark      // the latest that was counted from: a version that is deleted does not come back
+	notBefore time.Time // of the next training, after one that failed
 }
 
 // A mark is what a trigger counts from.
 type mark struct {
-	seq  uint64 // of the last example seen
+	seq  uint64 // of the last example that was trained on, or tried to be
 	time time.Time
 	gap  time.Duration // least time to the next training
 }
@@ -58,20 +60,41 @@ func (r *retrainer) wake() {
 }
 
 func (r *retrainer) run(ctx context.Context) {
+	said, rest := "", afterError
 	for ctx.Err() == nil {
-		from, err := r.mark(ctx)
-		var why string
-		var seq uint64
+		err := r.next(ctx)
 		if err == nil {
-			why, seq, err = r.wait(ctx, from)
+			said, rest = "", afterError
+			continue
 		}
-		if err == nil && why != "" {
-			err = r.train(ctx, from, seq, why)
+		if ctx.Err() != nil {
+			return
 		}
-		if err != nil && ctx.Err() == nil {
+		if text := err.Error(); text != said {
+			said = text
 			r.log.Warn().Err(err).Msg("training by itself is delayed")
-			r.pause(ctx, afterError)
 		}
+		r.pause(ctx, rest)
+		rest = min(2*rest, afterFailure)
+	}
+}
+
+// next waits until a training is due and has it done, here or elsewhere.
+func (r *retrainer) next(ctx context.Context) error {
+	from, err := r.mark(ctx)
+	if err != nil {
+		return err
+	}
+	why, seq, err := r.wait(ctx, from)
+	if err != nil || why == "" {
+		return err
+	}
+	for {
+		done, err := r.train(ctx, from, seq, why)
+		if err != nil || done || ctx.Err() != nil {
+			return err
+		}
+		r.pause(ctx, leaseRenew) // somebody else trains
 	}
 }
 
@@ -99,8 +122,8 @@ func (r *retrainer) mark(ctx context.Context) (mark, error) {
 			m = mark{seq: v.Lineage.LastSeq, time: v.Created, gap: time.Duration(r.spec.Retrain.MinGap)}
 		}
 	}
-	if r.tried.seq > m.seq {
-		m = r.tried
+	if r.counted.seq > m.seq {
+		m = r.counted
 	}
 	stream, err := r.js.Stream(ctx, r.opts.Subjects.Stream("TRAIN"))
 	if err != nil {
@@ -109,6 +132,7 @@ func (r *retrainer) mark(ctx context.Context) (mark, error) {
 	if stream.CachedInfo().State.LastSeq < m.seq {
 		m.seq = 0 // it was made anew, and counts from the beginning
 	}
+	r.counted = m
 	return m, nil
 }
 
@@ -133,7 +157,10 @@ func (r *retrainer) wait(ctx context.Context, from mark) (why string, seq uint64
 			rows, seq = rows+a.rows, a.seq
 		case <-timer.C:
 		case <-r.changed:
-			return "", 0, nil
+			if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
+				return "", 0, err
+			}
+			continue
 		case err := <-failed:
 			return "", 0, err
 		case <-ctx.Done():
@@ -210,6 +237,9 @@ type due struct {
 func (r *retrainer) due(from mark) *due {
 	spec := r.spec.Retrain
 	d := &due{examples: spec.Every.Examples, open: from.time.Add(from.gap)}
+	if r.notBefore.After(d.open) {
+		d.open = r.notBefore
+	}
 	if spec.Every.Time > 0 {
 		d.time = from.time.Add(time.Duration(spec.Every.Time))
 		d.reason = spec.Every.Time.String() + " have passed"
@@ -247,37 +277,61 @@ func (d *due) why(rows int, now time.Time) (why string, next time.Time) {
 	return why, time.Time{}
 }
 
-// train trains under the lease, unless somebody has meanwhile.
-func (r *retrainer) train(ctx context.Context, from mark, seq uint64, why string) (err error) {
-	kv, err := r.js.KeyValue(ctx, r.opts.Subjects.Stream("LEASE"))
+// train trains under the lease, unless somebody has meanwhile. It reports false if
+// somebody else is about to.
+func (r *retrainer) train(ctx context.Context, from mark, seq uint64, why string) (done bool, err error) {
+	if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
+		return true, err
+	}
+	kv, err := r.leases(ctx)
 	if err != nil {
-		return fmt.Errorf("looking for leases: %w", err)
+		return false, err
 	}
 	l, err := acquire(ctx, kv, r.name, r.Trainer.name)
-	if err != nil {
-		return err
-	}
-	if l == nil { // whoever has it will change the versions, or die
-		r.pause(ctx, leaseRenew)
-		return nil
+	if err != nil || l == nil {
+		return false, err
 	}
 	defer func() { err = errors.Join(err, l.release(ctx)) }()
 	if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
-		return err
+		return true, err
 	}
 	return r.hold(ctx, l, seq, why)
 }
 
+// leases returns the bucket of leases. It is made again if the server has forgotten it,
+// as it does when it starts anew.
+func (r *retrainer) leases(ctx context.Context) (jetstream.KeyValue, error) {
+	bucket := r.opts.Subjects.Stream("LEASE")
+	kv, err := r.js.KeyValue(ctx, bucket)
+	if !errors.Is(err, jetstream.ErrBucketNotFound) {
+		if err != nil {
+			return nil, fmt.Errorf("looking for leases: %w", err)
+		}
+		return kv, nil
+	}
+	examples, err := r.js.Stream(ctx, r.opts.Subjects.Stream("TRAIN"))
+	if err != nil {
+		return nil, fmt.Errorf("making the bucket of leases: %w", err)
+	}
+	kv, err = r.js.CreateKeyValue(ctx, leaseConfig(bucket, examples.CachedInfo().Config.Replicas))
+	if errors.Is(err, jetstream.ErrBucketExists) {
+		kv, err = r.js.KeyValue(ctx, bucket)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making the bucket of leases: %w", err)
+	}
+	return kv, nil
+}
+
 // hold trains and renews the lease until the training has ended.
-func (r *retrainer) hold(ctx context.Context, l *lease, seq uint64, why string) error {
+func (r *retrainer) hold(ctx context.Context, l *lease, seq uint64, why string) (done bool, err error) {
 	j := &job{model: r.name, req: wire.TrainRequest{Who: who}, trigger: why}
 	reply, err := r.begin(ctx, j)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if reply.ID != j.id { // one that somebody asked for is under way
-		r.pause(ctx, afterError)
-		return nil
+		return false, nil
 	}
 	r.log.Info().Str("training", j.id).Str("because", why).Msg("training by itself")
 	leased, stop := context.WithCancel(context.WithoutCancel(ctx)) // the training goes on after ctx
@@ -289,11 +343,21 @@ func (r *retrainer) hold(ctx context.Context, l *lease, seq uint64, why string) 
 		err = <-lost
 	case err = <-lost:
 		stop()
-		if err != nil {
-			r.Cancel(r.name)
-		}
+		r.end(j, err)
 		<-j.done
 	}
-	r.tried = mark{seq: seq, time: time.Now(), gap: max(afterFailure, time.Duration(r.spec.Retrain.MinGap))}
-	return err
+	if j.failed != nil {
+		r.notBefore = time.Now().Add(afterFailure)
+		if ofTheData(j.failed) {
+			r.counted = mark{seq: max(seq, j.read), time: time.Now(), gap: time.Duration(r.spec.Retrain.MinGap)}
+		}
+	}
+	return true, err
+}
+
+// ofTheData reports whether a training would fail again on the same examples, or
+// somebody did not want it.
+func ofTheData(err error) bool {
+	return errors.Is(err, feature.ErrInvalid) || errors.Is(err, wire.ErrInvalid) ||
+		errors.Is(err, nn.ErrDiverged) || errors.Is(err, ErrCanceled) || errors.Is(err, ErrPanic)
 }

@@ -123,24 +123,27 @@ func TestRetrainByTime(t *testing.T) {
 func TestRetrainPaused(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, retraining(t, "{every: 50}"))
-	pause := func(paused bool) {
+	m := parse(t, retraining(t, "{every: 50}"))
+	m.Paused = true // from the start: nothing is to begin before
+	if _, err := d.reg.CreateModel(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	resume := func() {
 		m, err := d.reg.Model(t.Context(), "iris")
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.Paused = paused
+		m.Paused = false
 		if _, err := d.reg.UpdateModel(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 	}
-	pause(true)
 	d.points(t, "iris", 100, 1)
 	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" || got.version != 1 {
 		t.Fatalf("a training on request: %+v, want the first version", got)
 	}
 	d.points(t, "iris", 70, 2)
-	pause(false)
+	resume()
 	if v := d.version(t); v.Number != 2 || v.Lineage.LastSeq != 17 || v.Lineage.Trigger == "" {
 		t.Errorf("version %+v, want the second, once it was resumed", v)
 	}
@@ -179,9 +182,11 @@ func TestRetrainOnANewStream(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, retraining(t, "{every: 50}"))
-	d.points(t, "iris", 150, 1)
-	for d.version(t).Lineage.LastSeq < 15 {
-		continue
+	for i := range uint64(3) { // not at once: a training takes all there is when it begins
+		d.points(t, "iris", 50, i)
+		if v := d.version(t); v.Lineage.LastSeq != 5*(i+1) {
+			t.Fatalf("version %+v, want one to message %d", v, 5*(i+1))
+		}
 	}
 	d.stop()
 	if err := d.js.DeleteStream(t.Context(), "MODELBUS_TRAIN"); err != nil {

@@ -17,6 +17,9 @@ func (t *Trainer) schedule(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		t.opts.Logger.Error().Err(err).Msg("models are not trained by themselves any more")
 	}
+	for name := range s.running {
+		s.stop(name)
+	}
 	s.all.Wait()
 }
 
@@ -71,7 +74,7 @@ func (s *scheduler) settle(ctx context.Context, m registry.Model) {
 	}
 	s.stop(m.Name) // what it trains goes on
 	spec, err := model.ParseSpec(m.Spec)
-	if err != nil || spec.Retrain == nil || m.Paused {
+	if err != nil || !spec.Retrain.Scheduled() || m.Paused {
 		return // a spec that cannot be read is reported by whoever trains or serves
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -38,7 +38,7 @@ const (
 	announceTimeout = 10 * time.Second
 )
 
-// A Trainer trains models on request.
+// A Trainer trains models on request, and by themselves where their specs say so.
 type Trainer struct {
 	nc    *nats.Conn
 	js    jetstream.JetStream
@@ -63,6 +63,10 @@ type job struct {
 	req     wire.TrainRequest
 	trigger string // why it was started, if nobody asked for it
 	done    chan struct{}
+
+	// Set before done is closed.
+	read   uint64 // sequence of the last example that it was to read
+	failed error
 
 	cancel   context.CancelCauseFunc // nil until it runs
 	canceled bool
@@ -220,6 +224,19 @@ func (t *Trainer) cancelLocked(j *job) bool {
 	return true
 }
 
+// end ends j, if it is still under way, for the reason given.
+func (t *Trainer) end(j *job, cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.jobs[j.model] != j || j.ending {
+		return
+	}
+	j.canceled = true
+	if j.cancel != nil {
+		j.cancel(cause)
+	}
+}
+
 // Running returns the training under way for a model, here or in another process,
 // nil if there is none.
 func (t *Trainer) Running(model string) *wire.TrainReply {
@@ -252,6 +269,7 @@ func (t *Trainer) work(ctx context.Context, j *job) {
 	out, err := t.attempt(ctx, tr)
 	tr.progress.close()
 	if err != nil {
+		j.failed = err
 		t.failed(ctx, tr, err)
 		return
 	}
@@ -287,7 +305,7 @@ func (t *Trainer) attempt(ctx context.Context, tr *training) (out outcome, err e
 
 // ended tells why a training's context ended.
 func ended(ctx context.Context) error {
-	if cause := context.Cause(ctx); errors.Is(cause, ErrCanceled) {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrCanceled) || errors.Is(cause, errLeaseLost) {
 		return cause
 	}
 	return ErrStopped

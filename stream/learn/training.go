@@ -118,6 +118,7 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.job.read = last
 	data, err := r.read(ctx, p.from, last, newSplit(p.spec))
 	if err != nil {
 		return nil, err

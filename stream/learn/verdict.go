@@ -35,14 +35,17 @@ type champion struct {
 //     the same spec nothing shows that the challenger is as good: it is rejected;
 //   - else the spec's metric decides, on the rows that both can score.
 //
+// If the spec has a gate with thresholds, it decides in place of all that: on a first
+// version, or one whose champion cannot be compared, by the values alone.
+//
 // A training that was asked not to promote never does.
 type contest struct {
 	spec       *model.Spec
 	specDigest string
 	noPromote  bool
 
-	challenger *model.Model
-	held       *feature.Frame
+	challenger  *model.Model
+	train, held *feature.Frame
 }
 
 // An outcome is a verdict with the challenger's scores on all it could score.
@@ -62,16 +65,25 @@ func (t *contest) judge(c *champion) (outcome, error) {
 	}
 	out.metrics = scoreMap(own)
 	out.Challenger = out.metrics
-	out.Promoted, out.Why = t.decide(&out, c, rows)
+	both := pair{rows: rows}
+	out.Promoted, out.Why = t.decide(&out, c, &both)
+	if err := t.gate(&out, c, &both); err != nil {
+		return out, fmt.Errorf("evaluating the new version: %w", err)
+	}
 	if t.noPromote {
 		out.Promoted, out.Why = false, "it was asked not to promote"
 	}
 	return out, nil
 }
 
-// decide fills in the scores of both and says who wins and why. rows are the
-// held-out ones that the challenger can score.
-func (t *contest) decide(out *outcome, c *champion, rows *feature.Frame) (promoted bool, why string) {
+// A pair is held-out rows as the challenger and as the champion reads them.
+type pair struct {
+	rows *feature.Frame
+	seen *feature.Frame // nil if the champion cannot score them
+}
+
+// decide fills in the scores of both and says who wins and why, and what both can score.
+func (t *contest) decide(out *outcome, c *champion, both *pair) (promoted bool, why string) {
 	switch {
 	case c.Number == 0:
 		return true, "it is the first version"
@@ -80,7 +92,7 @@ func (t *contest) decide(out *outcome, c *champion, rows *feature.Frame) (promot
 	case c.broken != nil:
 		return true, fmt.Sprintf("version %d cannot be used: %v", c.Number, c.broken)
 	}
-	ours, theirs, err := compare(t.challenger, c.model, rows)
+	ours, theirs, err := compare(t.challenger, c.model, both)
 	if err != nil {
 		if t.specDigest != c.Lineage.SpecDigest {
 			return true, fmt.Sprintf("the spec changed since version %d, which cannot score the held-out rows: %v", c.Number, err)
@@ -137,9 +149,10 @@ func better(name string, a, b, minDelta float64) (ok bool, why string) {
 	return true, fmt.Sprintf("%s %.6g equals that", name, a)
 }
 
-// compare scores both on the rows that both can score.
-func compare(challenger, champion *model.Model, rows *feature.Frame) (ours, theirs metric.Scores, err error) {
-	seen, err := project(rows, champion.Schema())
+// compare scores both on the rows of the pair that both can score, which it leaves
+// there.
+func compare(challenger, champion *model.Model, both *pair) (ours, theirs metric.Scores, err error) {
+	seen, err := project(both.rows, champion.Schema())
 	if err != nil {
 		return ours, theirs, err
 	}
@@ -149,14 +162,16 @@ func compare(challenger, champion *model.Model, rows *feature.Frame) (ours, thei
 		if len(keep) == 0 {
 			return ours, theirs, err
 		}
-		if theirs, err = champion.Evaluate(pick(seen, keep)); err == nil {
-			rows = pick(rows, keep)
+		seen = pick(seen, keep)
+		if theirs, err = champion.Evaluate(seen); err == nil {
+			both.rows = pick(both.rows, keep)
 		}
 	}
 	if err != nil {
 		return ours, theirs, err
 	}
-	ours, err = challenger.Evaluate(rows)
+	both.seen = seen
+	ours, err = challenger.Evaluate(both.rows)
 	return ours, theirs, err
 }
 

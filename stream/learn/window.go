@@ -21,8 +21,8 @@ type window struct {
 // probeRest is after how long the server removes a consumer that was left behind.
 const probeRest = 10 * time.Second
 
-// begin returns the sequence to read from: of the newest so many messages, which
-// have at least as many rows, or of what was stored since so long ago.
+// begin returns the sequence to read from: of the newest so many messages, which have
+// as many rows or more if few were refused, or of what was stored since so long ago.
 func (w *window) begin(ctx context.Context, size model.Amount, now time.Time) (uint64, error) {
 	switch {
 	case size.Time > 0:

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"testing"
@@ -70,12 +71,14 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := feature.NewFrame(r.schema, false)
 			var req wire.Request
+			header := nats.Header{}
+			maps.Copy(header, r.header)
 			msg := &nats.Msg{Header: nats.Header{}}
 			model, version := []string{"iris"}, []string{"3"}
 			out := r.answerTo(2)
 			turn := func() {
 				f.Reset()
-				if err := wire.DecodeRequest(f, &req, r.header, r.body, 0); err != nil {
+				if err := wire.DecodeRequest(f, &req, header, r.body, 0); err != nil {
 					t.Fatal(err)
 				}
 				clear(msg.Header)

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 
+	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 )
 
@@ -116,6 +117,7 @@ type Verdict struct {
 	Before     map[string]float64 `json:"champion_scores,omitempty"`
 	Promoted   bool               `json:"promoted"`
 	Why        string             `json:"why,omitempty"`
+	Gate       *gate.Verdict      `json:"gate,omitempty"` // its outcome is "no_gate" if the spec has none
 	Error      *Error             `json:"error,omitempty"`
 	Data       json.RawMessage    `json:"data,omitempty"`
 }

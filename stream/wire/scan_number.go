@@ -139,7 +139,7 @@ func clear32(v float64) bool {
 	// less than two units of the last place, and 4 leaves room.
 	const lower, half, room = 1<<29 - 1, 1 << 28, 4
 	if a := math.Abs(v); a < 0x1p-126 || a > math.MaxFloat32 {
-		return v == 0 // its sign stays
+		return v == 0 // of either sign
 	}
 	rest := math.Float64bits(v) & lower
 	return rest < half-room || rest > half+room

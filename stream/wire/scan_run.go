@@ -13,8 +13,8 @@ func run[T float32 | float64](s *scanner, dst []T) int {
 		if negative {
 			i++
 		}
-		mant, fraction, end := plainAt(data, i)
-		if end == i {
+		mant, fraction, end, ok := plainDecimal(data, i)
+		if !ok {
 			return n
 		}
 		if i = afterSpace(data, end); i >= len(data) || data[i] != ',' {
@@ -34,25 +34,24 @@ func run[T float32 | float64](s *scanner, dst []T) int {
 	return len(dst)
 }
 
-// plainAt reads a number without sign and exponent, and at most mantDigits, from i
-// on. It is mant·10^-fraction, and ends at end, which is i if there is none.
-func plainAt(data []byte, i int) (mant uint64, fraction, end int) {
-	mant, end = digitsAt(data, i, 0)
-	count := end - i
-	if count == 0 || count > 1 && data[i] == '0' {
-		return 0, 0, i
+// plainDecimal reads digits, and after a point more, from i on: the number without its point,
+// how many digits were behind it, and the place after them. ok is false where that is
+// no number of JSON, or has more than mantDigits.
+func plainDecimal(data []byte, i int) (mant uint64, fraction, end int, ok bool) {
+	first := i
+	mant, i = digitsAt(data, i, 0)
+	count := i - first
+	if count == 0 || count > 1 && data[first] == '0' {
+		return 0, 0, i, false
 	}
-	if end < len(data) && data[end] == '.' {
-		point := end
-		mant, end = digitsAt(data, point+1, mant)
-		if fraction = end - point - 1; fraction == 0 {
-			return 0, 0, i
+	if i < len(data) && data[i] == '.' {
+		point := i
+		mant, i = digitsAt(data, i+1, mant)
+		if fraction = i - point - 1; fraction == 0 {
+			return 0, 0, i, false
 		}
 	}
-	if count+fraction > mantDigits {
-		return 0, 0, i
-	}
-	return mant, fraction, end
+	return mant, fraction, i, count+fraction <= mantDigits
 }
 
 // digitsAt reads decimal digits from i on into mant, which wraps where they are

@@ -34,6 +34,9 @@ func main() {
 			tile(wide, rows, vectors, true)
 		}
 	}
+	for rows := 1; rows <= 8; rows++ {
+		tile(wide, rows, 3, true)
+	}
 	for rows := 1; rows <= 6; rows++ {
 		tile(narrow, rows, 1, true)
 		tile(narrow, rows, 2, true)
@@ -41,8 +44,9 @@ func main() {
 	}
 	axpys(wide)
 	axpys(narrow)
-	packs(wide)
-	packs(narrow)
+	packs(wide, 2)
+	packs(wide, 3)
+	packs(narrow, 2)
 	Generate()
 }
 

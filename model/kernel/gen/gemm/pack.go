@@ -10,21 +10,21 @@ import (
 	"github.com/modelbus/modelbus/model/kernel/gen/machine"
 )
 
-// panelVectors is the width of a panel of B.
-const panelVectors = 2
-
-// packs writes the copies of rows of B to panels: of several panels at once, so that
-// a row is read in longer parts, of one, and of a last one with fewer columns.
-func packs(m machine.Machine) {
-	pack(m, fmt.Sprintf("pack4%s", m.Name()), 4, panelVectors, false)
-	pack(m, fmt.Sprintf("pack1%s", m.Name()), 1, panelVectors, false)
-	pack(m, fmt.Sprintf("packMasked%s", m.Name()), 1, panelVectors, true)
-	pack(m, fmt.Sprintf("packNarrow%s", m.Name()), 1, 1, true)
+// packs writes the copies of rows of B to panels of some vectors: to several panels at
+// once, so that a row is read in longer parts, to one, and to a last one with fewer
+// columns, by the vectors that they take.
+func packs(m machine.Machine, width int) {
+	name := func(prefix string) string { return fmt.Sprintf("%sx%d%s", prefix, width*m.Lanes(), m.Name()) }
+	pack(m, name("pack4"), 4, width, width, false)
+	pack(m, name("pack1"), 1, width, width, false)
+	for vectors := 1; vectors <= width; vectors++ {
+		pack(m, name(fmt.Sprintf("packTail%d", vectors*m.Lanes())), 1, vectors, width, true)
+	}
 }
 
-func pack(m machine.Machine, name string, panels, vectors int, masked bool) {
+func pack(m machine.Machine, name string, panels, vectors, width int, masked bool) {
 	TEXT(name, NOSPLIT, "func(k int, b *float32, rsb int, dst *float32, next int, cols int)")
-	Doc(fmt.Sprintf("%s copies k rows of B to %d panels that are next bytes apart.", name, panels))
+	Doc(fmt.Sprintf("%s copies k rows of B to %d panels of %d that are next bytes apart.", name, panels, width*m.Lanes()))
 	if masked {
 		cols := Load(Param("cols"), GP64()).(reg.GPVirtual)
 		if vectors > 1 {
@@ -58,7 +58,7 @@ func pack(m machine.Machine, name string, panels, vectors int, masked bool) {
 		ADDQ(rsb, p)
 	}
 	for _, p := range to {
-		ADDQ(Imm(uint64(4*panelVectors*m.Lanes())), p)
+		ADDQ(Imm(uint64(4*width*m.Lanes())), p)
 	}
 	DECQ(k)
 	JNZ(LabelRef(name + "_loop"))
