@@ -125,7 +125,14 @@ func (r *Registry) check(ctx context.Context, digest string, o object, artifact 
 	if err := r.verify(ctx, o, artifact); err != nil {
 		return err
 	}
-	return r.touch(ctx, digest, o)
+	err := r.touch(ctx, digest, o)
+	if errors.Is(err, errOther) || errors.Is(err, errMoved) {
+		// Whoever was first has just touched it, if it is still the one that was read.
+		if now, failed := r.object(ctx, digest); failed == nil && now.live && now.info.NUID == o.info.NUID {
+			return nil
+		}
+	}
+	return err
 }
 
 // verify reads an object and compares it with what it should be.

@@ -1,0 +1,6 @@
+//go:build !race
+
+package kernel
+
+// thorough is whether all sizes are tried.
+const thorough = true
