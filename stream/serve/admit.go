@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -22,11 +23,14 @@ const burst = 64
 type intake struct {
 	server *Server
 	post   *post
+	turns  turns
 	filled []*lane // have requests and were not told
 	held   int     // requests queued since
 }
 
-func (s *Server) newIntake(out *post) *intake { return &intake{server: s, post: out} }
+func (s *Server) newIntake(sh *shared) *intake {
+	return &intake{server: s, post: sh.post, turns: sh.turns}
+}
 
 // take queues a request, and tells the lanes when it was the last that arrived.
 func (in *intake) take(m *nats.Msg) {
@@ -39,8 +43,7 @@ func (in *intake) take(m *nats.Msg) {
 	if in.held == 0 {
 		return
 	}
-	// The count includes m until its handler has returned.
-	if arrived, _, err := m.Sub.Pending(); err == nil && arrived > 1 && in.held < burst {
+	if in.held < burst && in.more(m.Sub) {
 		return
 	}
 	for _, l := range in.filled {
@@ -48,6 +51,28 @@ func (in *intake) take(m *nats.Msg) {
 	}
 	clear(in.filled)
 	in.filled, in.held = in.filled[:0], 0
+}
+
+// more reports whether other requests have arrived behind the one that is handled. If
+// there are none it lets other goroutines run first, such as the one that reads
+// from the connection: what is on its way then comes in one batch, whose answers
+// leave in one write. With all processors computing, that would take long.
+func (in *intake) more(sub *nats.Subscription) bool {
+	if arrived(sub) {
+		return true
+	}
+	if in.turns.taken() {
+		return false
+	}
+	runtime.Gosched()
+	return arrived(sub)
+}
+
+// arrived reports whether messages wait behind the one that is handled, which
+// counts until its handler returns.
+func arrived(sub *nats.Subscription) bool {
+	n, _, err := sub.Pending()
+	return err == nil && n > 1
 }
 
 // admit queues a request, or refuses it at once, and returns the lane that has it.

@@ -16,7 +16,8 @@
 // Few requests of a quick model are not handed to a worker but answered where they
 // arrive, by the goroutine of the subscription: if they will take less than 100 µs
 // together, by the time that recent ones of that model took. Requests that have
-// arrived together are computed together there, too.
+// arrived together are computed together there, too. Before either computes, it lets
+// other goroutines run once, so that what is on its way comes in the same batch.
 //
 // # Fairness
 //

@@ -124,7 +124,7 @@ func (s *Server) listen(ctx context.Context, f *follower) error {
 	if !settle(ctx, f) {
 		return nil
 	}
-	subs, closed, err := s.subscribe(f.shared.post)
+	subs, closed, err := s.subscribe(f.shared)
 	s.inbound.Store(&subs)
 	if err == nil {
 		if err = s.nc.Flush(); err != nil {
@@ -163,11 +163,11 @@ func settle(ctx context.Context, f *follower) bool {
 
 // subscribe takes requests. closed gets one value for each subscription that
 // ends. On an error subs are those that stand.
-func (s *Server) subscribe(out *post) (subs []*nats.Subscription, closed chan struct{}, err error) {
+func (s *Server) subscribe(sh *shared) (subs []*nats.Subscription, closed chan struct{}, err error) {
 	subjects := s.subjects()
 	closed = make(chan struct{}, len(subjects))
 	for _, subject := range subjects {
-		sub, err := s.nc.QueueSubscribe(subject, s.opts.Queue, s.newIntake(out).take)
+		sub, err := s.nc.QueueSubscribe(subject, s.opts.Queue, s.newIntake(sh).take)
 		if err != nil {
 			return subs, closed, fmt.Errorf("subscribing to %q: %w", subject, err)
 		}

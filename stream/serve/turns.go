@@ -15,6 +15,9 @@ func (t turns) begin() { t <- struct{}{} }
 // end lets the next one have its turn.
 func (t turns) end() { <-t }
 
+// taken reports whether the next one has to wait.
+func (t turns) taken() bool { return len(t) == cap(t) }
+
 // pass lets all that wait have their turn, and then goes on.
 func (t turns) pass() {
 	t.end()

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -44,6 +45,7 @@ func (w *worker) run() {
 	w.pass = l.turns.pass
 	for l.queue.await() {
 		l.turns.begin()
+		runtime.Gosched() // as in intake.more
 		w.work()
 		l.turns.end()
 	}
