@@ -73,7 +73,7 @@ func newServer(nc *nats.Conn, c catalog, st store, opts Options) *Server {
 	opts.MaxRows = cmp.Or(opts.MaxRows, defaultMaxRows)
 	opts.Models = slices.Clone(opts.Models)
 	s := &Server{
-		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel, parallel: runtime.GOMAXPROCS(0),
+		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel, parallel: max(runtime.GOMAXPROCS(0), 2),
 		ready: make(chan struct{}),
 	}
 	s.table.Store(&lanes{})

@@ -1,6 +1,7 @@
 package serve
 
-// turns let as many workers compute at once as there are processors, whatever
+// turns let as many workers compute at once as there are processors (two on one, so that
+// a long batch does not hold up the others), whatever
 // model they are of, in the order in which they asked: goroutines that wait to
 // send on a channel are served first come, first served. A turn is one batch, which
 // the default batch limit bounds in time, so that models that compete get equal
