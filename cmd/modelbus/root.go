@@ -59,7 +59,7 @@ func (a *app) root() *cobra.Command {
 		Long: "modelbus turns a NATS server into a place where services ask for predictions, publish\n" +
 			"training examples, and models retrain themselves into immutable, announced versions.\n\n" +
 			"Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused, 5 no server or\n" +
-			"nobody behind it, 6 no answer in time, 7 trained but not better (train, rebuild).",
+			"nobody behind it, 6 no answer in time, 7 trained but not better, or rebuilt differently.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
