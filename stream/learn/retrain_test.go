@@ -201,3 +201,42 @@ func TestRetrainOnANewStream(t *testing.T) {
 		t.Errorf("lineage %+v, want messages 1 to 5", v.Lineage)
 	}
 }
+
+// A server that starts anew has forgotten who had which lease, and the bucket.
+func TestRetrainMakesTheLeasesAgain(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	if err := d.js.DeleteKeyValue(t.Context(), "MODELBUS_LEASE"); err != nil {
+		t.Fatal(err)
+	}
+	d.create(t, retraining(t, "{every: 50}"))
+	d.points(t, "iris", 50, 1)
+	if v := d.version(t); v.Number != 1 {
+		t.Errorf("version %+v, want the first", v)
+	}
+}
+
+// A version that was deleted is not made again from the same examples.
+func TestRetrainLeavesADeletedVersionAway(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{every: 50}"))
+	for i := range 2 {
+		d.points(t, "iris", 50, uint64(i))
+		d.version(t)
+	}
+	if _, err := d.reg.Promote(t.Context(), "iris", registry.Champion, 1, "test", "the second is bad"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.reg.DeleteVersion(t.Context(), "iris", 2, "test", "it is bad"); err != nil {
+		t.Fatal(err)
+	}
+	d.points(t, "iris", 50, 9)
+	v := d.version(t)
+	for v.Number == 1 { // moving the champion there was an event, too
+		v = d.version(t)
+	}
+	if v.Lineage.LastSeq != 15 || v.Lineage.Trigger != "50 new examples" {
+		t.Errorf("version %+v, want one of the 50 examples after the deleted version's", v)
+	}
+}
