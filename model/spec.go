@@ -43,6 +43,10 @@ type Spec struct {
 	Training    Training
 	Serving     Serving
 	Retrain     *Retrain // nil: only on request
+
+	// Capture is how long the features and predictions of requests are kept, for labels
+	// that come later: default 0, not at all.
+	Capture Duration
 }
 
 // Training says how to fit. Zero fields mean the default given.

@@ -9,6 +9,9 @@ import (
 // Champion is the alias that predictions without a version answer with.
 const Champion = "champion"
 
+// Challenger is the alias of the version that is on trial beside the champion.
+const Challenger = "challenger"
+
 // MaxVersion is the largest version number: every JSON reader holds it exactly.
 const MaxVersion = 1 << 53
 

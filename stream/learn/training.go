@@ -96,7 +96,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 func sameNetwork(a, b *model.Spec) bool {
 	x, y := *a, *b
 	for _, s := range []*model.Spec{&x, &y} {
-		s.Description, s.Training, s.Serving, s.Retrain = "", model.Training{}, model.Serving{}, nil
+		s.Description, s.Training, s.Serving, s.Retrain, s.Capture = "", model.Training{}, model.Serving{}, nil, 0
 	}
 	return same(&x, &y)
 }
