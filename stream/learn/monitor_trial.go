@@ -17,8 +17,11 @@ import (
 // trialLimit is after how many times the least number of examples a trial ends undecided.
 const trialLimit = 20
 
-// defaultMinExamples is that of package gate.
-const defaultMinExamples = 500
+// The defaults of package gate.
+const (
+	defaultMinExamples = 500
+	defaultAlpha       = 0.05
+)
 
 // A trial is a challenger that is scored beside the champion.
 type trial struct {

@@ -1,10 +1,12 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
@@ -22,6 +24,7 @@ type watch struct {
 	Before  uint64         `json:"before"`
 	From    wire.LivePlace `json:"from"`
 	Seen    int64          `json:"seen"` // examples
+	Rounds  int            `json:"rounds,omitempty"`
 	Duel    *duel          `json:"duel"`
 
 	Verdict *wire.Verdict `json:"verdict,omitempty"` // what was decided and is to be done
@@ -90,17 +93,28 @@ func (m *monitor) crown(mv registry.Move) error {
 	if !known || examples == 0 || mv.Rollback || mv.From == 0 || mv.To == 0 {
 		return nil
 	}
-	o := gate.StreamOptions{MinExamples: min(watchExamples, examples)}
-	if g := m.live(); g != nil {
-		o.Alpha, o.Margin = g.Alpha, g.Margin
-	}
-	d, err := newDuel(o)
-	if err != nil {
+	w := &watch{Version: mv.To, Before: mv.From, From: wire.LivePlace{Seq: st.Seq, Time: st.Time}}
+	if err := m.nextRound(w); err != nil {
 		return err
 	}
-	st.Watch = &watch{Version: mv.To, Before: mv.From, From: wire.LivePlace{Seq: st.Seq, Time: st.Time}, Duel: d}
+	st.Watch = w
 	m.log.Info().Uint64("version", mv.To).Uint64("before", mv.From).Int("examples", examples).Msg("a promotion is watched")
 	return nil
+}
+
+// nextRound compares from here on. When the champion has proved better, what it is worth
+// from then on is another question. Each round has half the alpha of the one before, so
+// that all together have no more than the gate's.
+func (m *monitor) nextRound(w *watch) (err error) {
+	o := gate.StreamOptions{Alpha: defaultAlpha, MinExamples: min(watchExamples, m.spec.Retrain.Watch)}
+	if g := m.live(); g != nil {
+		o.Alpha, o.Margin = cmp.Or(g.Alpha, defaultAlpha), g.Margin
+	}
+	w.Rounds++
+	o.Alpha = math.Ldexp(o.Alpha, -w.Rounds)
+	w.Duel, err = newDuel(o)
+	m.dirty = true
+	return err
 }
 
 // judgeWatch rolls back if the version before has proved better, and ends a watch that
@@ -121,14 +135,17 @@ func (m *monitor) judgeWatch(ctx context.Context) error {
 	if c := m.loaded[w.Before]; c != nil && c.broken != nil {
 		return end(fmt.Sprintf("version %d cannot be scored: %v", w.Before, c.broken))
 	}
-	if w.Duel.stream.Outcome() != gate.Better {
-		if w.Seen < int64(m.spec.Retrain.Watch) {
-			return nil
-		}
+	outcome := w.Duel.stream.Outcome()
+	switch over := w.Seen >= int64(m.spec.Retrain.Watch); {
+	case outcome == gate.Worse && !over:
+		return m.nextRound(w)
+	case outcome != gate.Better && !over:
+		return nil
+	case outcome != gate.Better:
 		return end(fmt.Sprintf("version %d did not prove better within %d examples", w.Before, w.Seen))
 	}
 	c := w.Duel.stream.Compare()
-	why := fmt.Sprintf("rolled back: version %d scores %.4f and version %d %.4f on the %d examples since its promotion: worse at alpha %v",
+	why := fmt.Sprintf("rolled back: version %d scores %.4f and version %d %.4f on %d examples since its promotion: worse at alpha %v",
 		w.Version, c.Champion.Mean, w.Before, c.Challenger.Mean, c.Examples, c.Alpha)
 	w.Verdict = &wire.Verdict{
 		Version: w.Before, Champion: w.Version, Metric: m.metric(), Promoted: true, Why: why,
