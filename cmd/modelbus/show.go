@@ -77,6 +77,9 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 		})
 	}
 	v.Render()
+	if info.Live != nil {
+		a.printLive(info.Live)
+	}
 	if len(info.History) > 0 {
 		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")
 		for _, m := range info.History {
