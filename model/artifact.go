@@ -19,6 +19,7 @@ const (
 	keyVocabularies = "vocabularies" // JSON: by feature, the categories
 	keyEpochs       = "epochs"
 	keySteps        = "steps"
+	keyReference    = "reference" // JSON of a drift.Reference; may be missing
 
 	pipelinePrefix  = "pipeline."
 	optimizerPrefix = "optimizer."
@@ -78,14 +79,18 @@ func (m *Model) metadata() (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding model %q: vocabularies: %w", m.spec.Name, err)
 	}
-	return map[string]string{
+	metadata := map[string]string{
 		keyFormat:       formatVersion,
 		keyChecksum:     unsealed,
 		keySpec:         string(spec),
 		keyVocabularies: string(words),
 		keyEpochs:       strconv.Itoa(m.epochs),
 		keySteps:        strconv.FormatInt(m.steps, 10),
-	}, nil
+	}
+	if m.reference != "" {
+		metadata[keyReference] = m.reference
+	}
+	return metadata, nil
 }
 
 // checkStorable returns an error if an artifact cannot hold m's vocabularies,
@@ -99,9 +104,10 @@ func (m *Model) checkStorable() error {
 	if err != nil {
 		return fmt.Errorf("encoding model %q: metadata: %w", m.spec.Name, err)
 	}
-	if len(text) > maxHeader {
+	// The reference is yet to come, quoted and at worst twice as long.
+	if len(text) > maxHeader-2*maxReference {
 		return fmt.Errorf("%w: the categories and classes take %d bytes of the artifact's header, at most %d are allowed: "+
-			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader, feature.Hashing)
+			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader-2*maxReference, feature.Hashing)
 	}
 	return nil
 }

@@ -19,6 +19,8 @@ type Model struct {
 	steps  int64
 	epochs int
 
+	reference string // JSON of a drift.Reference; empty: none
+
 	dropped bool // state and gradients were dropped
 }
 
