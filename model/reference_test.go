@@ -213,7 +213,7 @@ func TestReferenceIsBounded(t *testing.T) {
 	}{
 		{"4 numbers", numbers(4), 2000, false, 40 << 10},
 		{"784 numbers", numbers(784), 300, false, 700 << 10},
-		{"2400 numbers", numbers(2400), 100, false, 1100 << 10},
+		{"2000 numbers", numbers(2000), 100, false, 1100 << 10},
 		{"9000 numbers", numbers(9000), 40, true, 0},
 		{"long categories", words, 300, false, 1 << 20},
 		{"vector of 784", []feature.Feature{{Name: "pixels", Type: feature.Vector, Size: 784}}, 600, false, 40 << 10},
