@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/nn"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -73,11 +74,8 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
-	again, _, err := model.Fit(ctx, original.Spec(), data.train, opts)
-	if err != nil {
-		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
-	}
-	artifact, err := again.Encode()
+	opts.HeldOut = data.held
+	artifact, err := b.fit(ctx, original, data.train, opts)
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
@@ -89,6 +87,20 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 		Examples: data.train.Len() + data.held.Len(), FirstSeq: data.first, LastSeq: data.last,
 		Software: v.Lineage.Software, Here: b.Software,
 	}, nil
+}
+
+// fit returns the artifact of a model that is fitted as original was.
+func (b *Rebuilder) fit(ctx context.Context, original *model.Model, train *feature.Frame, opts model.FitOptions) ([]byte, error) {
+	again, _, err := model.Fit(ctx, original.Spec(), train, opts)
+	if err != nil {
+		return nil, err
+	}
+	if r, err := original.Reference(); r == nil && err == nil {
+		if again, err = again.WithReference(nil); err != nil { // it was trained before there were references
+			return nil, err
+		}
+	}
+	return again.Encode()
 }
 
 func (b *Rebuilder) report(at wire.Training) {

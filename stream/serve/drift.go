@@ -141,7 +141,7 @@ func (v *verdict) take(r *drift.Report, began, now time.Time) *wire.DriftEvent {
 	last := wire.Drift{Windows: v.last.Windows + 1, Rows: r.Rows, At: now, Drifted: []string{}, Columns: []wire.DriftColumn{}}
 	changed := false
 	for i := range r.Columns {
-		c := tellColumn(&r.Columns[i])
+		c := wire.NewDriftColumn(&r.Columns[i])
 		last.Columns = few(last.Columns, c)
 		s := v.columns[c.Feature]
 		if s == nil {
@@ -188,18 +188,6 @@ func (v *verdict) tell() {
 	for _, s := range v.columns {
 		s.told = s.drifted
 	}
-}
-
-func tellColumn(c *drift.ColumnReport) wire.DriftColumn {
-	out := wire.DriftColumn{
-		Feature: c.Column.String(), Drifted: c.Drifted,
-		Statistic: c.Statistic, Value: c.Value, Threshold: c.Threshold, P: c.P,
-	}
-	out.Before, out.Now = c.Change()
-	if c.Statistic == drift.StatisticPSI {
-		out.Category = c.Category
-	}
-	return out
 }
 
 // watch has the rows of v, the lane's champion, compared with those it was trained on.

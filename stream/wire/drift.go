@@ -1,6 +1,10 @@
 package wire
 
-import "time"
+import (
+	"time"
+
+	"github.com/modelbus/modelbus/model/drift"
+)
 
 // The kind of an event about drift, and what it can be about.
 const (
@@ -24,6 +28,19 @@ type DriftColumn struct {
 	Before   float64 `json:"before"`
 	Now      float64 `json:"now"`
 	Category string  `json:"category,omitempty"`
+}
+
+// NewDriftColumn sums a report up.
+func NewDriftColumn(c *drift.ColumnReport) DriftColumn {
+	out := DriftColumn{
+		Feature: c.Column.String(), Drifted: c.Drifted,
+		Statistic: c.Statistic, Value: c.Value, Threshold: c.Threshold, P: c.P,
+	}
+	out.Before, out.Now = c.Change()
+	if c.Statistic == drift.StatisticPSI {
+		out.Category = c.Category
+	}
+	return out
 }
 
 // A DriftEvent is the data of an event that says that columns have drifted, or no more
