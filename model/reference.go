@@ -16,9 +16,9 @@ const referenceStream = 0x7265666572656e63 // "referenc"
 
 const (
 	// referenceRows and referencePredictions are how many rows at most a reference
-	// describes, drawn from the seed: shares are then known to a third of a percent,
-	// which is far below what counts as drift.
-	referenceRows        = 16384
+	// describes, drawn from the seed: shares are then known to half a percent, which is
+	// far below what counts as drift.
+	referenceRows        = 8192
 	referencePredictions = 4096
 
 	// maxReference bounds a reference in an artifact, in bytes.
