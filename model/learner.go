@@ -329,6 +329,11 @@ func (s *Lesson) add(p *feature.Pipeline, y []float32) error {
 	return nil
 }
 
+// Flush learns the rows of a batch that is not full yet, as if it were. It is part of what
+// a learner's numbers follow from: one that is to give the same has to do it at the same
+// place.
+func (l *Learner) Flush() error { return l.close() }
+
 // close learns the pending rows.
 func (l *Learner) close() error {
 	n, frame := l.pending, l.memory.frame
@@ -389,27 +394,18 @@ func (l *Learner) weigh(frame *feature.Frame, first, n int) {
 // descend makes a step on l.rows of the memory. Rows that cannot be transformed any more
 // are left out.
 func (l *Learner) descend() {
-	n := 0
 	l.x, l.y, l.w = extend(l.x, len(l.rows)*l.width), extend(l.y, len(l.rows)*l.targets), extend(l.w, len(l.rows))
-	frame, pipeline := l.memory.frame, l.live()
-	for _, r := range l.rows {
-		var target [1]float32
-		if pipeline.Targets(target[:], frame, r, r+1) != nil ||
-			pipeline.Transform(l.x[n*l.width:(n+1)*l.width], frame, r, r+1) != nil {
-			continue
+	rows := l.aim()
+	n := len(rows)
+	if l.live().Gather(l.x[:n*l.width], l.memory.frame, rows) != nil {
+		rows = slices.DeleteFunc(rows, func(r int) bool {
+			return l.live().Transform(l.x[:l.width], l.memory.frame, r, r+1) != nil
+		})
+		l.rows = rows
+		rows = l.aim()
+		if n = len(rows); l.live().Gather(l.x[:n*l.width], l.memory.frame, rows) != nil {
+			n = 0
 		}
-		l.w[n] = float32(frame.Weight(r))
-		if l.weights != nil {
-			l.w[n] *= float32(l.weights[int(target[0])])
-		}
-		y := l.y[n*l.targets : (n+1)*l.targets]
-		if l.targets == 1 {
-			y[0] = target[0]
-		} else {
-			clear(y)
-			y[int(target[0])] = 1
-		}
-		n++
 	}
 	if n == 0 {
 		l.counts.Skipped++
@@ -418,6 +414,33 @@ func (l *Learner) descend() {
 	if _, err := l.trainer.Learn(l.x[:n*l.width], l.y[:n*l.targets], l.w[:n], n, l.step); err != nil {
 		l.counts.Skipped++
 	}
+}
+
+// aim sets targets and weights of l.rows, and returns those that have any.
+func (l *Learner) aim() []int {
+	frame, pipeline := l.memory.frame, l.live()
+	n := 0
+	for _, r := range l.rows {
+		target := l.w[n : n+1] // for a moment
+		if pipeline.Targets(target, frame, r, r+1) != nil {
+			continue
+		}
+		t := target[0]
+		l.w[n] = float32(frame.Weight(r))
+		if l.weights != nil {
+			l.w[n] *= float32(l.weights[int(t)])
+		}
+		y := l.y[n*l.targets : (n+1)*l.targets]
+		if l.targets == 1 {
+			y[0] = t
+		} else {
+			clear(y)
+			y[int(t)] = 1
+		}
+		l.rows[n] = r
+		n++
+	}
+	return l.rows[:n]
 }
 
 // extend returns b with at least n elements, those there kept.

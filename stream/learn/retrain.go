@@ -143,7 +143,7 @@ func (r *retrainer) wait(ctx context.Context, from mark) (why string, seq uint64
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer stop()
-	arrivals := make(chan arrival)
+	arrivals := make(chan incoming)
 	failed := make(chan error, 1)
 	reading.Go(func() { failed <- r.count(ctx, from.seq+1, arrivals) })
 
@@ -177,14 +177,14 @@ func (r *retrainer) wait(ctx context.Context, from mark) (why string, seq uint64
 	}
 }
 
-// An arrival is a message with examples.
-type arrival struct {
+// An incoming is a message with so many examples.
+type incoming struct {
 	seq  uint64
 	rows int
 }
 
 // count sends what comes from sequence from on until ctx is done.
-func (r *retrainer) count(ctx context.Context, from uint64, to chan<- arrival) error {
+func (r *retrainer) count(ctx context.Context, from uint64, to chan<- incoming) error {
 	subjects := r.opts.Subjects
 	cons, err := r.js.OrderedConsumer(ctx, subjects.Stream("TRAIN"), jetstream.OrderedConsumerConfig{
 		FilterSubjects:    []string{subjects.Train(r.name)},
@@ -209,7 +209,7 @@ func (r *retrainer) count(ctx context.Context, from uint64, to chan<- arrival) e
 		if err != nil {
 			return fmt.Errorf("counting the examples of %s: %w", r.name, err)
 		}
-		a := arrival{seq: meta.Sequence.Stream}
+		a := incoming{seq: meta.Sequence.Stream}
 		_, _, err = wire.DecodeExamples(&r.spec.Schema, msg.Headers(), msg.Data(), func(int, feature.Row) error {
 			a.rows++
 			return nil
