@@ -22,8 +22,8 @@ import (
 // batch also ends before and after a message with more than one row, so that rows of
 // different messages share a step only where each is one row.
 //
-// A step whose loss or gradient is not finite is left out and counted. A Learner belongs
-// to one goroutine at a time.
+// A step whose loss or gradient is not finite is left out and counted, and its rows are
+// not remembered. A Learner belongs to one goroutine at a time.
 type Learner struct {
 	spec    *Spec
 	running *feature.Running
@@ -351,7 +351,9 @@ func (l *Learner) close() error {
 		l.rows = append(l.rows, first+i)
 	}
 	l.weigh(frame, first, n)
-	l.descend()
+	if !l.descend() {
+		frame.Truncate(first) // not to be replayed
+	}
 	newest := min(l.replay.Rows, frame.Len())
 	if newest == 0 {
 		return nil
@@ -391,9 +393,9 @@ func (l *Learner) weigh(frame *feature.Frame, first, n int) {
 	}
 }
 
-// descend makes a step on l.rows of the memory. Rows that cannot be transformed any more
-// are left out.
-func (l *Learner) descend() {
+// descend makes a step on l.rows of the memory and reports whether it did. Rows that
+// cannot be transformed any more are left out.
+func (l *Learner) descend() bool {
 	l.x, l.y, l.w = extend(l.x, len(l.rows)*l.width), extend(l.y, len(l.rows)*l.targets), extend(l.w, len(l.rows))
 	rows := l.aim()
 	n := len(rows)
@@ -407,13 +409,13 @@ func (l *Learner) descend() {
 			n = 0
 		}
 	}
-	if n == 0 {
-		l.counts.Skipped++
-		return
+	if n > 0 {
+		if _, err := l.trainer.Learn(l.x[:n*l.width], l.y[:n*l.targets], l.w[:n], n, l.step); err == nil {
+			return true
+		}
 	}
-	if _, err := l.trainer.Learn(l.x[:n*l.width], l.y[:n*l.targets], l.w[:n], n, l.step); err != nil {
-		l.counts.Skipped++
-	}
+	l.counts.Skipped++
+	return false
 }
 
 // aim sets targets and weights of l.rows, and returns those that have any.

@@ -168,7 +168,14 @@ func both(first, second func(*wire.Verdict, error)) func(*wire.Verdict, error) {
 func (o *online) grant(w *wish) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.grantLocked(w)
+}
+
+func (o *online) grantLocked(w *wish) *grant {
 	delete(o.wishes, w.id)
+	if g := o.granted[w.id]; g != nil {
+		return g
+	}
 	if len(o.granted) >= mostGranted {
 		for id, g := range o.granted {
 			if g.reply == nil {
@@ -176,18 +183,21 @@ func (o *online) grant(w *wish) {
 			}
 		}
 	}
-	o.granted[w.id] = &grant{reply: w.reply}
+	g := &grant{reply: w.reply}
+	o.granted[w.id] = g
+	return g
 }
 
 // answer tells who made the wish what came of it.
 func (o *online) answer(w *wish, v *wire.Verdict, err error) {
-	o.grant(w)
 	o.mu.Lock()
-	g := o.granted[w.id]
+	g := o.grantLocked(w)
 	reply := g.reply
 	g.reply, g.verdict, g.err = nil, v, err
 	o.mu.Unlock()
-	reply(v, err)
+	if reply != nil {
+		reply(v, err)
+	}
 }
 
 func (o *online) rouse() {
