@@ -72,7 +72,7 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 	v := a.newTable("Versions", "Version", "Aliases", "Scores on held-out rows", "Rows", "Size", "Created")
 	for _, r := range info.Versions {
 		v.AppendRow([]any{
-			r.Number, strings.Join(aliasesOf(info, r.Number), ", "), scoreLine(r.Metrics),
+			r.Number, aliasLine(info, r.Number), scoreLine(r.Metrics),
 			r.Lineage.Examples, humanize.IBytes(uint64(max(r.Size, 0))), stamp(r.Created),
 		})
 	}
@@ -110,7 +110,7 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	}
 	t := a.newTable(fmt.Sprintf("%s version %d", v.Model, v.Number))
 	row := func(key string, value any) { t.AppendRow([]any{key, value}) }
-	row("Aliases", strings.Join(aliasesOf(info, number), ", "))
+	row("Aliases", aliasLine(info, number))
 	row("Created", stamp(v.Created))
 	row("Digest", v.Digest)
 	row("Size", humanize.IBytes(uint64(max(v.Size, 0))))
@@ -146,6 +146,17 @@ func aliasesOf(info *wire.ModelInfo, version uint64) []string {
 		}
 	}
 	return names
+}
+
+// aliasLine lists the aliases of a version, with their share of the predictions.
+func aliasLine(info *wire.ModelInfo, version uint64) string {
+	names := aliasesOf(info, version)
+	for i, alias := range names {
+		if m := info.Aliases[alias]; m.Share > 0 {
+			names[i] = alias + " (" + shareOf(m) + ")"
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func numbers(versions []registry.Version) []string {
