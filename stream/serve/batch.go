@@ -95,6 +95,10 @@ func (b *modelBatch) encode(msg *nats.Msg, i, row int) error {
 	return wire.EncodeReply(msg, &b.requests[i], b.answer, b.out, row)
 }
 
+func (b *modelBatch) tell(dst []wire.Outcome, row, n int) []wire.Outcome {
+	return wire.Outcomes(dst, b.out, row, n)
+}
+
 func (b *modelBatch) reset() bool {
 	keep := b.frame.Len() <= keepRows*b.limits.batch
 	b.frame.Reset()

@@ -25,6 +25,9 @@ type Status struct {
 	Batches    Batches           `json:"batches"`
 	Latency    Latency           `json:"latency_ms"`
 	Times      Times             `json:"times_ns"`
+	Canary     *CanaryStatus     `json:"canary,omitempty"`
+	Shadow     *ShadowStatus     `json:"shadow,omitempty"`
+	Capture    *CaptureStatus    `json:"capture,omitempty"`
 	Dropped    uint64            `json:"dropped"` // of all models: messages the client library dropped before they were seen
 	Lost       uint64            `json:"lost"`    // of all models: results and dead requests that could not be stored
 }
@@ -83,6 +86,9 @@ func (l *lane) service(now time.Time) service.Service {
 		Loaded:  slices.Sorted(maps.Keys(answers.numbers)),
 		Problem: l.keeper.failing(),
 		Queue:   Depth{Waiting: waiting, Limit: limit},
+		Canary:  l.canaryStatus(),
+		Shadow:  answers.shadow.status(now),
+		Capture: l.captureStatus(),
 	}
 	for alias, v := range answers.aliases {
 		status.Aliases[alias] = v.number

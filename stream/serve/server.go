@@ -96,10 +96,15 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.outbox.Store(box)
 	out := &post{nc: s.nc, subjects: s.opts.Subjects, outbox: box, log: s.opts.Logger}
+	captures, err := newCapturer(s.nc, s.opts.Subjects, s.opts.Logger)
+	if err != nil {
+		box.close()
+		return err
+	}
 	f := newFollower(s.catalog, s.opts.Models, &shared{
 		store: s.store, decode: s.decode, loads: make(chan struct{}, parallelLoads),
 		turns:   newTurns(s.parallel),
-		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
+		maxRows: s.opts.MaxRows, post: out, capture: captures, log: s.opts.Logger,
 	}, &s.table)
 	f.changed = &s.changed
 	following, stop := context.WithCancel(ctx)
@@ -111,6 +116,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	f.retire()
+	captures.close()
 	box.close()
 	if flushErr := s.nc.Flush(); err == nil && flushErr != nil {
 		err = fmt.Errorf("sending the last answers: %w", flushErr)
