@@ -54,6 +54,9 @@ func (s *Server) Services() []service.Service {
 		}
 		e.Subject = s.opts.Subjects.Predict(name, "")
 		e.Queue = s.opts.Queue
+		if s.opts.Endpoints != nil {
+			svc.Endpoints = append(svc.Endpoints, s.opts.Endpoints(name)...)
+		}
 		all = append(all, svc)
 	}
 	return all

@@ -44,6 +44,11 @@ type Options struct {
 	// MaxRows bounds the rows of one request: 65536 if 0.
 	MaxRows int
 
+	// Endpoints returns further endpoints of a model's service, such as those of a
+	// trainer in the same process; nil: there are none. It must be safe for concurrent
+	// use and answer from memory.
+	Endpoints func(model string) []service.Endpoint
+
 	// Logger receives one line per failure of ours and per version swap.
 	Logger zerolog.Logger
 }
