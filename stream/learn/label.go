@@ -23,12 +23,12 @@ const (
 
 	labelsAtOnce  = 16               // joined by one trainer
 	labelsPulled  = 2 * labelsAtOnce // in memory of one trainer
-	labelAckWait  = 30 * time.Second // after which a label whose trainer died is given to another
+	labelAckWait  = 15 * time.Second // after which a label whose trainer died is given to another
 	labelsPending = 65536            // given to trainers, or waiting for what was captured
 
 	firstLabelPause = 100 * time.Millisecond // between tries, doubling
 	lastLabelPause  = 10 * time.Second
-	labelTimeout    = 20 * time.Second // for one try
+	labelTimeout    = 10 * time.Second // for one try
 )
 
 // errUncaptured says that nothing of a label's id was captured, so far.
