@@ -28,7 +28,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(func(c *client.Client, _ *bus) error {
+			return a.withClient(func(c *client.Client, b *bus) error {
 				info, err := c.Model(cmd.Context(), ref.Model, true)
 				if err != nil {
 					return err
@@ -41,7 +41,11 @@ func (a *app) showCommand() *cobra.Command {
 				case strings.Contains(args[0], "@"):
 					return a.printVersion(info, ref)
 				default:
-					return a.printModel(info)
+					t, err := a.traffic(cmd.Context(), b, info)
+					if err != nil {
+						return err
+					}
+					return a.printModel(info, t)
 				}
 			})
 		},
@@ -50,9 +54,13 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printModel(info *wire.ModelInfo) error {
+func (a *app) printModel(info *wire.ModelInfo, now *traffic) error {
 	if a.json {
-		return a.printJSON(info)
+		return a.printJSON(struct {
+			*wire.ModelInfo
+
+			Traffic *traffic `json:"traffic,omitempty"`
+		}{info, now})
 	}
 	t := a.newTable(info.Model.Name)
 	t.AppendRow([]any{"Created", stamp(info.Model.Created)})
@@ -63,6 +71,9 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 	}
 	if info.Training != nil {
 		t.AppendRow([]any{"Training", info.Training.ID})
+	}
+	for _, line := range now.lines() {
+		t.AppendRow([]any{line[0], line[1]})
 	}
 	t.Render()
 	if len(info.Versions) == 0 {
