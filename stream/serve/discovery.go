@@ -27,8 +27,11 @@ type Status struct {
 	Latency    Latency           `json:"latency_ms"`
 	Times      Times             `json:"times_ns"`
 	Drift      *wire.Drift       `json:"drift,omitempty"` // how the live rows compare with those trained on; nil: not known
-	Dropped    uint64            `json:"dropped"`         // of all models: messages the client library dropped before they were seen
-	Lost       uint64            `json:"lost"`            // of all models: results and dead requests that could not be stored
+	Canary     *CanaryStatus     `json:"canary,omitempty"`
+	Shadow     *ShadowStatus     `json:"shadow,omitempty"`
+	Capture    *CaptureStatus    `json:"capture,omitempty"`
+	Dropped    uint64            `json:"dropped"` // of all models: messages the client library dropped before they were seen
+	Lost       uint64            `json:"lost"`    // of all models: results and dead requests that could not be stored
 }
 
 // Depth is how many requests wait and how many may.
@@ -53,6 +56,9 @@ func (s *Server) Services() []service.Service {
 		}
 		e.Subject = s.opts.Subjects.Predict(name, "")
 		e.Queue = s.opts.Queue
+		if s.opts.Endpoints != nil {
+			svc.Endpoints = append(svc.Endpoints, s.opts.Endpoints(name)...)
+		}
 		all = append(all, svc)
 	}
 	return all
@@ -86,6 +92,9 @@ func (l *lane) service(now time.Time) service.Service {
 		Problem: l.keeper.failing(),
 		Queue:   Depth{Waiting: waiting, Limit: limit},
 		Drift:   l.drifting(),
+		Canary:  l.canaryStatus(),
+		Shadow:  answers.shadow.status(now),
+		Capture: l.captureStatus(),
 	}
 	for alias, v := range answers.aliases {
 		status.Aliases[alias] = v.number

@@ -29,7 +29,7 @@ type Live struct {
 
 	Trial   *LiveDuel    `json:"trial,omitempty"` // of a challenger beside the champion
 	Watch   *LiveDuel    `json:"watch,omitempty"` // of the version before beside the champion
-	Drift   *ScoreDrift       `json:"drift,omitempty"` // the last change of the champion's errors
+	Drift   *ScoreDrift  `json:"drift,omitempty"` // the last change of the champion's errors
 	Trigger *LiveTrigger `json:"trigger,omitempty"`
 	Next    *LiveNext    `json:"next,omitempty"`
 }
