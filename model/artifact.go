@@ -20,6 +20,7 @@ const (
 	keyVocabularies = "vocabularies" // JSON: by feature, the categories
 	keyEpochs       = "epochs"
 	keySteps        = "steps"
+	keyReference    = "reference" // JSON of a drift.Reference; may be missing
 
 	pipelinePrefix  = "pipeline."
 	optimizerPrefix = "optimizer."
@@ -90,6 +91,9 @@ func (m *Model) metadata() (map[string]string, error) {
 		keyEpochs:       strconv.Itoa(m.epochs),
 		keySteps:        strconv.FormatInt(m.steps, 10),
 	}
+	if m.reference != "" {
+		out[keyReference] = m.reference
+	}
 	if m.online != nil {
 		out[keyFormat] = formatOnline
 		out[keyOnline], err = m.online.metadata()
@@ -108,9 +112,10 @@ func (m *Model) checkStorable() error {
 	if err != nil {
 		return fmt.Errorf("encoding model %q: metadata: %w", m.spec.Name, err)
 	}
-	if len(text) > maxHeader {
+	// The reference is yet to come, quoted and at worst twice as long.
+	if len(text) > maxHeader-2*maxReference {
 		return fmt.Errorf("%w: the categories and classes take %d bytes of the artifact's header, at most %d are allowed: "+
-			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader, feature.Hashing)
+			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader-2*maxReference, feature.Hashing)
 	}
 	return nil
 }

@@ -198,9 +198,14 @@ func TestDecodeDamage(t *testing.T) {
 		{"other network", replace(`\"units\":8`, `\"units\":9`), "dense.kernel"},
 		{"huge network", replace(`\"units\":8`, `\"units\":1048576`), "must be F32 [2 1048576]"},
 		{"other feature", replace(`\"name\":\"length\"`, `\"name\":\"height\"`), "height"},
-		{"class missing", replace(`[\"setosa\",`, `[`), "dense_1"},
-		{"vocabulary broken", replace(`[\"setosa\",`, `[\"setosa\"`), "vocabularies"},
-		{"one class", replace(`[\"setosa\",\"versicolor\",\"virginica\"]`, `[\"setosa\"]`), "class"},
+		{"class missing", replace(`{\".label\":[\"setosa\",`, `{\".label\":[`), "dense_1"},
+		{"vocabulary broken", replace(`{\".label\":[\"setosa\",`, `{\".label\":[\"setosa\"`), "vocabularies"},
+		{"one class", replace(`{\".label\":[\"setosa\",\"versicolor\",\"virginica\"]`, `{\".label\":[\"setosa\"]`), "class"},
+		{"empty reference", replace(`"reference":"{`, `"reference":"","references":"{`), "reference"},
+		{"reference with blanks", replace(`"reference":"{`, `"reference":"{ `), "canonical"},
+		{"reference of fewer rows", replace(`\"rows\":60`, `\"rows\":59`), "not 59 rows"},
+		{"reference of another feature", replace(`\"feature\":\"length\"`, `\"feature\":\"height\"`), "another schema"},
+		{"reference with a key of its own", replace(`{\"feature\":\"length\"`, `{\"fruit\":1,\"feature\":\"length\"`), "fruit"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,7 +222,11 @@ func TestDecodeDamage(t *testing.T) {
 
 // TestDecodeBitFlips damages every bit of a file, one at a time.
 func TestDecodeBitFlips(t *testing.T) {
-	b := encode(t, smallModel(t))
+	small, err := smallModel(t).WithReference(nil) // four times as small
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := encode(t, small)
 	for i := range b {
 		for bit := range 8 {
 			b[i] ^= 1 << bit

@@ -20,6 +20,8 @@ type Model struct {
 	epochs int
 	online *online // nil unless it is the snapshot of a [Learner]
 
+	reference string // JSON of a drift.Reference; empty: none
+
 	dropped bool // state and gradients were dropped
 }
 

@@ -36,6 +36,9 @@ func (b loose) Verify(_, _ int) error { return nil }
 // and says what was found. The model has memory of its own.
 func Decode(b []byte) (*Model, error) {
 	m, err := open(loose(b))
+	if err == nil && m.reference != "" {
+		_, err = m.decodeReference()
+	}
 	if err == nil {
 		err = m.detach()
 	}
@@ -48,7 +51,8 @@ func Decode(b []byte) (*Model, error) {
 // Open is [Decode] of a file that somebody vouches for, so that its checksum is
 // not computed, and in place: weights are read in f, which the model keeps
 // reachable, if they lie at a multiple of 4 bytes, and what only training needs
-// is neither read nor verified before training needs it.
+// is neither read nor verified before training needs it; nor is the reference read
+// before [Model.Reference] needs it.
 func Open(f File) (*Model, error) {
 	m, err := open(f)
 	if err != nil {
@@ -116,7 +120,7 @@ func open(f File) (*Model, error) {
 			return nil, err
 		}
 	}
-	m := &Model{file: f}
+	m := &Model{file: f, reference: metadata[keyReference]}
 	if m.spec, err = decodeSpec(metadata[keySpec]); err != nil {
 		return nil, err
 	}
@@ -166,12 +170,19 @@ func checkMetadata(metadata map[string]string) error {
 		return fmt.Errorf("the format version is %q, this program reads versions %q and %q: a newer one is needed",
 			shorten(version), formatVersion, formatOnline)
 	}
-	for key := range metadata {
-		if !slices.Contains(known, key) {
+	for key, value := range metadata {
+		if key == keyReference && value == "" {
+			return fmt.Errorf("metadata %q is empty", keyReference)
+		}
+		if key != keyReference && !slices.Contains(known, key) {
 			return fmt.Errorf("the metadata has the unknown key %q", shorten(key))
 		}
 	}
-	if len(metadata) != len(known) {
+	due := len(known)
+	if _, ok := metadata[keyReference]; ok {
+		due++
+	}
+	if len(metadata) != due {
 		return fmt.Errorf("the metadata must have the keys %s, got %d of them", strings.Join(known, ", "), len(metadata))
 	}
 	return nil

@@ -41,7 +41,7 @@ func (a *app) showCommand() *cobra.Command {
 				case strings.Contains(args[0], "@"):
 					return a.printVersion(info, ref)
 				default:
-					return a.printModel(info)
+					return a.printModel(info, a.drifts(cmd.Context(), c, ref.Model))
 				}
 			})
 		},
@@ -50,9 +50,13 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printModel(info *wire.ModelInfo) error {
+func (a *app) printModel(info *wire.ModelInfo, drifts []client.ServerDrift) error {
 	if a.json {
-		return a.printJSON(info)
+		return a.printJSON(struct {
+			*wire.ModelInfo
+
+			Drift []client.ServerDrift `json:"drift,omitempty"`
+		}{info, drifts})
 	}
 	t := a.newTable(info.Model.Name)
 	t.AppendRow([]any{"Created", stamp(info.Model.Created)})
@@ -77,6 +81,7 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 		})
 	}
 	v.Render()
+	a.printDrift(info.Model.Name, drifts)
 	if len(info.History) > 0 {
 		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")
 		for _, m := range info.History {

@@ -302,10 +302,7 @@ func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, 
 		return next, nil
 	}
 	rows := s.pupil.stretch.examples + s.pupil.rows
-	why, at := s.due.why(rows, now)
-	if by := s.trigger(false); why == "" && by != "" && rows > 0 && !now.Before(s.due.open) {
-		why = by
-	}
+	why, at := s.due.why(rows, s.trigger(false), now)
 	if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 		next = at
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/nn"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -80,7 +81,8 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
-	again, _, err := model.Fit(ctx, original.Spec(), data.train, opts)
+	opts.HeldOut = data.held
+	again, err := fitAgain(ctx, original, data.train, opts)
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
@@ -105,6 +107,18 @@ func (b *Rebuilder) compare(v registry.Version, again *model.Model) (*Rebuilt, e
 		Same: digest == v.Digest, Digest: v.Digest, Rebuilt: digest,
 		Software: v.Lineage.Software, Here: b.Software,
 	}, nil
+}
+
+// fitAgain returns a model that is fitted as original was.
+func fitAgain(ctx context.Context, original *model.Model, train *feature.Frame, opts model.FitOptions) (*model.Model, error) {
+	again, _, err := model.Fit(ctx, original.Spec(), train, opts)
+	if err != nil {
+		return nil, err
+	}
+	if r, err := original.Reference(); r == nil && err == nil {
+		return again.WithReference(nil) // it was trained before there were references
+	}
+	return again, nil
 }
 
 func (b *Rebuilder) report(at wire.Training) {

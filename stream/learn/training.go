@@ -144,7 +144,7 @@ type fit struct {
 }
 
 func (t *training) fit(ctx context.Context, p *plan, data *reading) (*fit, error) {
-	opts := model.FitOptions{Progress: func(e nn.Epoch) { t.progress.report(epoch(e)) }}
+	opts := model.FitOptions{HeldOut: data.held, Progress: func(e nn.Epoch) { t.progress.report(epoch(e)) }}
 	if p.parent != nil {
 		opts.Parent = p.parent.model
 	}

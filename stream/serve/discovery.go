@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/service"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // EndpointPredict is the name of the endpoint of each model's service.
@@ -25,8 +26,9 @@ type Status struct {
 	Batches    Batches           `json:"batches"`
 	Latency    Latency           `json:"latency_ms"`
 	Times      Times             `json:"times_ns"`
-	Dropped    uint64            `json:"dropped"` // of all models: messages the client library dropped before they were seen
-	Lost       uint64            `json:"lost"`    // of all models: results and dead requests that could not be stored
+	Drift      *wire.Drift       `json:"drift,omitempty"` // how the live rows compare with those trained on; nil: not known
+	Dropped    uint64            `json:"dropped"`         // of all models: messages the client library dropped before they were seen
+	Lost       uint64            `json:"lost"`            // of all models: results and dead requests that could not be stored
 }
 
 // Depth is how many requests wait and how many may.
@@ -83,6 +85,7 @@ func (l *lane) service(now time.Time) service.Service {
 		Loaded:  slices.Sorted(maps.Keys(answers.numbers)),
 		Problem: l.keeper.failing(),
 		Queue:   Depth{Waiting: waiting, Limit: limit},
+		Drift:   l.drifting(),
 	}
 	for alias, v := range answers.aliases {
 		status.Aliases[alias] = v.number

@@ -87,12 +87,13 @@ type lane struct {
 	limits   limits // of the settings
 	started  time.Time
 
-	queue  *queue
-	live   atomic.Pointer[live]
-	stats  *stats
-	pace   *pace
-	desk   desk
-	atOnce atomic.Int64 // requests that a worker takes at most
+	queue    *queue
+	live     atomic.Pointer[live]
+	stats    *stats
+	pace     *pace
+	desk     desk
+	observer atomic.Pointer[observer] // of the champion; nil: its rows are not compared
+	atOnce   atomic.Int64             // requests that a worker takes at most
 
 	keeper  keeper
 	heir    atomic.Pointer[lane] // what replaced it; nil: nothing yet, or the model is gone
@@ -104,13 +105,14 @@ type lane struct {
 
 // shared is what all lanes of a server have in common.
 type shared struct {
-	store   store
-	decode  decoder
-	loads   chan struct{} // a place for each load at once
-	turns   turns
-	maxRows int
-	post    *post
-	log     zerolog.Logger
+	store     store
+	decode    decoder
+	loads     chan struct{} // a place for each load at once
+	turns     turns
+	maxRows   int
+	post      *post
+	log       zerolog.Logger
+	inspector *inspector // nil: no rows are compared
 }
 
 // newLane returns a lane that answers with what before, the lane it replaces,

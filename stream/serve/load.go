@@ -46,7 +46,7 @@ func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (plan, e
 	}
 	params := m.Params()
 	lim = lim.sized(params)
-	return plan{make: func() batch { return newModelBatch(m, ans, lim) }, params: params}, nil
+	return plan{make: func() batch { return newModelBatch(m, ans, lim) }, params: params, window: m.NewWindow}, nil
 }
 
 // follow makes the lane answer with what the aliases name now, one alias after
@@ -74,6 +74,7 @@ func (l *lane) follow(ctx context.Context) {
 	}
 	l.prune(ctx, next)
 	l.live.Store(next)
+	l.watch(ctx, next.aliases[registry.Champion])
 	l.report(ctx, strings.Join(problems, "; "))
 }
 

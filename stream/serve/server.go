@@ -44,6 +44,10 @@ type Options struct {
 	// MaxRows bounds the rows of one request: 65536 if 0.
 	MaxRows int
 
+	// DriftRate is how many rows of each model a second, drawn at random, are compared
+	// with those that it was trained on, at most: 1000 if 0.
+	DriftRate int
+
 	// Logger receives one line per failure of ours and per version swap.
 	Logger zerolog.Logger
 }
@@ -55,7 +59,8 @@ type Server struct {
 	catalog  catalog
 	store    store
 	decode   decoder
-	parallel int // batches computed at once
+	announce func(context.Context, registry.Event) error // nil: nobody is told of drift
+	parallel int                                         // batches computed at once
 	ready    chan struct{}
 	table    atomic.Pointer[lanes]
 	inbound  atomic.Pointer[[]*nats.Subscription]
@@ -65,12 +70,15 @@ type Server struct {
 
 // New returns a server. It does nothing until Run.
 func New(nc *nats.Conn, reg *registry.Registry, opts Options) *Server {
-	return newServer(nc, reg, reg, opts)
+	s := newServer(nc, reg, reg, opts)
+	s.announce = reg.Announce
+	return s
 }
 
 func newServer(nc *nats.Conn, c catalog, st store, opts Options) *Server {
 	opts.Queue = cmp.Or(opts.Queue, defaultQueueGroup)
 	opts.MaxRows = cmp.Or(opts.MaxRows, defaultMaxRows)
+	opts.DriftRate = cmp.Or(opts.DriftRate, defaultDriftRate)
 	opts.Models = slices.Clone(opts.Models)
 	s := &Server{
 		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel, parallel: max(runtime.GOMAXPROCS(0), 2),
@@ -96,10 +104,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.outbox.Store(box)
 	out := &post{nc: s.nc, subjects: s.opts.Subjects, outbox: box, log: s.opts.Logger}
+	in := newInspector(s.announce, s.opts.DriftRate, s.opts.Logger)
 	f := newFollower(s.catalog, s.opts.Models, &shared{
 		store: s.store, decode: s.decode, loads: make(chan struct{}, parallelLoads),
 		turns:   newTurns(s.parallel),
-		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
+		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger, inspector: in,
 	}, &s.table)
 	f.changed = &s.changed
 	following, stop := context.WithCancel(ctx)
@@ -111,6 +120,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	f.retire()
+	in.running.Wait()
 	box.close()
 	if flushErr := s.nc.Flush(); err == nil && flushErr != nil {
 		err = fmt.Errorf("sending the last answers: %w", flushErr)
