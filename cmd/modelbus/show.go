@@ -89,6 +89,9 @@ func (a *app) printModel(info *wire.ModelInfo, now *traffic, drifts []client.Ser
 		})
 	}
 	v.Render()
+	if info.Live != nil {
+		a.printLive(info.Live)
+	}
 	a.printDrift(info.Model.Name, drifts)
 	if len(info.History) > 0 {
 		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")

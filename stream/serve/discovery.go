@@ -20,6 +20,7 @@ type Status struct {
 	Aliases    map[string]uint64 `json:"aliases"`
 	Loaded     []uint64          `json:"loaded"`            // versions in memory
 	Problem    string            `json:"problem,omitempty"` // why an alias is not answered with what it names
+	Live       *LiveScore        `json:"live,omitempty"`    // on labelled examples, if its spec has it retrained
 	Queue      Depth             `json:"queue"`
 	Overloaded uint64            `json:"overloaded"`        // requests refused with 429
 	Late       uint64            `json:"deadline_exceeded"` // requests refused with 504
@@ -51,7 +52,7 @@ func (s *Server) Services() []service.Service {
 		svc := table[name].service(now)
 		e := &svc.Endpoints[0]
 		if st, ok := e.Data.(Status); ok {
-			st.Dropped, st.Lost = dropped, lost
+			st.Dropped, st.Lost, st.Live = dropped, lost, s.scores.of(name)
 			e.Data = st
 		}
 		e.Subject = s.opts.Subjects.Predict(name, "")

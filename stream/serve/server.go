@@ -70,6 +70,7 @@ type Server struct {
 	inbound  atomic.Pointer[[]*nats.Subscription]
 	outbox   atomic.Pointer[outbox] // nil before Run
 	changed  service.Signal         // other lanes are in the table
+	scores   scoreboard             // on labelled examples
 }
 
 // New returns a server. It does nothing until Run.
@@ -123,6 +124,9 @@ func (s *Server) Run(ctx context.Context) error {
 	following, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.run(following) })
+	if from, ok := s.store.(recorder); ok {
+		wg.Go(func() { s.scores.follow(following, from, s.opts.Logger) })
+	}
 
 	err = s.listen(ctx, f)
 
