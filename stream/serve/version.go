@@ -68,16 +68,6 @@ type plan struct {
 	schema *feature.Schema // nil: requests cannot be captured
 }
 
-// scratch returns an empty batch, to be given back.
-func (v *version) scratch() batch {
-	select {
-	case b := <-v.spare:
-		return b
-	default:
-		return v.make()
-	}
-}
-
 func (v *version) giveBack(b batch) {
 	if !b.reset() {
 		return
