@@ -78,10 +78,7 @@ func (a *app) predict(ctx context.Context, o predictOptions) error {
 		if err != nil {
 			return err
 		}
-		if o.id != "" {
-			ctx = client.WithID(ctx, o.id)
-		}
-		p, err := c.Predict(ctx, o.ref.String(), instances...)
+		p, err := c.Predict(client.WithID(ctx, o.id), o.ref.String(), instances...)
 		if err != nil {
 			return err
 		}

@@ -20,11 +20,11 @@ import (
 // row is one request about friedman.
 const row = `{"instances": [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]]}`
 
-// status returns what a server tells of a model.
-func status(t *testing.T, s *serve.Server, name string) serve.Status {
+// status returns what a server tells of friedman.
+func status(t *testing.T, s *serve.Server) serve.Status {
 	t.Helper()
 	for _, svc := range s.Services() {
-		if svc.Name != name {
+		if svc.Name != "friedman" {
 			continue
 		}
 		st, ok := svc.Endpoints[0].Data.(serve.Status)
@@ -33,15 +33,15 @@ func status(t *testing.T, s *serve.Server, name string) serve.Status {
 		}
 		return st
 	}
-	t.Fatalf("%s is not served", name)
+	t.Fatal("friedman is not served")
 	return serve.Status{}
 }
 
-// await waits until ok holds of what a server tells of a model.
-func await(t *testing.T, s *serve.Server, name string, ok func(serve.Status) bool) serve.Status {
+// await waits until ok holds of what a server tells of friedman.
+func await(t *testing.T, s *serve.Server, ok func(serve.Status) bool) serve.Status {
 	t.Helper()
 	for end := time.Now().Add(patience); ; <-time.After(2 * time.Millisecond) {
-		st := status(t, s, name)
+		st := status(t, s)
 		if ok(st) {
 			return st
 		}
@@ -67,7 +67,7 @@ func split(t *testing.T, reg *registry.Registry, s registry.Split, servers ...*s
 		t.Fatal(err)
 	}
 	for _, srv := range servers {
-		await(t, srv, "friedman", func(st serve.Status) bool { return st.Canary != nil && st.Canary.Split == s && !st.Canary.Fallback })
+		await(t, srv, func(st serve.Status) bool { return st.Canary != nil && st.Canary.Split == s && !st.Canary.Fallback })
 	}
 }
 
@@ -123,7 +123,7 @@ func TestCanaryGetsItsShare(t *testing.T) {
 	if off := math.Abs(float64(canary) - callers*share); off > 5*math.Sqrt(callers*share*(1-share)) {
 		t.Errorf("the canary answered %d of %d callers, want about %v", canary, callers, callers*share)
 	}
-	a, b := status(t, first, "friedman"), status(t, second, "friedman")
+	a, b := status(t, first), status(t, second)
 	if sum := a.Canary.Requests + b.Canary.Requests; sum != 2*uint64(canary) || a.Canary.Requests == 0 || b.Canary.Requests == 0 {
 		t.Errorf("the servers count %d and %d requests to the canary, want some each and %d in all", a.Canary.Requests, b.Canary.Requests, 2*canary)
 	}
@@ -177,7 +177,7 @@ func TestCanaryByWhatCallersShow(t *testing.T) {
 	if err := reg.RemoveAlias(t.Context(), "friedman", "canary", "", ""); err != nil {
 		t.Fatal(err)
 	}
-	await(t, server, "friedman", func(st serve.Status) bool { return st.Canary == nil })
+	await(t, server, func(st serve.Status) bool { return st.Canary == nil })
 	for i := range 50 {
 		if got, err := asked(nc, "modelbus.predict.friedman", nats.Header{"Tenant": {fmt.Sprint("tenant-", i)}}); err != nil || got != "1" {
 			t.Errorf("without a canary: version %q, %v, want 1", got, err)
@@ -196,7 +196,7 @@ func TestCanaryThatCannotBeLoaded(t *testing.T) {
 	if _, err := reg.Publish(t.Context(), registry.Version{Model: "friedman", Digest: digest}, &registry.Promotion{Alias: registry.Canary, If: 2}, nil); err != nil {
 		t.Fatal(err)
 	}
-	st := await(t, server, "friedman", func(st serve.Status) bool { return st.Canary != nil && st.Canary.Fallback && st.Problem != "" })
+	st := await(t, server, func(st serve.Status) bool { return st.Canary != nil && st.Canary.Fallback && st.Problem != "" })
 	if st.Canary.Version != 3 || st.Canary.Share != 1 || !strings.Contains(st.Problem, "canary") || !strings.Contains(st.Problem, "the champion answers its share") {
 		t.Errorf("status %+v, %q", st.Canary, st.Problem)
 	}

@@ -79,7 +79,7 @@ func TestCaptureKeepsWhatWasAnswered(t *testing.T) {
 		t.Errorf("the id that the server made is %q", made.ID)
 	}
 	ask(nats.Header{"Modelbus-Id": {"mine-1"}})
-	st := await(t, server, "friedman", func(st serve.Status) bool { return st.Capture.Stored+st.Capture.Repeated+st.Capture.Dropped == 3 })
+	st := await(t, server, func(st serve.Status) bool { return st.Capture.Stored+st.Capture.Repeated+st.Capture.Dropped == 3 })
 	if *st.Capture != (serve.CaptureStatus{Stored: 2, Repeated: 1}) {
 		t.Errorf("captures %+v, want 2 stored and 1 repeated", st.Capture)
 	}
@@ -104,12 +104,12 @@ func TestCaptureKeepsWhatWasAnswered(t *testing.T) {
 func TestCaptureKeepsTheShadowsPredictions(t *testing.T) {
 	srv, reg, server, stream := captured(t)
 	publish(t, reg, "friedman", registry.Shadow, fitted(t, func() made { return friedmanSeed(7) }))
-	await(t, server, "friedman", func(st serve.Status) bool { return st.Shadow != nil })
+	await(t, server, func(st serve.Status) bool { return st.Shadow != nil })
 	nc := embeddedtest.Join(t, srv)
 	if got, err := asked(nc, "modelbus.predict.friedman", nats.Header{"Modelbus-Id": {"a"}}); err != nil || got != "1" {
 		t.Fatalf("version %q, %v", got, err)
 	}
-	await(t, server, "friedman", func(st serve.Status) bool { return st.Capture.Stored == 1 })
+	await(t, server, func(st serve.Status) bool { return st.Capture.Stored == 1 })
 	p, err := predict(nc, "modelbus.predict.friedman.2", []byte(row))
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestAnswersDoNotWaitForCapture(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	st := await(t, server, "friedman", func(st serve.Status) bool { return st.Capture.Dropped == n })
+	st := await(t, server, func(st serve.Status) bool { return st.Capture.Dropped == n })
 	if *st.Capture != (serve.CaptureStatus{Dropped: n}) {
 		t.Errorf("captures %+v", st.Capture)
 	}

@@ -33,6 +33,7 @@ type shadow struct {
 	wake     chan struct{}
 	ctx      context.Context //nolint:containedctx // of the shadow's own goroutine
 	stop     context.CancelFunc
+	batch    batch // of the goroutine; nil until it is needed
 
 	mu      sync.Mutex // guards all below
 	ended   bool
@@ -199,7 +200,10 @@ func (s *shadow) compute(taken []copied) (err error) {
 		}
 	}()
 	begin := time.Now()
-	b := s.version.scratch()
+	b := s.batch
+	if s.batch = nil; b == nil { // after a panic, too
+		b = s.version.make()
+	}
 	t, ok := b.(teller)
 	if !ok {
 		return errIncomparable
@@ -208,7 +212,7 @@ func (s *shadow) compute(taken []copied) (err error) {
 	for i := range taken {
 		n, err := b.add(taken[i].msg)
 		if err != nil {
-			s.version.giveBack(b)
+			s.keep(b)
 			return err
 		}
 		rows += n
@@ -219,7 +223,7 @@ func (s *shadow) compute(taken []copied) (err error) {
 	if err == nil {
 		all = t.tell(nil, 0, rows)
 	}
-	s.version.giveBack(b)
+	s.keep(b)
 	if err != nil {
 		return err
 	}
@@ -230,6 +234,13 @@ func (s *shadow) compute(taken []copied) (err error) {
 		s.compare(taken[i].outcomes, taken[i].shadow.Predictions, took)
 	}
 	return nil
+}
+
+// keep keeps a batch for the next requests, if that is worth it.
+func (s *shadow) keep(b batch) {
+	if b.reset() {
+		s.batch = b
+	}
 }
 
 var errIncomparable = errors.New("the shadow's predictions are of another kind than the champion's")

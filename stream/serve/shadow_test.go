@@ -14,7 +14,7 @@ func TestShadowComparesAndAnswersNobody(t *testing.T) {
 	if _, err := reg.Promote(t.Context(), "friedman", registry.Shadow, 2, "", ""); err != nil {
 		t.Fatal(err)
 	}
-	await(t, server, "friedman", func(st serve.Status) bool { return st.Shadow != nil })
+	await(t, server, func(st serve.Status) bool { return st.Shadow != nil })
 	nc := embeddedtest.Join(t, srv)
 	const n = 50
 	for range n {
@@ -25,7 +25,7 @@ func TestShadowComparesAndAnswersNobody(t *testing.T) {
 	if got, err := asked(nc, "modelbus.predict.friedman.2", nil); err != nil || got != "2" { // gets no copy
 		t.Fatalf("version %q answers, %v", got, err)
 	}
-	st := await(t, server, "friedman", func(st serve.Status) bool { return st.Shadow.Requests+st.Shadow.Dropped == n }).Shadow
+	st := await(t, server, func(st serve.Status) bool { return st.Shadow.Requests+st.Shadow.Dropped == n }).Shadow
 	one := func(version string) float64 {
 		p, err := predict(nc, "modelbus.predict.friedman."+version, []byte(row))
 		if err != nil {

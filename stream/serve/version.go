@@ -80,16 +80,6 @@ func (p plan) newWindow() (*drift.Window, error) {
 	return p.window()
 }
 
-// scratch returns an empty batch, to be given back.
-func (v *version) scratch() batch {
-	select {
-	case b := <-v.spare:
-		return b
-	default:
-		return v.make()
-	}
-}
-
 func (v *version) giveBack(b batch) {
 	if !b.reset() {
 		return

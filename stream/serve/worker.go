@@ -187,7 +187,11 @@ func (w *worker) group(v *version) *group {
 	}
 	g := &w.groups[n]
 	*g = group{version: v, items: g.items[:0], ends: g.ends[:0]}
-	g.batch = v.scratch()
+	select {
+	case g.batch = <-v.spare:
+	default:
+		g.batch = v.make()
+	}
 	return g
 }
 
