@@ -23,8 +23,9 @@ const (
 
 // A ServerDrift is what one server knows of the drift of a model's live rows.
 type ServerDrift struct {
-	Server string `json:"server"` // the id of its service
 	wire.Drift
+
+	Server string `json:"server"` // the id of its service
 }
 
 // Drift asks the servers of a model for the drift of the rows that each has answered,
@@ -93,7 +94,7 @@ func driftOf(data []byte, subject string) *ServerDrift {
 	}
 	for _, e := range s.Endpoints {
 		if e.Subject == subject && e.Data.Drift != nil {
-			return &ServerDrift{Server: s.ID, Drift: *e.Data.Drift}
+			return &ServerDrift{Drift: *e.Data.Drift, Server: s.ID}
 		}
 	}
 	return nil

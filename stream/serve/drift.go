@@ -106,7 +106,6 @@ type verdict struct {
 
 	mu      sync.Mutex // guards all below
 	columns map[string]*steadiness
-	untold  bool // a change was not announced yet
 	last    wire.Drift
 }
 
