@@ -31,11 +31,36 @@ type plan struct {
 
 // plans returns the streams in the order they have to be made in.
 func (l layout) plans(replicas int) []plan {
-	plans := []plan{l.records(), l.artifacts(), l.events()}
+	plans := []plan{l.records(), l.artifacts(), l.events(), l.live()}
 	for i := range plans {
 		plans[i].want.Replicas = max(replicas, 1)
 	}
 	return plans
+}
+
+// live is the stream of the KV bucket of live records, of which the last is kept.
+func (l layout) live() plan {
+	want := jetstream.StreamConfig{
+		Name:              l.liveStream(),
+		Description:       "modelbus: scores on examples as they come",
+		Subjects:          []string{l.liveSubject(">")},
+		MaxMsgsPerSubject: 1,
+		MaxBytes:          -1,
+		MaxMsgs:           -1,
+		MaxMsgSize:        -1,
+		MaxConsumers:      -1,
+		Duplicates:        dedupWindow,
+		Discard:           jetstream.DiscardNew,
+		AllowRollup:       true,
+		AllowDirect:       true,
+		DenyDelete:        true,
+	}
+	return plan{want: want, mend: func(c *jetstream.StreamConfig) {
+		c.Subjects = want.Subjects
+		c.MaxMsgsPerSubject, c.MaxMsgs, c.MaxAge = want.MaxMsgsPerSubject, want.MaxMsgs, want.MaxAge
+		c.Discard, c.DiscardNewPerSubject = want.Discard, false
+		c.AllowRollup, c.AllowDirect, c.DenyDelete = true, true, true
+	}}
 }
 
 // records is the stream of the KV bucket. It is what the stock client makes,

@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -68,6 +69,10 @@ func open(ctx context.Context, js jetstream.JetStream, opts Options, stream func
 		if *s, err = stream(plans[i]); err != nil {
 			return nil, err
 		}
+	}
+	_, err = stream(plans[3])
+	if err != nil && !errors.Is(err, ErrNotInitialized) { // what an older version made has no live records
+		return nil, err
 	}
 	return r, nil
 }

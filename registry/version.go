@@ -30,6 +30,41 @@ func (r *Registry) Versions(ctx context.Context, model string) ([]Version, error
 	return versions, nil
 }
 
+// Newest returns the newest version that fit accepts, and whether there is one. It
+// reads no more versions than it has to.
+func (r *Registry) Newest(ctx context.Context, model string, fit func(*Version) bool) (v Version, ok bool, err error) {
+	if err := CheckModel(model); err != nil {
+		return Version{}, false, err
+	}
+	keys, err := r.keys(ctx, "version."+model+".*")
+	if err != nil {
+		return Version{}, false, err
+	}
+	numbers := make([]uint64, 0, len(keys))
+	for _, key := range keys {
+		if n, err := strconv.ParseUint(tail(key), 10, 64); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	for _, n := range slices.Backward(numbers) {
+		e, err := r.read(ctx, versionKey(model, n))
+		if err != nil {
+			return Version{}, false, err
+		}
+		if e.seq == 0 || e.gone() {
+			continue
+		}
+		if v, err = decode[Version](versionKey(model, n), e.data); err != nil {
+			return Version{}, false, err
+		}
+		if fit(&v) {
+			return v, true, nil
+		}
+	}
+	return Version{}, false, nil
+}
+
 // Resolve returns the version that ref names.
 func (r *Registry) Resolve(ctx context.Context, ref Ref) (Version, error) {
 	if err := CheckModel(ref.Model); err != nil {
@@ -93,6 +128,14 @@ type Promotion struct {
 	// If is the version the alias must name at the commit (0: it must not
 	// exist); otherwise Publish returns [ErrConflict] and nothing happens.
 	If uint64
+
+	// Remove, for [Registry.PromoteIf] alone, is another alias of the version, which
+	// is removed in the same step; empty for none.
+	Remove string
+
+	// Rollback, for [Registry.PromoteIf] alone, says that the version is one that the
+	// alias named before, as [Registry.Rollback] does.
+	Rollback bool
 }
 
 // Publish gives v the model's next version number and makes it, the promotion
