@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -134,16 +133,7 @@ func comparisonLine(c *gate.Comparison, challenger, champion string) string {
 }
 
 // scoreDriftLine says how the errors of a version changed.
-func scoreDriftLine(d *wire.Drift) string {
+func scoreDriftLine(d *wire.ScoreDrift) string {
 	return fmt.Sprintf("mean error of version %d %.4f → %.4f in the last %s examples, noticed at message %d by %s",
 		d.Version, d.Before, d.After, humanize.Comma(d.Rows), d.Seq, d.Detector)
-}
-
-// driftLine says in a few words what a "drift" event holds.
-func driftLine(data json.RawMessage) (line string, ok bool) {
-	var d wire.Drift
-	if json.Unmarshal(data, &d) != nil || d.Source != wire.SourceScore {
-		return "", false
-	}
-	return scoreDriftLine(&d), true
 }

@@ -26,7 +26,7 @@ func (a *app) watchCommand() *cobra.Command {
 	var o watchOptions
 	cmd := &cobra.Command{
 		Use:   "watch [MODEL]",
-		Short: "Follow announcements: versions, promotions, trainings",
+		Short: "Follow announcements: versions, promotions, trainings, drift",
 		Args:  args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -136,6 +136,9 @@ func eventLine(e registry.Event) string {
 	if json.Unmarshal(e.Data, &d) != nil {
 		return e.ID + " " + string(e.Data)
 	}
+	if line, ok := driftLine(e); ok {
+		return line
+	}
 	line := e.ID
 	switch e.Kind {
 	case registry.KindVersion:
@@ -147,10 +150,6 @@ func eventLine(e registry.Event) string {
 		}
 		if d.Verdict != nil {
 			d.Gate = d.Verdict.Gate
-		}
-	case "drift":
-		if said, ok := driftLine(e.Data); ok {
-			line = said
 		}
 	default:
 		line += scores(d.Scores)

@@ -138,7 +138,7 @@ func TestDecisionsAreDoneOnce(t *testing.T) {
 		{
 			name: "drift", kind: "drift",
 			decide: func(m *monitor) {
-				m.state.Drift = &wire.Drift{Source: wire.SourceScore, Version: 1, Seq: 7}
+				m.state.Drift = &wire.ScoreDrift{Source: wire.SourceScore, Version: 1, Seq: 7}
 				m.state.Announced = false
 			},
 			after: func(a map[string]registry.Move) bool { return a["champion"].To == 1 },

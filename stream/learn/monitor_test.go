@@ -329,7 +329,7 @@ retrain: {every: 200, on: [drift]}
 	line(190, 3) // on which it is scored
 	d.live(t, func(l *wire.Live) bool { return l.Examples == 190 })
 	line(100, -3)
-	var drift wire.Drift
+	var drift wire.ScoreDrift
 	for drift.Source == "" {
 		if e := d.next(t); e.Kind == "drift" {
 			decode(t, e.Data, &drift)

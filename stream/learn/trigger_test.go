@@ -18,7 +18,7 @@ func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
 	d.prepared(t, crosswise, asChampion(0))
 	d.stream(t, 600, 1, crosswise)
 	last := d.stream(t, 600, 2, flipped)
-	var drift wire.Drift
+	var drift wire.ScoreDrift
 	decode(t, d.kind(t, "drift").Data, &drift)
 	if drift.Source != "score" || drift.Detector != "ADWIN" || drift.Version != 1 || drift.Seq <= 60 || drift.Seq > 75 ||
 		!(drift.After > 0.5) || !(drift.Before < 0.1) {
@@ -62,6 +62,25 @@ func TestDriftOfFeaturesIsCaughtUpWith(t *testing.T) {
 	stop()
 	if n := len(d.versions(t)); n != 2 {
 		t.Errorf("%d versions, want 2: one training for all that was announced", n)
+	}
+}
+
+// That there is no drift any more makes no training due.
+func TestRecoveryOfFeaturesTrainsNothing(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{on: [drift]}"))
+	d.stream(t, 100, 1, crosswise)
+	d.train(t, wire.TrainRequest{})
+	e := registry.Event{Model: "iris", Kind: "drift", ID: "features-1-x", Data: json.RawMessage(`{"source":"features","version":1,"drifted":false,"recovered":["x"]}`)}
+	if err := d.reg.Announce(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	last := d.stream(t, 300, 3, crosswise)
+	live := d.live(t, counted(last))
+	d.stop()
+	if n := len(d.versions(t)); n != 1 || live.Trigger != nil {
+		t.Errorf("%d versions, trigger %+v, want one and none", n, live.Trigger)
 	}
 }
 
