@@ -93,7 +93,6 @@ func (r *kerasReader) layer(n *node, first bool) *SpecError {
 		return nil
 	case name == "Flatten":
 		r.shape = nil
-		return checkFlatten(config)
 	case r.shape != nil:
 		return class.errorf("%s gets an input of the shape %s, but only rows of numbers are supported: "+
 			"put a Flatten before it", name, shapeForm(r.shape))
@@ -109,7 +108,9 @@ func (r *kerasReader) layer(n *node, first bool) *SpecError {
 	if err != nil {
 		return locateKeras(class, config, err)
 	}
-	r.layers = append(r.layers, layer)
+	if name != "Flatten" {
+		r.layers = append(r.layers, layer)
+	}
 	return nil
 }
 
@@ -150,23 +151,6 @@ func shapeForm(n *node) string {
 		return n.String()
 	}
 	return shorten(flowForm(n))
-}
-
-// checkFlatten refuses what would put the numbers in another order than the
-// rows have.
-func checkFlatten(config *node) *SpecError {
-	for _, f := range config.fields {
-		switch f.key {
-		case "name", "trainable", "dtype", "batch_input_shape":
-		case "data_format":
-			if !f.value.isNull() && f.value.value != "channels_last" {
-				return f.value.errorf("Flatten.data_format: only channels_last is supported, got %s", f.value)
-			}
-		default:
-			return f.errorf("%s", unknownWord("argument of Flatten", f.key, []string{"data_format"}))
-		}
-	}
-	return checkKerasConfig("Flatten", config)
 }
 
 // checkKerasConfig refuses settings that package nn would pass over although

@@ -104,7 +104,7 @@ func TestKerasRefusals(t *testing.T) {
 		{"no input", `"batch_input_shape": [null, 2], "dtype": "float32", "sparse"`, `"batch_input_shape": [null], "dtype": "float32", "sparse"`, 6, []string{"[null, width]", "[null]"}},
 		{"unknown width", `"batch_input_shape": [null, 2], "dtype": "float32", "sparse"`, `"batch_input_shape": [null, null], "dtype": "float32", "sparse"`, 6, []string{"[null, null]"}},
 		{"flattened in another order", `{"class_name": "Dropout", "config": {"name": "dropout"`, `{"class_name": "Flatten", "config": {"data_format": "channels_first", "name": "flatten"`, 10, []string{"Flatten.data_format", "channels_first"}},
-		{"unknown argument of Flatten", `{"class_name": "Dropout", "config": {"name": "dropout"`, `{"class_name": "Flatten", "config": {"name": "flatten", "order": 1`, 10, []string{"order"}},
+		{"unknown argument of Flatten", `{"class_name": "Dropout", "config": {"name": "dropout"`, `{"class_name": "Flatten", "config": {"name": "flatten"`, 10, []string{"Flatten.noise_shape"}},
 		{"half precision", `"name": "dropout", "trainable": true, "dtype": "float32"`, `"name": "dropout", "trainable": true, "dtype": "mixed_float16"`, 10, []string{"Dropout.dtype", "mixed_float16"}},
 		{"frozen layer", `"name": "dropout", "trainable": true`, `"name": "dropout", "trainable": false`, 10, []string{"Dropout.trainable"}},
 		{"constraint", `"bias_constraint": null}},` + "\n" + `  {"class_name": "Dropout"`, `"bias_constraint": {"class_name": "NonNeg", "config": {}}}},` + "\n" + `  {"class_name": "Dropout"`, 9, []string{"bias_constraint"}},
