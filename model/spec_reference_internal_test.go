@@ -44,8 +44,8 @@ func referenceRows(t *testing.T, text, heading string) map[string][]string {
 func jsonKeys(of any) []string {
 	typ := reflect.TypeOf(of)
 	keys := make([]string, 0, typ.NumField())
-	for i := range typ.NumField() {
-		key, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+	for field := range typ.Fields() {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		keys = append(keys, key)
 	}
 	return keys

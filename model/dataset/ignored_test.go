@@ -46,12 +46,12 @@ func TestIgnored(t *testing.T) {
 }
 
 func TestBindMisspelt(t *testing.T) {
-	r, err := dataset.NewReader(strings.NewReader("petal_lenght,species\n1,x\n"), dataset.Options{Name: "a.csv"})
+	r, err := dataset.NewReader(strings.NewReader("petal_lengthh,species\n1,x\n"), dataset.Options{Name: "a.csv"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = dataset.Bind(r, schema("species", number("petal_length")), "required")
-	if want := `is "petal_lenght" meant to be "petal_length"?`; err == nil || !strings.Contains(err.Error(), want) {
+	if want := `is "petal_lengthh" meant to be "petal_length"?`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want an error with %s", err, want)
 	}
 }
