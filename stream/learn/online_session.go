@@ -34,12 +34,13 @@ type session struct {
 	due    *due
 	wakes  bool // a wish or trigger may be due, but for clean
 
-	dead   *deadLetters
-	free   chan *delivery
-	ready  chan *delivery
-	broken chan error
-	stored chan stored // what came of the version that is being stored
-	busy   bool        // there is one
+	monitor *monitor
+	dead    *deadLetters
+	free    chan *delivery
+	ready   chan *delivery
+	broken  chan error
+	stored  chan stored // what came of the version that is being stored
+	busy    bool        // there is one
 }
 
 // learn makes a session and runs it until ctx is done or something fails.
@@ -53,6 +54,11 @@ func (o *online) learn(ctx context.Context) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
+	s.monitor = &monitor{Trainer: o.Trainer, name: o.name, created: o.created, spec: o.spec, log: o.log, cutter: o}
+	if err := s.monitor.open(ctx, o.rouse); err != nil {
+		return err
+	}
+	defer s.monitor.close(ctx)
 	sub, err := o.listenForWishes()
 	if err != nil {
 		return err
@@ -212,6 +218,8 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 func (s *session) run(ctx context.Context) error {
 	timer := time.NewTimer(time.Until(s.due.earliest()))
 	defer timer.Stop()
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
 	s.wakes = true
 	var set time.Time // when the timer fires, if it has not
 	for {
@@ -235,6 +243,13 @@ func (s *session) run(ctx context.Context) error {
 			s.wakes, set = true, time.Time{}
 		case <-s.awake:
 			s.wakes = true
+			err = s.monitor.tick(ctx)
+		case <-tick.C:
+			s.monitor.next = s.due.next(s.pupil.stretch.examples + s.pupil.rows)
+			err = s.monitor.tick(ctx)
+		case <-s.changed:
+			s.monitor.wake()
+			err = s.monitor.tick(ctx)
 		case done := <-s.stored:
 			s.busy = false
 			err = s.settle(done)
@@ -261,17 +276,14 @@ func (s *session) take(d *delivery) error {
 	return nil
 }
 
-// learned buries what was wrong with a message and tells whoever observes.
+// learned buries what was wrong with a message and has it scored.
 func (s *session) learned(ctx context.Context, d *delivery, l *model.Lesson) error {
 	if d.err != nil || len(d.problems) > 0 {
 		if err := s.dead.take(ctx, d.seq, d.msg, d.err, d.problems); err != nil {
 			return err
 		}
 	}
-	if s.observe == nil || d.rows.Len() == 0 {
-		return nil
-	}
-	return s.observe(ctx, arrival{seq: d.seq, time: d.time, header: d.msg.Headers(), rows: d.rows, tested: l.Tested})
+	return s.monitor.observe(ctx, arrival{seq: d.seq, time: d.time, header: d.msg.Headers(), rows: d.rows, tested: l.Tested})
 }
 
 // look finds out up to where new wishes ask to learn.
