@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,8 +18,14 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// deliveries is how many decoded messages may wait to be learned.
-const deliveries = 256
+const (
+	// deliveries is how many decoded messages may wait to be learned, if their payloads are
+	// no more than prefetch together.
+	deliveries = 256
+
+	// reused is the largest payload of a delivery whose memory is used again.
+	reused = 64 << 10
+)
 
 // errCaughtUp ends a session that was made for one wish alone.
 var errCaughtUp = errors.New("caught up")
@@ -38,6 +45,8 @@ type session struct {
 	dead    *deadLetters
 	free    chan *delivery
 	ready   chan *delivery
+	queued  atomic.Int64  // bytes of payloads in ready
+	room    chan struct{} // holds a value if they may be fewer
 	broken  chan error
 	stored  chan stored // what came of the version that is being stored
 	busy    bool        // there is one
@@ -48,7 +57,7 @@ func (o *online) learn(ctx context.Context) error {
 	s := &session{
 		online: o,
 		free:   make(chan *delivery, deliveries), ready: make(chan *delivery, deliveries),
-		broken: make(chan error, 1), stored: make(chan stored, 1),
+		room: make(chan struct{}, 1), broken: make(chan error, 1), stored: make(chan stored, 1),
 		dead: &deadLetters{js: o.js, stream: o.opts.Subjects.Stream("DEAD"), subject: o.opts.Subjects.Dead(o.name)},
 	}
 	if err := s.open(ctx); err != nil {
@@ -206,11 +215,28 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 		if err := d.decode(schema, msg); err != nil {
 			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
 		}
+		if err := s.pass(ctx, d); err != nil {
+			return err
+		}
+	}
+}
+
+// pass hands a message to who learns it, when there is room.
+func (s *session) pass(ctx context.Context, d *delivery) error {
+	size := int64(len(d.msg.Data()))
+	for n := s.queued.Load(); n > 0 && n+size > prefetch; n = s.queued.Load() {
 		select {
-		case s.ready <- d:
+		case <-s.room:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	s.queued.Add(size)
+	select {
+	case s.ready <- d:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -264,9 +290,15 @@ func (s *session) run(ctx context.Context) error {
 }
 
 func (s *session) take(d *delivery) error {
+	size := len(d.msg.Data())
+	s.queued.Add(-int64(size))
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
 	kept, err := s.pupil.take(d)
 	s.at = d.seq
-	if err != nil || kept {
+	if err != nil || kept || size > reused {
 		return err
 	}
 	select {
