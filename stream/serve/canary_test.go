@@ -21,7 +21,7 @@ import (
 const row = `{"instances": [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]]}`
 
 // status returns what a server tells of friedman.
-func status(t *testing.T, s *serve.Server) serve.Status {
+func status(t testing.TB, s *serve.Server) serve.Status {
 	t.Helper()
 	for _, svc := range s.Services() {
 		if svc.Name != "friedman" {
