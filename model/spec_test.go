@@ -39,7 +39,7 @@ training:
   holdout: 0
   holdout_by: newest
   metric: log_loss
-serving: {workers: 2, queue: 10, batch_limit: 64}
+serving: {workers: 2, queue: 10, batch_limit: 64, drift: {off: true, window: 500, psi: 0.2, share: 0.05, fdr: 0.001}}
 `
 
 const fullCanonical = `{"name":"penguins","description":"three species, measured",` +
@@ -57,7 +57,7 @@ const fullCanonical = `{"name":"penguins","description":"three species, measured
 	`"training":{"epochs":50,"batch_size":16,"seed":18446744073709551615,"shuffle":false,"validation_split":0.2,` +
 	`"early_stopping":{"monitor":"val_accuracy","patience":3,"restore_best_weights":false},` +
 	`"target":{"val_accuracy":0.99},"class_weight":{"balanced":1},"holdout":0,"holdout_by":"newest","metric":"log_loss"},` +
-	`"serving":{"batch_limit":64,"queue":10,"workers":2}}`
+	`"serving":{"batch_limit":64,"queue":10,"workers":2,"drift":{"off":true,"window":500,"psi":0.2,"share":0.05,"fdr":0.001}}}`
 
 func TestSpecCanonicalForm(t *testing.T) {
 	s := mustParse(t, fullSpec)
@@ -212,6 +212,7 @@ func TestSpecErrors(t *testing.T) {
 		{"class weight", "  epochs: 5", "  class_weight: {d: 2}", 11, 21, []string{`"d"`, "a, b, c"}},
 		{"negative class weight", "  epochs: 5", "  class_weight: {a: -2}", 11, 21, []string{"-2"}},
 		{"plateau and schedule", "learning_rate: 0.01}}\nloss: sparse_categorical_crossentropy\ntraining:", "learning_rate: {ExponentialDecay: {initial_learning_rate: 0.1, decay_steps: 1, decay_rate: 0.5}}}}\ntraining:\n  reduce_lr_on_plateau: {factor: 0.5}", 10, 25, []string{"schedule"}},
+		{"drift", "training:", "serving: {drift: {window: 0}}\ntraining:", 10, 27, []string{"window", "got 0", "100"}},
 		{"serving", "training:", "serving: {queue: 0}\ntraining:", 10, 18, []string{"queue", "got 0"}},
 		{"holdout_by", "  epochs: 5", "  holdout_by: time", 11, 15, []string{`"time"`, "newest"}},
 		{"anchor", "name: iris", "name: &a iris", 1, 0, []string{"anchors"}},

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -36,6 +39,7 @@ func TestMain(m *testing.M) {
 //	await FILE    wait until a file is there
 //	publish SUBJECT TEXT
 //	              send a message and wait for its answer
+//	shift IN OUT  copy a CSV file with 2 added to the first column
 //	flip FILE     flip the lowest bit of the byte 1000 before the end
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -59,6 +63,7 @@ func TestScripts(t *testing.T) {
 			"eventually": eventually,
 			"publish":    publish,
 			"flip":       flip,
+			"shift":      shift,
 		},
 	})
 }
@@ -143,6 +148,22 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		<-tick.C
 	}
 	ts.Fatalf("%s did not appear", args[0])
+}
+
+// shift copies a CSV file with a header, with 2 added to its first column.
+func shift(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shift IN OUT")
+	}
+	var out strings.Builder
+	for i, line := range strings.SplitAfter(ts.ReadFile(args[0]), "\n") {
+		first, rest, _ := strings.Cut(line, ",")
+		if x, err := strconv.ParseFloat(first, 64); err == nil && i > 0 {
+			line = fmt.Sprintf("%g,%s", x+2, rest)
+		}
+		out.WriteString(line)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(out.String()), 0o600))
 }
 
 // eventually runs modelbus until its output matches, for ten seconds at most.

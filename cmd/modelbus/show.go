@@ -45,7 +45,7 @@ func (a *app) showCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					return a.printModel(info, t)
+					return a.printModel(info, t, a.drifts(cmd.Context(), c, ref.Model))
 				}
 			})
 		},
@@ -54,13 +54,14 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printModel(info *wire.ModelInfo, now *traffic) error {
+func (a *app) printModel(info *wire.ModelInfo, now *traffic, drifts []client.ServerDrift) error {
 	if a.json {
 		return a.printJSON(struct {
 			*wire.ModelInfo
 
-			Traffic *traffic `json:"traffic,omitempty"`
-		}{info, now})
+			Traffic *traffic             `json:"traffic,omitempty"`
+			Drift   []client.ServerDrift `json:"drift,omitempty"`
+		}{info, now, drifts})
 	}
 	t := a.newTable(info.Model.Name)
 	t.AppendRow([]any{"Created", stamp(info.Model.Created)})
@@ -88,6 +89,10 @@ func (a *app) printModel(info *wire.ModelInfo, now *traffic) error {
 		})
 	}
 	v.Render()
+	if info.Live != nil {
+		a.printLive(info.Live)
+	}
+	a.printDrift(info.Model.Name, drifts)
 	if len(info.History) > 0 {
 		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")
 		for _, m := range info.History {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -49,6 +51,9 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		if err != nil {
 			return outcome{}, err
 		}
+		if err := t.onTrial(ctx, p.spec, &out); err != nil {
+			return outcome{}, err
+		}
 		out.ID = t.job.id
 		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
 		if ctx.Err() != nil || !t.ending(t.job) {
@@ -67,6 +72,21 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 	}
 	return outcome{}, fmt.Errorf("registering the new version of %s: %w: the champion changed in each of %d attempts",
 		t.job.model, registry.ErrConflict, publishAttempts)
+}
+
+// onTrial has a stream gate decide in place of the held-out rows, whose scores stay: the
+// examples to come will.
+func (t *training) onTrial(ctx context.Context, spec *model.Spec, out *outcome) error {
+	if r := spec.Retrain; r == nil || r.Gate == nil || r.Gate.Kind != gate.Live || t.job.req.NoPromote {
+		return nil
+	}
+	a, err := t.admit(ctx, t.job.model, spec.Retrain.Gate)
+	if err != nil {
+		return err
+	}
+	out.Champion, out.Promoted, out.Why, out.Gate = a.verdict.Champion, a.verdict.Promoted, a.verdict.Why, a.verdict.Gate
+	out.promote = a.promote
+	return nil
 }
 
 // parent is the version that training started from or, without one, was compared with.
@@ -98,20 +118,19 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 	}
 }
 
-// publishVersion makes v visible, with the promotion if it won. The event that
-// carries the verdict is the promotion's, or a "rejected" one with the version's
+// publishVersion makes v visible, with the promotion if it won or is on trial. The event
+// that carries the verdict is the promotion's, or a "rejected" one with the version's
 // number as its id.
 func (t *training) publishVersion(ctx context.Context, v registry.Version, out *outcome) (registry.Version, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	kind := kindRejected
-	var promotion *registry.Promotion
-	if out.Promoted {
-		kind = kindPromoted
-		promotion = &registry.Promotion{
-			Alias: registry.Champion, If: out.Champion,
-			Who: t.job.req.Who, Why: out.Why,
-		}
+	promotion := out.promote
+	if promotion == nil && out.Promoted {
+		promotion = &registry.Promotion{Alias: registry.Champion, If: out.Champion, Why: out.Why}
+	}
+	if promotion != nil {
+		kind, promotion.Who = kindPromoted, t.job.req.Who
 	}
 	verdict, err := t.event(kind, out.Verdict)
 	if err != nil {

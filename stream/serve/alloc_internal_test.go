@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"runtime"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/model"
@@ -47,12 +49,16 @@ func loadedLane(t *testing.T, nc *nats.Conn) *lane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLane("m", settings{}, &shared{decode: decodeModel, post: &post{nc: nc}, turns: newTurns(1)}, nil)
+	set := settings{serving: model.Serving{Drift: model.Watch{Window: 1e6}}}
+	l := newLane("m", set, &shared{
+		decode: decodeModel, post: &post{nc: nc}, turns: newTurns(1), inspector: newInspector(nil, math.MaxInt32, zerolog.Nop()),
+	}, nil)
 	v, err := l.build(cache.Memory(artifact), 1234)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.live.Store(&live{aliases: map[string]*version{registry.Champion: v}, numbers: map[uint64]*version{1234: v}})
+	l.watch(t.Context(), v)
 	return l
 }
 
@@ -159,6 +165,9 @@ func testAllocations(t *testing.T, prepare func(*lane)) {
 			})
 			if got := allocations(answer) - publish; got > 0.9 { // less than one: the runtime allocates now and then
 				t.Errorf("a request allocates %.2f times beyond publishing its answer, want 0", got)
+			}
+			if d := l.drifting(); d == nil || d.Counted == 0 || d.Counted != d.Seen {
+				t.Errorf("rows were not counted for drift: %+v", d)
 			}
 		})
 	}

@@ -89,12 +89,13 @@ type lane struct {
 	limits   limits // of the settings
 	started  time.Time
 
-	queue  *queue
-	live   atomic.Pointer[live]
-	stats  *stats
-	pace   *pace
-	desk   desk
-	atOnce atomic.Int64 // requests that a worker takes at most
+	queue    *queue
+	live     atomic.Pointer[live]
+	stats    *stats
+	pace     *pace
+	desk     desk
+	observer atomic.Pointer[observer] // of the champion; nil: its rows are not compared
+	atOnce   atomic.Int64             // requests that a worker takes at most
 
 	routed   atomic.Uint64 // requests that went to the canary by its share
 	captured captures
@@ -110,14 +111,15 @@ type lane struct {
 
 // shared is what all lanes of a server have in common.
 type shared struct {
-	store   store
-	decode  decoder
-	loads   chan struct{} // a place for each load at once
-	turns   turns
-	maxRows int
-	post    *post
-	capture *capturer
-	log     zerolog.Logger
+	store     store
+	decode    decoder
+	loads     chan struct{} // a place for each load at once
+	turns     turns
+	maxRows   int
+	post      *post
+	capture   *capturer
+	log       zerolog.Logger
+	inspector *inspector // nil: no rows are compared
 }
 
 // newLane returns a lane that answers with what before, the lane it replaces,

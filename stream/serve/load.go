@@ -46,7 +46,9 @@ func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (plan, e
 	}
 	params := m.Params()
 	lim = lim.sized(params)
-	return plan{make: func() batch { return newModelBatch(m, ans, lim) }, params: params, schema: m.Schema()}, nil
+	return plan{
+		make: func() batch { return newModelBatch(m, ans, lim) }, params: params, schema: m.Schema(), window: m.NewWindow,
+	}, nil
 }
 
 // follow makes the lane answer with what the aliases name now, one alias after
@@ -79,6 +81,7 @@ func (l *lane) follow(ctx context.Context) {
 	old := l.setShadow(next, aliases[registry.Shadow].To)
 	l.prune(ctx, next)
 	l.live.Store(next)
+	l.watch(ctx, next.aliases[registry.Champion])
 	old.end()
 	l.report(ctx, strings.Join(problems, "; "))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -46,10 +47,11 @@ const spareBatches = 64
 // garbage collector takes it with its scratch.
 type version struct {
 	number uint64
-	text   []string // the number as a header value
-	params int      // of its network
-	schema *feature.Schema
-	make   func() batch // when none is spare
+	text   []string                      // the number as a header value
+	params int                           // of its network
+	schema *feature.Schema               // nil: requests cannot be captured
+	make   func() batch                  // when none is spare
+	window func() (*drift.Window, error) // to compare its rows with; nil for none
 	spare  chan batch
 	used   atomic.Int64 // when it was last asked for by number, Unix nanoseconds
 }
@@ -57,15 +59,25 @@ type version struct {
 func newVersion(number uint64, p plan) *version {
 	return &version{
 		number: number, text: []string{strconv.FormatUint(number, 10)},
-		params: p.params, schema: p.schema, make: p.make, spare: make(chan batch, spareBatches),
+		params: p.params, schema: p.schema, make: p.make, window: p.newWindow, spare: make(chan batch, spareBatches),
 	}
 }
 
 // A plan is how a version is computed.
 type plan struct {
 	make   func() batch
-	params int             // of its network
-	schema *feature.Schema // nil: requests cannot be captured
+	params int                           // of its network
+	schema *feature.Schema               // nil: requests cannot be captured
+	window func() (*drift.Window, error) // may be nil
+}
+
+// newWindow returns an empty window of what the version was trained on, nil if that is
+// not known.
+func (p plan) newWindow() (*drift.Window, error) {
+	if p.window == nil {
+		return nil, nil //nolint:nilnil // to have none is no error
+	}
+	return p.window()
 }
 
 func (v *version) giveBack(b batch) {

@@ -273,11 +273,15 @@ func (w *worker) answer(g *group, lo, hi int) {
 			w.hand(g, r, msg.Header, g.start(i)-base, g.ends[i]-g.start(i))
 		}
 	}
-	w.count(g.ends[hi-1] - base)
+	now := time.Now()
+	w.count(g.ends[hi-1]-base, now)
+	if o := w.lane.observer.Load(); o != nil && o.version == g.version {
+		o.observe(g.batch, base, g.ends[hi-1], now)
+	}
 }
 
 // count counts a batch of that many rows and the answers sent for it.
-func (w *worker) count(rows int) {
-	w.lane.stats.answered(w.sent, rows, w.took, time.Now())
+func (w *worker) count(rows int, now time.Time) {
+	w.lane.stats.answered(w.sent, rows, w.took, now)
 	w.sent = w.sent[:0]
 }

@@ -55,6 +55,7 @@ type ModelInfo struct {
 	History  []registry.Move          `json:"history,omitempty"`
 	Examples uint64                   `json:"examples"` // messages kept in the training stream
 	Training *TrainReply              `json:"training,omitempty"`
+	Live     *Live                    `json:"live,omitempty"` // not in a list
 }
 
 // ListReply lists models by name.

@@ -88,6 +88,10 @@ func checkExample(t *testing.T, kind, body string) {
 		if err := json.Unmarshal(msg.Data, &e); err != nil || e.Kind != "version" {
 			t.Errorf("event = %+v, %v", e, err)
 		}
+	case "live":
+		if created, live, err := wire.DecodeLive(msg.Data); err != nil || created.IsZero() || live.Value == nil || len(live.Scores) != 1 {
+			t.Errorf("DecodeLive = %v, %+v, %v", created, live, err)
+		}
 	case "oip":
 	default:
 		t.Errorf("unknown kind of example %q", kind)
