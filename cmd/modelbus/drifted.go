@@ -33,7 +33,7 @@ func (a *app) printDrift(model string, servers []client.ServerDrift) {
 	columns, compared := worstOf(servers)
 	if len(columns) == 0 {
 		for i := range servers {
-			if d := &servers[i].Drift; d.Problem != "" {
+			if d := &servers[i].FeatureDrift; d.Problem != "" {
 				a.notef("drift of %s version %d is not known: %s", model, d.Version, d.Problem)
 				return
 			}
@@ -80,7 +80,7 @@ func worstOf(servers []client.ServerDrift) (columns []wire.DriftColumn, compared
 	at := map[string]int{}
 	rows, told := int64(0), 0
 	for i := range servers {
-		d := &servers[i].Drift
+		d := &servers[i].FeatureDrift
 		if d.Version != newest || d.Windows == 0 {
 			continue
 		}

@@ -414,6 +414,25 @@ func TestDriftOfFeaturesIsCaughtUpWith(t *testing.T) {
 	}
 }
 
+// That there is no drift any more makes no training due.
+func TestRecoveryOfFeaturesTrainsNothing(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{on: [drift]}"))
+	d.stream(t, 100, 1, crosswise)
+	d.train(t, wire.TrainRequest{})
+	e := registry.Event{Model: "iris", Kind: "drift", ID: "features-1-x", Data: json.RawMessage(`{"source":"features","version":1,"drifted":false,"recovered":["x"]}`)}
+	if err := d.reg.Announce(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	last := d.stream(t, 300, 3, crosswise)
+	live := d.live(t, counted(last))
+	d.stop()
+	if n := len(d.versions(t)); n != 1 || live.Trigger != nil {
+		t.Errorf("%d versions, trigger %+v, want one and none", n, live.Trigger)
+	}
+}
+
 func TestScoreBelowTrainsOnce(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})

@@ -105,7 +105,7 @@ func (x *riders) ask(tb testing.TB, nc *nats.Conn, n int) {
 }
 
 // driftOf returns what s tells of the drift of the model it serves.
-func driftOf(tb testing.TB, s *serve.Server) *wire.Drift {
+func driftOf(tb testing.TB, s *serve.Server) *wire.FeatureDrift {
 	tb.Helper()
 	status, ok := s.Services()[0].Endpoints[0].Data.(serve.Status)
 	if !ok {
@@ -125,7 +125,7 @@ func until(tb testing.TB, what string, is func() bool) {
 }
 
 // windows asks for so many windows of rows and waits for each to be compared.
-func (x *riders) windows(tb testing.TB, nc *nats.Conn, s *serve.Server, n int) *wire.Drift {
+func (x *riders) windows(tb testing.TB, nc *nats.Conn, s *serve.Server, n int) *wire.FeatureDrift {
 	tb.Helper()
 	for range n {
 		before := driftOf(tb, s).Windows
