@@ -130,15 +130,18 @@ func BenchmarkBeside(b *testing.B) {
 	}{
 		{"plain", friedman, func(*testing.B, *registry.Registry) {}},
 		{"canary", friedman, func(b *testing.B, reg *registry.Registry) {
+			b.Helper()
 			v := publish(b, reg, "friedman", "trial", fitted(b, friedman))
 			if _, err := reg.SplitCanary(b.Context(), "friedman", v.Number, registry.Split{Share: 0.5}, "", ""); err != nil {
 				b.Fatal(err)
 			}
 		}},
 		{"shadow", friedman, func(b *testing.B, reg *registry.Registry) {
+			b.Helper()
 			publish(b, reg, "friedman", registry.Shadow, fitted(b, friedman))
 		}},
 		{"capture", capturing, func(b *testing.B, reg *registry.Registry) {
+			b.Helper()
 			if err := learn.Setup(b.Context(), reg.JetStream(), wire.Subjects{}, 1); err != nil {
 				b.Fatal(err)
 			}

@@ -126,7 +126,8 @@ func TestCaptureComesBack(t *testing.T) {
 
 func TestDecodeCaptureRefuses(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{``, `{}x`, `{"instances": [{}], "predictions": []}`, `{"model_version": 3}`,
+	for _, body := range []string{
+		``, `{}x`, `{"instances": [{}], "predictions": []}`, `{"model_version": 3}`,
 		`{"instances": [{}], "predictions": [1], "labels": {"1": {"label": 1}}}`, `{"instances": [{}], "predictions": [1], "labels": {"0": null}}`,
 	} {
 		if c, err := wire.DecodeCapture([]byte(body)); !errors.Is(err, wire.ErrInternal) {
