@@ -12,6 +12,7 @@ import (
 // The layout of an artifact, described in FORMAT.md.
 const (
 	formatVersion = "1"
+	formatOnline  = "2" // with the state of a Learner
 
 	keyFormat       = "modelbus"     // format version
 	keyChecksum     = "sha256"       // of the file with zeros in its place
@@ -49,6 +50,9 @@ func (m *Model) Encode() ([]byte, error) {
 	for _, p := range m.state {
 		tensors = append(tensors, tensorF32(optimizerPrefix+p.Name, p.Shape, p.Value))
 	}
+	if m.online != nil {
+		tensors = append(tensors, m.online.tensors...)
+	}
 	for i := range tensors {
 		if at := tensors[i].notFinite(); at >= 0 {
 			return nil, fmt.Errorf("encoding model %q: tensor %q is not finite at index %d", m.spec.Name, tensors[i].name, at)
@@ -79,7 +83,7 @@ func (m *Model) metadata() (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding model %q: vocabularies: %w", m.spec.Name, err)
 	}
-	metadata := map[string]string{
+	out := map[string]string{
 		keyFormat:       formatVersion,
 		keyChecksum:     unsealed,
 		keySpec:         string(spec),
@@ -88,9 +92,13 @@ func (m *Model) metadata() (map[string]string, error) {
 		keySteps:        strconv.FormatInt(m.steps, 10),
 	}
 	if m.reference != "" {
-		metadata[keyReference] = m.reference
+		out[keyReference] = m.reference
 	}
-	return metadata, nil
+	if m.online != nil {
+		out[keyFormat] = formatOnline
+		out[keyOnline], err = m.online.metadata()
+	}
+	return out, err
 }
 
 // checkStorable returns an error if an artifact cannot hold m's vocabularies,

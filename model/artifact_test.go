@@ -186,7 +186,7 @@ func TestDecodeDamage(t *testing.T) {
 		{"no checksum", func() []byte {
 			return joinFile(string(regexp.MustCompile(`"sha256":"[0-9a-f]*",`).ReplaceAll([]byte(header), nil)), data)
 		}, "sha256"},
-		{"newer version", replace(`"modelbus":"1"`, `"modelbus":"2"`), "newer"},
+		{"newer version", replace(`"modelbus":"1"`, `"modelbus":"3"`), "newer"},
 		{"foreign file", replace(`"modelbus":"1",`, ``), "not a model of modelbus"},
 		{"unknown metadata", replace(`"epochs":"2"`, `"epochs":"2","x":""`), `"x"`},
 		{"missing metadata", replace(`"epochs":"2",`, ``), "epochs"},
@@ -320,12 +320,28 @@ func FuzzDecode(f *testing.F) {
 	f.Add(file)
 	f.Add(file[:len(file)/2])
 	f.Add(joinFile(strings.Replace(header, `"shape":[2,8]`, `"shape":[0]`, 1), data))
+	f.Add(onlineFile(f))
 	f.Add(joinFile(`{}`, nil))
 	f.Add(joinFile(`{"__metadata__":{"modelbus":"1"}}`, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		checkDecode(t, b)
 		checkDecode(t, reseal(b)) // what a checksum would hide
 	})
+}
+
+// onlineFile is a small artifact with the state of a learner.
+func onlineFile(tb testing.TB) []byte {
+	tb.Helper()
+	s := mustParse(tb, onlineSpec)
+	rows := learnRows(tb, &s.Schema, 40)
+	l, err := model.NewLearner(s, rows)
+	if err == nil {
+		_, err = l.Learn(rows)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return stored(tb, l)
 }
 
 // A frozen case lists what the model in a file must predict.

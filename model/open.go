@@ -81,6 +81,9 @@ func (m *Model) detach() error {
 	for _, p := range slices.Concat(m.network.Params(), m.state) {
 		p.Value = slices.Clone(p.Value)
 	}
+	if m.online != nil {
+		m.online = m.online.clone()
+	}
 	if m.dropped {
 		m.network.Freeze()
 	}
@@ -89,8 +92,13 @@ func (m *Model) detach() error {
 	return nil
 }
 
-// checkState verifies the optimizer's state in the file, before it is used.
+// checkState verifies what only training needs in the file, before it is used.
 func (m *Model) checkState() error {
+	if m.online != nil && m.file != nil {
+		if err := m.online.check(m.file); err != nil {
+			return err
+		}
+	}
 	for i := range m.unread {
 		if err := m.unread[i].check(m.file); err != nil {
 			return err
@@ -132,6 +140,16 @@ func open(f File) (*Model, error) {
 	if err := m.decodeState(left); err != nil {
 		return nil, err
 	}
+	if text, ok := metadata[keyOnline]; ok {
+		if m.online, err = decodeOnline(text, left); err != nil {
+			return nil, err
+		}
+		if _, ok := f.(loose); ok { // else when learning goes on
+			if _, err := m.online.decode(f, m.pipeline); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for name := range left {
 		return nil, fmt.Errorf("tensor %q does not belong to the model", shorten(name))
 	}
@@ -143,10 +161,15 @@ func checkMetadata(metadata map[string]string) error {
 	if !ok {
 		return fmt.Errorf("the metadata has no key %q: this safetensors file is not a model of modelbus", keyFormat)
 	}
-	if version != formatVersion {
-		return fmt.Errorf("the format version is %q, this program reads version %q: a newer one is needed", shorten(version), formatVersion)
-	}
 	known := []string{keyFormat, keyChecksum, keySpec, keyVocabularies, keyEpochs, keySteps}
+	switch version {
+	case formatVersion:
+	case formatOnline:
+		known = append(known, keyOnline)
+	default:
+		return fmt.Errorf("the format version is %q, this program reads versions %q and %q: a newer one is needed",
+			shorten(version), formatVersion, formatOnline)
+	}
 	for key, value := range metadata {
 		if key == keyReference && value == "" {
 			return fmt.Errorf("metadata %q is empty", keyReference)

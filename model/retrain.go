@@ -93,6 +93,9 @@ type Replay struct {
 	Size    int `json:"size,omitempty"`    // examples of each of them, drawn from the seed: default 8
 }
 
+// maxReplay bounds the rows of a replay, which each version carries along.
+const maxReplay = 10_000
+
 // Remember returns the replay of an online model with its defaults filled in.
 func (r *Retrain) Remember() Replay {
 	if r.Replay == nil {
@@ -344,6 +347,9 @@ func (r *Retrain) rangeFaults() []*fault {
 	check("batch", r.Batch)
 	check("watch", r.Watch)
 	if p := r.Replay; p != nil {
+		if p.Rows > maxReplay {
+			faults = append(faults, faultf("retrain.replay.rows", "replay.rows must be at most %d, got %d", maxReplay, p.Rows))
+		}
 		check("replay.rows", p.Rows)
 		check("replay.batches", p.Batches)
 		check("replay.size", p.Size)

@@ -144,6 +144,10 @@ type Promotion struct {
 // ("rejected") too. v.Digest must be stored. It returns the record as stored:
 // Number, Created and, if 0, Size are set here.
 //
+// An online version ([Lineage].Online) is taken only if there is no online version with a
+// number above its parent's, else Publish returns [ErrOvertaken]: of two trainers that
+// learned on from the same version one alone has the next.
+//
 // The verdict's Model and Time are set here, its ID is the version number if
 // empty. A verdict of [KindPromoted] adds its Data to the promotion's event
 // instead of being one of its own.
@@ -160,8 +164,14 @@ func (r *Registry) Publish(ctx context.Context, v Version, promote *Promotion, v
 		if v.Size, err = r.keep(ctx, v.Digest, v.Size); err != nil {
 			return v, nil, err
 		}
+		if err = r.follows(ctx, v, l); err != nil {
+			return v, nil, err
+		}
 		if v.Number, err = r.number(ctx, v.Model, l); err != nil {
 			return v, nil, err
+		}
+		if v.Lineage.Online {
+			l.Online = v.Number
 		}
 		v.Created = now()
 		puts, err := r.publication(ctx, v, promote, verdict, l)
@@ -192,6 +202,28 @@ func checkPublish(v Version, promote *Promotion, verdict *Event) error {
 		return fmt.Errorf("%w: a verdict of kind %q, which is Publish's own", ErrInvalid, KindVersion)
 	}
 	return checkEvent(Event{Model: v.Model, Kind: verdict.Kind, ID: cmp.Or(verdict.ID, "0"), Data: verdict.Data})
+}
+
+// follows returns ErrOvertaken unless v, if it is an online version, is the first one after
+// its parent. One that was deleted does not count.
+func (r *Registry) follows(ctx context.Context, v Version, l *ledger) error {
+	if !v.Lineage.Online || l.Online <= v.Lineage.Parent {
+		return nil
+	}
+	entries, err := r.list(ctx, "version."+v.Model+".*")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		other, err := decode[Version](r.key(e.subject), e.data)
+		if err != nil {
+			return err
+		}
+		if other.Lineage.Online && other.Number > v.Lineage.Parent {
+			return fmt.Errorf("%w: version %d comes after version %d", ErrOvertaken, other.Number, v.Lineage.Parent)
+		}
+	}
+	return nil
 }
 
 // number takes the next version number from l. A number whose key was ever

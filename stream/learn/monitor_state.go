@@ -35,7 +35,7 @@ type state struct {
 	Trial *trial `json:"trial,omitempty"`
 	Watch *watch `json:"watch,omitempty"`
 
-	Drift     *wire.Drift       `json:"drift,omitempty"`
+	Drift     *wire.ScoreDrift       `json:"drift,omitempty"`
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`

@@ -367,7 +367,7 @@ func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
 	d.prepared(t, crosswise, asChampion(0))
 	d.stream(t, 600, 1, crosswise)
 	last := d.stream(t, 600, 2, flipped)
-	var drift wire.Drift
+	var drift wire.ScoreDrift
 	decode(t, d.kind(t, "drift").Data, &drift)
 	if drift.Source != "score" || drift.Detector != "ADWIN" || drift.Version != 1 || drift.Seq <= 60 || drift.Seq > 75 ||
 		!(drift.After > 0.5) || !(drift.Before < 0.1) {
@@ -596,7 +596,7 @@ retrain: {every: 200, on: [drift]}
 	line(190, 3) // on which it is scored
 	d.live(t, func(l *wire.Live) bool { return l.Examples == 190 })
 	line(100, -3)
-	var drift wire.Drift
+	var drift wire.ScoreDrift
 	for drift.Source == "" {
 		if e := d.next(t); e.Kind == "drift" {
 			decode(t, e.Data, &drift)

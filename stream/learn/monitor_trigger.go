@@ -67,7 +67,7 @@ func (m *monitor) detect(a arrival, g grade, l truth) {
 		return
 	}
 	e := m.detector.Estimate()
-	st.Drift = &wire.Drift{
+	st.Drift = &wire.ScoreDrift{
 		Source: wire.SourceScore, Detector: m.detectorName(), Version: st.Champion, Seq: a.seq,
 		Error: kind, Before: e.Before, After: e.Mean, Rows: e.Rows,
 	}
@@ -83,7 +83,7 @@ func (m *monitor) detectorName() string {
 }
 
 // driftID names the event of a drift: one of a message.
-func driftID(d *wire.Drift) string {
+func driftID(d *wire.ScoreDrift) string {
 	return wire.SourceScore + "-" + strconv.FormatUint(d.Seq, 10)
 }
 
@@ -109,7 +109,7 @@ func (m *monitor) judgeScores(ctx context.Context) error {
 	return m.judgeLow(ctx)
 }
 
-func driftWords(d *wire.Drift) string {
+func driftWords(d *wire.ScoreDrift) string {
 	return fmt.Sprintf("drift: the mean error of version %d went from %.4f to %.4f in the last %d examples", d.Version, d.Before, d.After, d.Rows)
 }
 
@@ -196,7 +196,7 @@ func (m *monitor) lookForDrift(ctx context.Context) error {
 // answers reports whether a drift event is one that no version answers yet: why, and
 // the example that a version must have seen to do so.
 func (m *monitor) answers(e registry.Event) (why string, seq uint64, due bool) {
-	var d wire.Drift
+	var d wire.ScoreDrift
 	if err := json.Unmarshal(e.Data, &d); err == nil && d.Source == wire.SourceScore {
 		return driftWords(&d), d.Seq, d.Seq > m.newest.Lineage.LastSeq && e.Time.After(m.created)
 	}

@@ -84,6 +84,10 @@ func (s *scheduler) settle(ctx context.Context, m registry.Model) {
 		log: s.opts.Logger.With().Str("model", m.Name).Logger(),
 	}
 	s.running[m.Name] = r
+	if spec.Retrain.Online() {
+		s.all.Go(func() { newOnline(r, m.Spec).run(ctx) })
+		return
+	}
 	s.all.Go(func() { r.run(ctx) })
 }
 

@@ -29,7 +29,7 @@ type Live struct {
 
 	Trial   *LiveDuel    `json:"trial,omitempty"` // of a challenger beside the champion
 	Watch   *LiveDuel    `json:"watch,omitempty"` // of the version before beside the champion
-	Drift   *Drift       `json:"drift,omitempty"` // the last change of the champion's errors
+	Drift   *ScoreDrift       `json:"drift,omitempty"` // the last change of the champion's errors
 	Trigger *LiveTrigger `json:"trigger,omitempty"`
 	Next    *LiveNext    `json:"next,omitempty"`
 }
@@ -83,12 +83,12 @@ type LiveNext struct {
 	Time     *time.Time `json:"time,omitempty"`     // then, if examples come
 }
 
-// SourceScore is the source of a [Drift] of a model's errors.
+// SourceScore is the source of a [ScoreDrift] of a model's errors.
 const SourceScore = "score"
 
-// Drift is the data of a "drift" event about the errors of a version. An event of
+// A ScoreDrift is the data of a "drift" event about the errors of a version. An event of
 // another source has other fields.
-type Drift struct {
+type ScoreDrift struct {
 	Source   string `json:"source"`   // [SourceScore]
 	Detector string `json:"detector"` // such as ADWIN
 	Version  uint64 `json:"version"`  // the champion

@@ -1,0 +1,386 @@
+package learn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// deliveries is how many decoded messages may wait to be learned.
+const deliveries = 256
+
+// errCaughtUp ends a session that was made for one wish alone.
+var errCaughtUp = errors.New("caught up")
+
+// A session learns from one version on, until something ends it.
+type session struct {
+	*online
+
+	parent registry.Version // the newest online version, or the one that learning goes on from
+	warm   bool             // learning goes on from parent
+	pupil  *pupil
+	at     uint64 // sequence of the last message taken
+	due    *due
+	wakes  bool // a wish or trigger may be due, but for clean
+
+	dead   *deadLetters
+	free   chan *delivery
+	ready  chan *delivery
+	broken chan error
+	stored chan stored // what came of the version that is being stored
+	busy   bool        // there is one
+}
+
+// learn makes a session and runs it until ctx is done or something fails.
+func (o *online) learn(ctx context.Context) error {
+	s := &session{
+		online: o,
+		free:   make(chan *delivery, deliveries), ready: make(chan *delivery, deliveries),
+		broken: make(chan error, 1), stored: make(chan stored, 1),
+		dead: &deadLetters{js: o.js, stream: o.opts.Subjects.Stream("DEAD"), subject: o.opts.Subjects.Dead(o.name)},
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	sub, err := o.listenForWishes()
+	if err != nil {
+		return err
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection, which ended it
+	inner, stop := context.WithCancel(ctx)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer stop()
+	schema := s.pupil.schema()
+	reading.Go(func() { s.broken <- s.read(inner, schema) })
+	err = s.run(ctx)
+	if s.busy {
+		if done := <-s.stored; done.wish != nil {
+			s.answer(done.wish, &done.verdict, done.err)
+		}
+	}
+	return err
+}
+
+// open finds where to go on.
+func (s *session) open(ctx context.Context) error {
+	base, err := s.base(ctx)
+	if err != nil {
+		return err
+	}
+	s.parent, s.warm = base.Version, base.model != nil
+	line := &registry.Lineage{}
+	from := registry.Version{Created: s.created}
+	if s.warm {
+		from, line = base.Version, &base.Lineage
+	}
+	if s.pupil, err = newPupil(s.spec, base.model, line); err != nil {
+		return fmt.Errorf("learning %s: %w", s.name, err)
+	}
+	s.pupil.done = func(d *delivery, l *model.Lesson) error { return s.learned(ctx, d, l) }
+	stream, err := s.js.Stream(ctx, s.opts.Subjects.Stream("TRAIN"))
+	if err != nil {
+		return fmt.Errorf("looking at the examples: %w", err)
+	}
+	s.at = line.LastSeq
+	if stream.CachedInfo().State.LastSeq < s.at {
+		s.at = 0 // it was made anew, and counts from the beginning
+	}
+	m := mark{seq: s.at, time: from.Created}
+	if s.warm {
+		m.gap = time.Duration(s.spec.Retrain.MinGap)
+	}
+	s.due = s.retrainer.due(m)
+	s.log.Info().Uint64("version", from.Number).Uint64("after", s.at).Msg("learning online")
+	return nil
+}
+
+// base returns what to go on from: the newest online version, or, if there is none or it
+// cannot be gone on from, the champion or the newest version if that is newer. Without
+// a model learning starts from nothing; the version is then the newest online one.
+func (s *session) base(ctx context.Context) (*champion, error) {
+	versions, err := s.reg.Versions(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	aliases, err := s.reg.Aliases(ctx, s.name)
+	if err != nil {
+		return nil, err
+	}
+	var chain, served, newest registry.Version
+	for _, v := range versions {
+		if v.Lineage.Online {
+			chain = v
+		}
+		if v.Number == aliases[registry.Champion].To {
+			served = v
+		}
+		newest = v
+	}
+	for _, v := range []registry.Version{chain, served, newest} {
+		if v.Number == 0 || v.Number < chain.Number || v.Lineage.LastSeq == 0 {
+			continue
+		}
+		m, err := s.resumable(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			return &champion{Version: v, model: m}, nil
+		}
+	}
+	return &champion{Version: chain}, nil
+}
+
+// resumable returns the model of v, nil if it cannot be gone on from.
+func (s *session) resumable(ctx context.Context, v registry.Version) (*model.Model, error) {
+	artifact, err := s.artifactOf(ctx, v)
+	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrCorrupt) {
+		s.log.Warn().Uint64("version", v.Number).Err(err).Msg("the version cannot be gone on from")
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if err != nil {
+		return nil, fmt.Errorf("loading version %d of %s: %w", v.Number, s.name, err)
+	}
+	m, err := model.Decode(artifact)
+	if err == nil {
+		_, err = model.ResumeLearner(s.spec, m, 1)
+	}
+	if err != nil {
+		s.log.Info().Uint64("version", v.Number).Err(err).Msg("the version cannot be gone on from")
+		return nil, nil //nolint:nilnil // there is none
+	}
+	return m, nil
+}
+
+func (s *session) artifactOf(ctx context.Context, v registry.Version) ([]byte, error) {
+	return s.reg.Artifact(ctx, v.Digest)
+}
+
+// read decodes the messages after s.at until ctx is done.
+func (s *session) read(ctx context.Context, schema *feature.Schema) error {
+	subjects := s.opts.Subjects
+	cons, err := s.js.OrderedConsumer(ctx, subjects.Stream("TRAIN"), jetstream.OrderedConsumerConfig{
+		FilterSubjects:    []string{subjects.Train(s.name)},
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       s.at + 1,
+		InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return fmt.Errorf("reading the examples of %s: %w", s.name, err)
+	}
+	limit := max(prefetch, 2*int(s.nc.MaxPayload()))
+	it, err := cons.Messages(jetstream.PullMaxBytes(limit), jetstream.PullThresholdBytes(limit/2))
+	if err != nil {
+		return fmt.Errorf("reading the examples of %s: %w", s.name, err)
+	}
+	defer it.Stop()
+	for {
+		msg, err := it.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
+		}
+		var d *delivery
+		select {
+		case d = <-s.free:
+		default:
+			d = &delivery{}
+		}
+		if err := d.decode(schema, msg); err != nil {
+			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
+		}
+		select {
+		case s.ready <- d:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// run takes what comes.
+func (s *session) run(ctx context.Context) error {
+	timer := time.NewTimer(time.Until(s.due.earliest()))
+	defer timer.Stop()
+	s.wakes = true
+	var set time.Time // when the timer fires, if it has not
+	for {
+		if s.wakes {
+			if err := s.look(ctx); err != nil {
+				return err
+			}
+		}
+		next, err := s.consider(ctx, time.Now())
+		if err != nil {
+			return err
+		}
+		if !next.IsZero() && (set.IsZero() || next.Before(set)) {
+			set = next
+			timer.Reset(time.Until(next))
+		}
+		select {
+		case d := <-s.ready:
+			err = s.take(d)
+		case <-timer.C:
+			s.wakes, set = true, time.Time{}
+		case <-s.awake:
+			s.wakes = true
+		case done := <-s.stored:
+			s.busy = false
+			err = s.settle(done)
+		case err = <-s.broken:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) take(d *delivery) error {
+	kept, err := s.pupil.take(d)
+	s.at = d.seq
+	if err != nil || kept {
+		return err
+	}
+	select {
+	case s.free <- d:
+	default:
+	}
+	return nil
+}
+
+// learned buries what was wrong with a message and tells whoever observes.
+func (s *session) learned(ctx context.Context, d *delivery, l *model.Lesson) error {
+	if d.err != nil || len(d.problems) > 0 {
+		if err := s.dead.take(ctx, d.seq, d.msg, d.err, d.problems); err != nil {
+			return err
+		}
+	}
+	if s.observe == nil || d.rows.Len() == 0 {
+		return nil
+	}
+	return s.observe(ctx, arrival{seq: d.seq, time: d.time, header: d.msg.Headers(), rows: d.rows, tested: l.Tested})
+}
+
+// look finds out up to where new wishes ask to learn.
+func (s *session) look(ctx context.Context) error {
+	s.wakes = false
+	for w := s.wanted(true, 0); w != nil; w = s.wanted(true, 0) {
+		end, err := sequenceOf(ctx, s.js, s.opts.Subjects.Stream("TRAIN"), place{Last: s.opts.Subjects.Train(s.name)})
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		w.end, w.known = end, true
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// consider cuts a version if that is due. It returns when to look at the clock again, zero
+// if only messages can make it due.
+func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, err error) {
+	if w := s.wanted(false, s.at); w != nil {
+		return time.Time{}, s.fulfil(ctx, w)
+	}
+	if s.waited() {
+		next = now.Add(quiet)
+	}
+	if s.pupil.learner == nil && (s.pupil.rows == 0 || len(s.ready) > 0) || s.pupil.learner != nil && !s.pupil.learner.Clean() {
+		return next, nil
+	}
+	rows := s.pupil.stretch.examples + s.pupil.rows
+	why, at := s.due.why(rows, s.trigger(false), now)
+	if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		next = at
+	}
+	if why == "" {
+		return next, nil
+	}
+	if s.pupil.hurry() != nil {
+		return now.Add(quiet), nil // the rows up to now do not show all categories
+	}
+	if s.pupil.stretch.examples == 0 {
+		return next, nil // all of them were refused
+	}
+	s.trigger(true)
+	return next, s.cut(ctx, why, nil)
+}
+
+// fulfil cuts the version that was asked for.
+func (s *session) fulfil(ctx context.Context, w *wish) error {
+	if err := s.pupil.hurry(); err != nil {
+		s.refuse(w, err)
+		return s.ended(w.id)
+	}
+	if err := s.pupil.learner.Flush(); err != nil {
+		return err
+	}
+	if s.pupil.stretch.examples == 0 {
+		if err := s.wait(ctx); err != nil {
+			return err
+		}
+		s.refuse(w, fmt.Errorf("%w since version %d", ErrNoExamples, s.parent.Number))
+		return s.ended(w.id)
+	}
+	s.grant(w)
+	return s.cut(ctx, "", w)
+}
+
+func (s *session) refuse(w *wish, err error) {
+	s.answer(w, nil, fmt.Errorf("learning %s: %w", s.name, err))
+}
+
+// ended ends a session that was for one wish.
+func (s *session) ended(id string) error {
+	if s.once != "" && s.once == id {
+		return errCaughtUp
+	}
+	return nil
+}
+
+// listenForWishes takes requests of other processes, and of this one, to cut a version.
+func (o *online) listenForWishes() (*nats.Subscription, error) {
+	sub, err := o.nc.Subscribe(o.opts.Subjects.Event(o.name, kindCut, "*"), func(msg *nats.Msg) {
+		var e registry.Event
+		var req wire.TrainRequest
+		if msg.Reply == "" || json.Unmarshal(msg.Data, &e) != nil || json.Unmarshal(e.Data, &req) != nil || e.ID == "" {
+			return
+		}
+		o.ask(&wish{id: e.ID, req: req, reply: func(v *wire.Verdict, err error) {
+			answer := cutAnswer{Verdict: v}
+			if err != nil {
+				answer.Error = wire.ErrorOf(err)
+			}
+			data, err := json.Marshal(answer)
+			if err == nil {
+				err = msg.Respond(data)
+			}
+			if err != nil {
+				o.log.Debug().Err(err).Msg("answering a request for a version")
+			}
+		}})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listening for requests: %w", err)
+	}
+	return sub, nil
+}
+
+// A cutAnswer is what came of a wish.
+type cutAnswer struct {
+	Verdict *wire.Verdict `json:"verdict,omitempty"`
+	Error   *wire.Error   `json:"error,omitempty"`
+}
