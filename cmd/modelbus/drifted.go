@@ -115,9 +115,13 @@ func severer(a, b wire.DriftColumn) int {
 	return cmp.Compare(b.Value/b.Threshold, a.Value/a.Threshold)
 }
 
-// driftLine says what an event tells of drift in the features; ok is false if it is about
-// something else.
+// driftLine says what a "drift" event tells of features or errors; ok is false if it is
+// about something else.
 func driftLine(e registry.Event) (line string, ok bool) {
+	var score wire.ScoreDrift
+	if e.Kind == wire.KindDrift && json.Unmarshal(e.Data, &score) == nil && score.Source == wire.SourceScore {
+		return scoreDriftLine(&score), true
+	}
 	var d wire.DriftEvent
 	if e.Kind != wire.KindDrift || json.Unmarshal(e.Data, &d) != nil || d.Source != wire.SourceFeatures {
 		return "", false

@@ -27,6 +27,7 @@ type predicted struct {
 	schema  *feature.Schema
 	model   string
 	version uint64
+	id      string // of a prediction of rows given as arguments
 	values  []float64
 	labels  []wire.Classification
 	truth   []feature.Value // empty, or one a prediction
@@ -252,9 +253,10 @@ func (a *app) printPredicted(p *predicted, asCSV bool) error {
 		return a.printJSON(struct {
 			Model       string         `json:"model_name"`
 			Version     string         `json:"model_version"`
+			ID          string         `json:"id,omitempty"`
 			Predictions any            `json:"predictions"`
 			Scores      *metric.Scores `json:"scores,omitempty"`
-		}{p.model, strconv.FormatUint(p.version, 10), predictions, scores})
+		}{p.model, strconv.FormatUint(p.version, 10), p.id, predictions, scores})
 	case asCSV:
 		err = a.printCSV(p)
 	default:

@@ -157,7 +157,10 @@ func (m *monitor) look(ctx context.Context) error {
 	if !m.stale.Swap(false) {
 		return nil
 	}
-	return m.refresh(ctx)
+	if err := m.refresh(ctx); err != nil {
+		return err
+	}
+	return m.save(ctx)
 }
 
 // count grades the predictions for the rows of a and adds them up.

@@ -81,6 +81,7 @@ func (f *following) count(ctx context.Context, from mark) error {
 	reading.Go(func() { failed <- f.read(ctx, min(from.seq, f.monitor.position())+1, arrivals) })
 
 	due := f.due(from)
+	f.monitor.next = due.next(0)
 	timer := time.NewTimer(time.Until(due.earliest()))
 	defer timer.Stop()
 	tick := time.NewTicker(saveEvery)

@@ -92,6 +92,10 @@ func checkExample(t *testing.T, kind, body string) {
 		if err := strict.Decode(&d); err != nil || d.Source != wire.SourceFeatures || d.Count != len(d.Columns) || d.Since.IsZero() {
 			t.Errorf("data = %+v, %v", d, err)
 		}
+	case "live":
+		if created, live, err := wire.DecodeLive(msg.Data); err != nil || created.IsZero() || live.Value == nil || len(live.Scores) != 1 {
+			t.Errorf("DecodeLive = %v, %+v, %v", created, live, err)
+		}
 	case "oip":
 	default:
 		t.Errorf("unknown kind of example %q", kind)
