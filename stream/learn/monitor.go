@@ -194,6 +194,7 @@ func (m *monitor) count(ctx context.Context, a arrival) error {
 		st.Versions[n] = counted(st.Versions[n], g, labels)
 	}
 	m.prune()
+	m.countAgain(a)
 	if err := m.compareWatch(grades, labels); err != nil {
 		return err
 	}

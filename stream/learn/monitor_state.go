@@ -30,6 +30,7 @@ type state struct {
 	Detector json.RawMessage `json:"detector,omitempty"`
 	Method   string          `json:"method,omitempty"` // of the detector
 	Scale    scale           `json:"scale,omitzero"`   // of the detector's losses
+	Calm     int64           `json:"calm,omitempty"`   // examples until the detector sees errors again
 	Fresh    int64           `json:"fresh,omitempty"`  // examples since the champion, or the newest version, or the last trigger by a score
 
 	Trial *trial `json:"trial,omitempty"`
@@ -39,6 +40,7 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
+	Again     int64             `json:"again,omitempty"` // examples until a window holds none from before the drift
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
 

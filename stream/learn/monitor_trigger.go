@@ -29,6 +29,10 @@ const (
 	// scoreExamples is how many examples a score must be of to be too low.
 	scoreExamples = 200
 
+	// calmExamples is for how many examples after a drift the detector sees none: one
+	// change is one event, and a new version has time to come.
+	calmExamples = 200
+
 	// scaleExamples is how many errors of a regression are looked at to know how large
 	// they are, before the detector sees one.
 	scaleExamples = 100
@@ -63,15 +67,21 @@ func (m *monitor) detect(a arrival, g grade, l truth) {
 			return
 		}
 	}
+	if st.Calm > 0 {
+		st.Calm--
+		return
+	}
 	if m.detector.Update(x) != drift.Drift {
 		return
 	}
+	st.Calm = calmExamples
 	e := m.detector.Estimate()
 	st.Drift = &wire.ScoreDrift{
 		Source: wire.SourceScore, Detector: m.detectorName(), Version: st.Champion, Seq: a.seq,
 		Error: kind, Before: e.Before, After: e.Mean, Rows: e.Rows,
 	}
 	st.Announced = false
+	m.detector.Reset()
 }
 
 func (m *monitor) detectorName() string {
@@ -95,6 +105,7 @@ func (m *monitor) judgeScores(ctx context.Context) error {
 		if m.spec.Retrain.On.Drift && st.Seen != id {
 			st.Seen = id
 			m.trigger(triggerDrift, driftWords(st.Drift), st.Drift.Seq)
+			m.again(st.Drift.Rows)
 		}
 		m.dirty = true
 		if err := m.save(ctx); err != nil {
@@ -189,8 +200,29 @@ func (m *monitor) lookForDrift(ctx context.Context) error {
 	st.Seen, m.dirty = e.ID, true
 	if why, seq, due := m.answers(e); due {
 		m.trigger(triggerDrift, why, seq)
+		m.again(0)
 	}
 	return m.save(ctx)
+}
+
+// again has a model be trained once more when its window holds examples after the change
+// alone, of which there are so many: what is trained at once has mostly seen those before.
+func (m *monitor) again(after int64) {
+	if n := int64(m.spec.Retrain.Window.Examples); n > 0 && !m.spec.Retrain.Online() {
+		m.state.Again = max(n-after, 1)
+	}
+}
+
+// countAgain counts the examples until a window holds none from before a change.
+func (m *monitor) countAgain(a arrival) {
+	st := &m.state
+	if st.Again == 0 {
+		return
+	}
+	if st.Again -= int64(a.rows.Len()); st.Again <= 0 {
+		st.Again = 0
+		m.trigger(triggerDrift, fmt.Sprintf("the window of %d examples holds none from before the drift any more", m.spec.Retrain.Window.Examples), a.seq)
+	}
 }
 
 // answers reports whether a drift event is one that no version answers yet: why, and

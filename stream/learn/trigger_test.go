@@ -28,6 +28,10 @@ func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
 	if v.Number != 2 || !strings.HasPrefix(v.Lineage.Trigger, "drift: ") || v.Lineage.LastSeq < drift.Seq {
 		t.Errorf("version %+v, want one because of drift", v)
 	}
+	// Half of that window was from before the change: the next one is not.
+	if v = d.version(t); v.Number != 3 || !strings.Contains(v.Lineage.Trigger, "holds none from before the drift") {
+		t.Errorf("version %+v, want one of the window after the drift", v)
+	}
 	live := d.live(t, counted(last))
 	if live.Drift == nil || live.Drift.Seq != drift.Seq || live.Trigger == nil || live.Trigger.Kind != "drift" {
 		t.Errorf("the live record is %+v, want the drift and its trigger in it", live)
