@@ -89,10 +89,15 @@ func TestTrialOfATraining(t *testing.T) {
 	if live.Trial == nil || live.Trial.Version != 2 || live.Trial.Left != 100 || live.Trial.Comparison.Examples != 300 {
 		t.Errorf("the trial is %+v, want 300 examples of 400", live.Trial)
 	}
-	d.stream(t, 100, 3, crosswise)
+	// It had its time: a newer one takes its place.
+	if got = d.train(t, wire.TrainRequest{}); got.version != 4 || !strings.Contains(got.Why, "in place of version 2, of which 300 examples") {
+		t.Fatalf("the fourth training: %+v, want it on trial", got.Verdict)
+	}
+	d.live(t, func(l *wire.Live) bool { return l.Trial != nil && l.Trial.Version == 4 })
+	d.stream(t, 400, 3, crosswise)
 	var v wire.Verdict
 	decode(t, d.kind(t, "rejected").Data, &v)
-	if v.Version != 2 || !strings.Contains(v.Why, "undecided after 400 examples") {
+	if v.Version != 4 || !strings.Contains(v.Why, "undecided after 400 examples") {
 		t.Errorf("the verdict is %+v, want it undecided", v)
 	}
 }
