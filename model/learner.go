@@ -48,7 +48,8 @@ type Learner struct {
 	random  *rand.Rand
 
 	waiting []int     // rows of the message that are transformed, not predicted yet
-	inputs  []float32 // of them
+	aims    []float32 // their targets
+	inputs  []float32 // their matrix
 	out     []float32 // of the network
 	rows    []int     // of memory, of the step in hand
 	x, y, w []float32 // likewise
@@ -138,7 +139,11 @@ func ResumeLearner(spec *Spec, m *Model, rows int64) (*Learner, error) {
 	}
 	l.counts = past.counts
 	for i := range past.replay.Len() {
-		if err := l.memory.add(past.replay, i, 0); err != nil {
+		var target [1]float32
+		if err := l.live().Targets(target[:], past.replay, i, i+1); err != nil {
+			return nil, fmt.Errorf("learning on from model %q: %w: remembered row %d: %w", m.spec.Name, ErrArtifact, i, err)
+		}
+		if err := l.memory.add(past.replay, i, target[0], 0); err != nil {
 			return nil, err
 		}
 	}
@@ -279,7 +284,7 @@ func (l *Learner) read(message *feature.Frame, i int) error {
 	if err := l.live().Transform(l.inputs[at:at+l.width], message, i, i+1); err != nil {
 		return err
 	}
-	l.waiting = append(l.waiting, i)
+	l.waiting, l.aims = append(l.waiting, i), append(l.aims, target[0])
 	return nil
 }
 
@@ -297,12 +302,12 @@ func (l *Learner) test(message *feature.Frame) error {
 			l.lesson.refuse(i, err)
 			continue
 		}
-		if err := l.memory.add(message, i, l.pending); err != nil {
+		if err := l.memory.add(message, i, l.aims[k], l.pending); err != nil {
 			return err
 		}
 		l.pending++
 	}
-	l.waiting = l.waiting[:0]
+	l.waiting, l.aims = l.waiting[:0], l.aims[:0]
 	return nil
 }
 
@@ -350,9 +355,9 @@ func (l *Learner) close() error {
 	for i := range n {
 		l.rows = append(l.rows, first+i)
 	}
-	l.weigh(frame, first, n)
+	l.weigh(l.memory.classes[first:])
 	if !l.descend() {
-		frame.Truncate(first) // not to be replayed
+		l.memory.truncate(first) // not to be replayed
 	}
 	newest := min(l.replay.Rows, frame.Len())
 	if newest == 0 {
@@ -370,21 +375,18 @@ func (l *Learner) close() error {
 }
 
 // weigh counts the classes of new rows, and weighs them anew if that is by frequency.
-func (l *Learner) weigh(frame *feature.Frame, first, n int) {
+func (l *Learner) weigh(classes []float32) {
 	count := l.counts.classes
 	if len(count) == 0 {
 		return
 	}
-	total := 0.0
-	var target [1]float32
-	for i := first; i < first+n; i++ {
-		if l.live().Targets(target[:], frame, i, i+1) == nil {
-			count[int(target[0])]++
-		}
+	for _, k := range classes {
+		count[int(k)]++
 	}
 	if !l.balance {
 		return
 	}
+	total := 0.0
 	for _, c := range count {
 		total += c
 	}
@@ -423,11 +425,13 @@ func (l *Learner) aim() []int {
 	frame, pipeline := l.memory.frame, l.live()
 	n := 0
 	for _, r := range l.rows {
-		target := l.w[n : n+1] // for a moment
-		if pipeline.Targets(target, frame, r, r+1) != nil {
-			continue
+		t := l.memory.classes[r]
+		if len(l.counts.classes) == 0 {
+			if pipeline.Targets(l.w[n:n+1], frame, r, r+1) != nil { // a place to put it
+				continue
+			}
+			t = l.w[n]
 		}
-		t := target[0]
 		l.w[n] = float32(frame.Weight(r))
 		if l.weights != nil {
 			l.w[n] *= float32(l.weights[int(t)])

@@ -144,7 +144,7 @@ func eventLine(e registry.Event) string {
 	case registry.KindVersion:
 		line += ": " + humanize.IBytes(d.Size) + scores(d.Metrics)
 	case registry.KindPromoted, registry.KindRemoved:
-		line = fmt.Sprintf("%s: version %s → %s", d.Alias, versionOrNone(d.From), versionOrNone(d.To))
+		line = fmt.Sprintf("%s: version %d → %d", d.Alias, d.From, d.To)
 		if d.Rollback {
 			line += " (rollback)"
 		}

@@ -87,6 +87,16 @@
 // last one is repeated every 5 seconds. A plain "cancel" event asks whoever carries
 // out the training of that id to end it.
 //
+// # Labels that come late
+//
+// A running trainer takes labels from the stream <PREFIX>_LABEL, by a durable consumer
+// that all trainers share, joins each with what was captured under its id in
+// <PREFIX>_CAPTURE, and publishes a training example. Each row becomes one example, whatever
+// ends in between: it is claimed by compare-and-set before the example is published, and
+// that it is published is noted after. PROTOCOL.md says what becomes of labels that come
+// early, twice, or are wrong; [Labels] counts them. A trainer holds at most 32 in
+// memory.
+//
 // # Bad examples
 //
 // go to <prefix>.dead.<model>, whole, with the reason in headers, once each.

@@ -19,11 +19,6 @@ type online struct {
 
 	specDigest string
 
-	// observe, if not nil, is called with each message of usable examples, in order, when
-	// it has been learned. Rows and predictions are valid during the call. A message
-	// comes again after a restart that went back to the version before it.
-	observe func(context.Context, arrival) error
-
 	once string // the wish that is all there is to do, else empty
 
 	mu      sync.Mutex

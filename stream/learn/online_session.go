@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,8 +18,14 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// deliveries is how many decoded messages may wait to be learned.
-const deliveries = 256
+const (
+	// deliveries is how many decoded messages may wait to be learned, if their payloads are
+	// no more than prefetch together.
+	deliveries = 256
+
+	// reused is the largest payload of a delivery whose memory is used again.
+	reused = 64 << 10
+)
 
 // errCaughtUp ends a session that was made for one wish alone.
 var errCaughtUp = errors.New("caught up")
@@ -34,12 +41,15 @@ type session struct {
 	due    *due
 	wakes  bool // a wish or trigger may be due, but for clean
 
-	dead   *deadLetters
-	free   chan *delivery
-	ready  chan *delivery
-	broken chan error
-	stored chan stored // what came of the version that is being stored
-	busy   bool        // there is one
+	monitor *monitor
+	dead    *deadLetters
+	free    chan *delivery
+	ready   chan *delivery
+	queued  atomic.Int64  // bytes of payloads in ready
+	room    chan struct{} // holds a value if they may be fewer
+	broken  chan error
+	stored  chan stored // what came of the version that is being stored
+	busy    bool        // there is one
 }
 
 // learn makes a session and runs it until ctx is done or something fails.
@@ -47,12 +57,17 @@ func (o *online) learn(ctx context.Context) error {
 	s := &session{
 		online: o,
 		free:   make(chan *delivery, deliveries), ready: make(chan *delivery, deliveries),
-		broken: make(chan error, 1), stored: make(chan stored, 1),
+		room: make(chan struct{}, 1), broken: make(chan error, 1), stored: make(chan stored, 1),
 		dead: &deadLetters{js: o.js, stream: o.opts.Subjects.Stream("DEAD"), subject: o.opts.Subjects.Dead(o.name)},
 	}
 	if err := s.open(ctx); err != nil {
 		return err
 	}
+	s.monitor = &monitor{Trainer: o.Trainer, name: o.name, created: o.created, spec: o.spec, log: o.log, cutter: o}
+	if err := s.monitor.open(ctx, o.rouse); err != nil {
+		return err
+	}
+	defer s.monitor.close(ctx)
 	sub, err := o.listenForWishes()
 	if err != nil {
 		return err
@@ -200,11 +215,28 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 		if err := d.decode(schema, msg); err != nil {
 			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
 		}
+		if err := s.pass(ctx, d); err != nil {
+			return err
+		}
+	}
+}
+
+// pass hands a message to who learns it, when there is room.
+func (s *session) pass(ctx context.Context, d *delivery) error {
+	size := int64(len(d.msg.Data()))
+	for n := s.queued.Load(); n > 0 && n+size > prefetch; n = s.queued.Load() {
 		select {
-		case s.ready <- d:
+		case <-s.room:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	s.queued.Add(size)
+	select {
+	case s.ready <- d:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -212,6 +244,8 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 func (s *session) run(ctx context.Context) error {
 	timer := time.NewTimer(time.Until(s.due.earliest()))
 	defer timer.Stop()
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
 	s.wakes = true
 	var set time.Time // when the timer fires, if it has not
 	for {
@@ -235,6 +269,13 @@ func (s *session) run(ctx context.Context) error {
 			s.wakes, set = true, time.Time{}
 		case <-s.awake:
 			s.wakes = true
+			err = s.monitor.tick(ctx)
+		case <-tick.C:
+			s.monitor.next = s.due.next(s.pupil.stretch.examples + s.pupil.rows)
+			err = s.monitor.tick(ctx)
+		case <-s.changed:
+			s.monitor.wake()
+			err = s.monitor.tick(ctx)
 		case done := <-s.stored:
 			s.busy = false
 			err = s.settle(done)
@@ -249,9 +290,15 @@ func (s *session) run(ctx context.Context) error {
 }
 
 func (s *session) take(d *delivery) error {
+	size := len(d.msg.Data())
+	s.queued.Add(-int64(size))
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
 	kept, err := s.pupil.take(d)
 	s.at = d.seq
-	if err != nil || kept {
+	if err != nil || kept || size > reused {
 		return err
 	}
 	select {
@@ -261,17 +308,14 @@ func (s *session) take(d *delivery) error {
 	return nil
 }
 
-// learned buries what was wrong with a message and tells whoever observes.
+// learned buries what was wrong with a message and has it scored.
 func (s *session) learned(ctx context.Context, d *delivery, l *model.Lesson) error {
 	if d.err != nil || len(d.problems) > 0 {
 		if err := s.dead.take(ctx, d.seq, d.msg, d.err, d.problems); err != nil {
 			return err
 		}
 	}
-	if s.observe == nil || d.rows.Len() == 0 {
-		return nil
-	}
-	return s.observe(ctx, arrival{seq: d.seq, time: d.time, header: d.msg.Headers(), rows: d.rows, tested: l.Tested})
+	return s.monitor.observe(ctx, arrival{seq: d.seq, time: d.time, header: d.msg.Headers(), rows: d.rows, tested: l.Tested})
 }
 
 // look finds out up to where new wishes ask to learn.

@@ -21,19 +21,19 @@ import (
 const row = `{"instances": [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]]}`
 
 // status returns what a server tells of friedman.
-func status(t *testing.T, s *serve.Server) serve.Status {
-	t.Helper()
+func status(tb testing.TB, s *serve.Server) serve.Status {
+	tb.Helper()
 	for _, svc := range s.Services() {
 		if svc.Name != "friedman" {
 			continue
 		}
 		st, ok := svc.Endpoints[0].Data.(serve.Status)
 		if !ok {
-			t.Fatalf("data of the endpoint: %T", svc.Endpoints[0].Data)
+			tb.Fatalf("data of the endpoint: %T", svc.Endpoints[0].Data)
 		}
 		return st
 	}
-	t.Fatal("friedman is not served")
+	tb.Fatal("friedman is not served")
 	return serve.Status{}
 }
 

@@ -181,6 +181,11 @@ func DecodeCapture(body []byte) (*Capture, error) {
 	if len(c.Predictions) != len(c.Instances) {
 		return nil, fmt.Errorf("%w: reading a captured prediction: %d instances, %d predictions", ErrInternal, len(c.Instances), len(c.Predictions))
 	}
+	for row, t := range c.Labels {
+		if row < 0 || row >= len(c.Instances) || t == nil || len(t.Label) == 0 {
+			return nil, fmt.Errorf("%w: reading a captured prediction: label of row %d of %d", ErrInternal, row, len(c.Instances))
+		}
+	}
 	return &c, nil
 }
 
