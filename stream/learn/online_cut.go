@@ -42,16 +42,12 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	if err := s.dead.flush(ctx); err != nil {
 		return err
 	}
-<<<<<<< HEAD
-	m, err := s.pupil.snapshot()
-=======
 	// Whoever goes on from the version begins after its last example: all up to there must
 	// have been scored for good.
 	if err := s.monitor.save(ctx); err != nil {
 		return err
 	}
-	m, err := s.pupil.learner.Snapshot()
->>>>>>> i4
+	m, err := s.pupil.snapshot()
 	if err != nil {
 		return fmt.Errorf("cutting a version of %s: %w", s.name, err)
 	}
