@@ -76,6 +76,7 @@ func TestReferenceIsComplete(t *testing.T) {
 		{"training.early_stopping", jsonKeys(EarlyStopping{}), classes + "training:\n  validation_split: 0.1\n  early_stopping:\n    %s\n"},
 		{"training.reduce_lr_on_plateau", jsonKeys(ReduceOnPlateau{}), number + "training:\n  reduce_lr_on_plateau:\n    %s\n"},
 		{"serving", jsonKeys(Serving{}), number + "serving:\n  %s\n"},
+		{"serving.drift", jsonKeys(Watch{}), number + "serving:\n  drift:\n    %s\n"},
 		{"retrain", jsonKeys(Retrain{}), classes + "retrain:\n  %s\n"},
 		{"retrain.gate", jsonKeys(gate.Config{}), classes + "retrain:\n  gate:\n    %s\n"},
 	} {
