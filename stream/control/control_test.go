@@ -82,6 +82,30 @@ func TestDeleteKeepsExamples(t *testing.T) {
 	}
 }
 
+// A name that no model ever had keeps what was sent to it: examples that wait for
+// their model, and dead letters.
+func TestDeleteOfNothing(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, false)
+	d.examples(t, "soon", 5)
+	if _, err := d.js.Publish(t.Context(), "modelbus.dead.soon", []byte("a request")); err != nil {
+		t.Fatal(err)
+	}
+	err := d.ask(t, "delete.soon", "", nil)
+	if e, ok := errors.AsType[*wire.Error](err); !ok || e.Code != "not_found" {
+		t.Errorf("delete of a model that never was: %v, want not_found", err)
+	}
+	for name, want := range map[string]uint64{"MODELBUS_TRAIN": 5, "MODELBUS_DEAD": 1} {
+		s, err := d.js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.CachedInfo().State.Msgs; got != want {
+			t.Errorf("%s has %d messages, want the %d from before", name, got, want)
+		}
+	}
+}
+
 func TestAliases(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, false)

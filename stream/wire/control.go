@@ -32,7 +32,8 @@ type CreateRequest struct {
 	Revision uint64 `json:"revision,omitempty"`
 }
 
-// DeleteRequest removes a model and, unless KeepExamples, its training examples.
+// DeleteRequest removes a model and, unless KeepExamples, its training examples and
+// dead letters.
 // With a Version only that is removed, which no alias may name.
 type DeleteRequest struct {
 	Version      uint64 `json:"version,omitempty"`
