@@ -53,6 +53,7 @@ func exitCode(err error) int {
 		errs []error
 	}{
 		{exitUsage, []error{embedded.ErrAddress}},
+		{exitFailed, []error{embedded.ErrStore}}, // whatever the system says of the folder
 		{exitRejected, []error{errRejected, errDiffers}},
 		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, errNoContext, os.ErrNotExist}},
 		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer}},

@@ -145,7 +145,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 // bus connects to the NATS system named, or starts one of our own.
 func (a *app) bus(o serveOptions, log zerolog.Logger) (jetstream.JetStream, func() error, error) {
 	if a.conn.explicit() {
-		b, err := a.conn.connect()
+		b, err := a.conn.connect(logged(log)...)
 		if err != nil {
 			return nil, nil, err
 		}
