@@ -54,7 +54,7 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		if ctx.Err() != nil || !t.ending(t.job) {
 			return outcome{}, ended(ctx)
 		}
-		t.progress.report(wire.Training{State: stateStoring, Rows: data.held.Len(), Reject: data.rejected, Scores: out.metrics})
+		t.progress.report(wire.Training{State: stateStoring, Bytes: v.Size, Reject: data.rejected, Scores: out.metrics})
 		stored, err := t.publishVersion(ctx, v, &out)
 		if err == nil {
 			out.Version = stored.Number

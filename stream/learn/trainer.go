@@ -274,7 +274,7 @@ func (t *Trainer) work(ctx context.Context, j *job) {
 		return
 	}
 	tr.log.Info().Uint64("version", out.Version).Bool("promoted", out.Promoted).Str("why", out.Why).
-		Dur("took", time.Since(began)).Msg("trained")
+		Stringer("took", time.Since(began).Round(time.Millisecond)).Msg("trained")
 }
 
 // attempt waits for a slot and trains. A panic is an error; so is ctx's end, which

@@ -104,6 +104,7 @@ type Training struct {
 	Epochs int                `json:"epochs,omitempty"`
 	Rows   int                `json:"rows,omitempty"`
 	Reject int                `json:"rejected,omitempty"`
+	Bytes  int64              `json:"bytes,omitempty"`  // of the artifact that is being stored
 	Scores map[string]float64 `json:"scores,omitempty"` // loss, val_loss, …
 }
 
