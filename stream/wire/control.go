@@ -108,8 +108,8 @@ type Training struct {
 	Scores map[string]float64 `json:"scores,omitempty"` // loss, val_loss, …
 }
 
-// Verdict is the data of a "promoted" or "rejected" event that a training led
-// to, and of "failed" with Error set.
+// Verdict is the data of a "promoted", "rejected" or "unchanged" event that a training
+// led to, and of "failed" with Error set.
 type Verdict struct {
 	ID         string             `json:"id"` // the training's
 	Version    uint64             `json:"version,omitempty"`
@@ -119,7 +119,8 @@ type Verdict struct {
 	Before     map[string]float64 `json:"champion_scores,omitempty"`
 	Promoted   bool               `json:"promoted"`
 	Why        string             `json:"why,omitempty"`
-	Gate       *gate.Verdict      `json:"gate,omitempty"` // its outcome is "no_gate" if the spec has none
+	Unchanged  bool               `json:"unchanged,omitempty"` // it gave the artifact of Version, which was the newest
+	Gate       *gate.Verdict      `json:"gate,omitempty"`      // its outcome is "no_gate" if the spec has none
 	Error      *Error             `json:"error,omitempty"`
 	Data       json.RawMessage    `json:"data,omitempty"`
 }
