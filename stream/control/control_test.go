@@ -32,11 +32,12 @@ func TestModelsComeAndGo(t *testing.T) {
 	}
 
 	d.train(t, "iris")
+	d.examples(t, "iris", 20)
 	d.train(t, "iris")
 	var info wire.ModelInfo
 	d.must(t, "show.iris", `{"history": true}`, &info)
-	if len(info.Versions) != 2 || info.Examples != 20 || len(info.History) == 0 || info.Training != nil {
-		t.Errorf("show answered %+v, want 2 versions, 20 examples and moves", info)
+	if len(info.Versions) != 2 || info.Examples != 40 || len(info.History) == 0 || info.Training != nil {
+		t.Errorf("show answered %+v, want 2 versions, 40 examples and moves", info)
 	}
 	if info.Aliases[registry.Champion].To == 0 {
 		t.Errorf("aliases %+v, want a champion", info.Aliases)
