@@ -39,11 +39,11 @@ func dying(t *testing.T) (url string) {
 				return
 			}
 			const info = `INFO {"server_id":"A","version":"2.12.0","headers":true,"max_payload":1048576%s}` + "\r\n"
-			fmt.Fprintf(c, info, "")
+			_, _ = fmt.Fprintf(c, info, "") //nolint:errcheck // whoever connected sees that nothing comes
 			in := bufio.NewScanner(c)
 			for in.Scan() && in.Text() != "PING" {
 			}
-			fmt.Fprintf(c, "PONG\r\n"+info, `,"ldm":true`)
+			_, _ = fmt.Fprintf(c, "PONG\r\n"+info, `,"ldm":true`) //nolint:errcheck // likewise
 			_ = c.Close() //nolint:errcheck // it ends
 		}
 	})
