@@ -44,7 +44,7 @@ func dying(t *testing.T) (url string) {
 			for in.Scan() && in.Text() != "PING" {
 			}
 			_, _ = fmt.Fprintf(c, "PONG\r\n"+info, `,"ldm":true`) //nolint:errcheck // likewise
-			_ = c.Close() //nolint:errcheck // it ends
+			_ = c.Close()                                         //nolint:errcheck // it ends
 		}
 	})
 	return "nats://" + l.Addr().String()

@@ -47,7 +47,7 @@
 // train a model one after the other; it runs out 6 seconds after its holder has died.
 // Who waits for one of the process's slots ([Options.Parallel]) has no lease. With the
 // lease, the registry notes that the training has begun; whoever has it and finds a
-// note of another training knows that that one's process is no more, and announces
+// note of another training knows that the process of that one is no more, and announces
 // that it failed. Other trainers look for such notes every 15 seconds. The note goes in
 // the same step with how the training ends, so it ends once.
 //
