@@ -15,7 +15,7 @@ type admission struct {
 	promote *registry.Promotion // nil: it is registered, no more
 }
 
-// admit says how the next version of a model begins. Without a gate, or without a
+// standing says how the next version of a model begins. Without a gate, or without a
 // champion, it is served at once. With a stream gate it becomes the challenger, whose trial
 // on the examples to come decides, unless another one is on trial: then it is
 // registered and never served by itself.
@@ -23,7 +23,7 @@ type admission struct {
 // The promotion holds if the aliases are still the same when it is made; else
 // [registry.Registry.Publish] returns [registry.ErrConflict], and the version is to be
 // admitted again.
-func (t *Trainer) admit(ctx context.Context, name string, cfg *gate.Config) (*admission, error) {
+func (t *Trainer) standing(ctx context.Context, name string, cfg *gate.Config) (*admission, error) {
 	aliases, err := t.reg.Aliases(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the champion of %s: %w", name, err)
