@@ -67,6 +67,9 @@ func TestTrialHasThresholds(t *testing.T) {
 	}
 }
 
+// seeded asks for a training that makes other weights than those before.
+func seeded(seed uint64) wire.TrainRequest { return wire.TrainRequest{Seed: &seed} }
+
 // A training under a stream gate begins a trial; one that goes on for too long ends.
 func TestTrialOfATraining(t *testing.T) {
 	t.Parallel()
@@ -76,11 +79,11 @@ func TestTrialOfATraining(t *testing.T) {
 	if got := d.train(t, wire.TrainRequest{}); !got.Promoted || got.Gate.Outcome != "no_gate" {
 		t.Fatalf("the first training: %+v, want it promoted", got.Verdict)
 	}
-	got := d.train(t, wire.TrainRequest{})
+	got := d.train(t, seeded(2))
 	if got.Promoted || got.Gate.Outcome != "wait" || len(got.Challenger) == 0 {
 		t.Fatalf("the second training: %+v, want it on trial, with held-out scores", got.Verdict)
 	}
-	if got = d.train(t, wire.TrainRequest{}); got.kind != "rejected" || !strings.Contains(got.Why, "version 2 is on trial") {
+	if got = d.train(t, seeded(3)); got.kind != "rejected" || !strings.Contains(got.Why, "version 2 is on trial") {
 		t.Fatalf("the third training: %+v, want it only registered", got.Verdict)
 	}
 	d.live(t, func(l *wire.Live) bool { return l.Trial != nil })
@@ -90,7 +93,7 @@ func TestTrialOfATraining(t *testing.T) {
 		t.Errorf("the trial is %+v, want 300 examples of 400", live.Trial)
 	}
 	// It had its time: a newer one takes its place.
-	if got = d.train(t, wire.TrainRequest{}); got.version != 4 || !strings.Contains(got.Why, "in place of version 2, of which 300 examples") {
+	if got = d.train(t, seeded(4)); got.version != 4 || !strings.Contains(got.Why, "in place of version 2, of which 300 examples") {
 		t.Fatalf("the fourth training: %+v, want it on trial", got.Verdict)
 	}
 	d.live(t, func(l *wire.Live) bool { return l.Trial != nil && l.Trial.Version == 4 })

@@ -17,7 +17,7 @@ func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
 	d.create(t, retraining(t, "{on: [drift], window: 300}"))
 	d.prepared(t, crosswise, asChampion(0))
 	d.stream(t, 600, 1, crosswise)
-	last := d.stream(t, 600, 2, flipped)
+	d.stream(t, 100, 2, flipped)
 	var drift wire.ScoreDrift
 	decode(t, d.kind(t, "drift").Data, &drift)
 	if drift.Source != "score" || drift.Detector != "ADWIN" || drift.Version != 1 || drift.Seq <= 60 || drift.Seq > 75 ||
@@ -28,6 +28,7 @@ func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
 	if v.Number != 2 || !strings.HasPrefix(v.Lineage.Trigger, "drift: ") || v.Lineage.LastSeq < drift.Seq {
 		t.Errorf("version %+v, want one because of drift", v)
 	}
+	last := d.stream(t, 300, 3, flipped)
 	// Half of that window was from before the change: the next one is not.
 	if v = d.version(t); v.Number != 3 || !strings.Contains(v.Lineage.Trigger, "holds none from before the drift") {
 		t.Errorf("version %+v, want one of the window after the drift", v)
