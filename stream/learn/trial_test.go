@@ -76,11 +76,11 @@ func TestTrialOfATraining(t *testing.T) {
 	if got := d.train(t, wire.TrainRequest{}); !got.Promoted || got.Gate.Outcome != "no_gate" {
 		t.Fatalf("the first training: %+v, want it promoted", got.Verdict)
 	}
-	got := d.train(t, wire.TrainRequest{})
+	got := d.train(t, seeded(8))
 	if got.Promoted || got.Gate.Outcome != "wait" || len(got.Challenger) == 0 {
 		t.Fatalf("the second training: %+v, want it on trial, with held-out scores", got.Verdict)
 	}
-	if got = d.train(t, wire.TrainRequest{}); got.kind != "rejected" || !strings.Contains(got.Why, "version 2 is on trial") {
+	if got = d.train(t, seeded(9)); got.kind != "rejected" || !strings.Contains(got.Why, "version 2 is on trial") {
 		t.Fatalf("the third training: %+v, want it only registered", got.Verdict)
 	}
 	d.live(t, func(l *wire.Live) bool { return l.Trial != nil })
