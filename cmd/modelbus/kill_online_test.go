@@ -221,4 +221,3 @@ func (v *victim) jetStream() jetstream.JetStream {
 	}
 	return js
 }
-
