@@ -94,6 +94,9 @@ func (old Move) on(l *ledger, m Move) Move {
 		l.Moves = map[string]uint64{}
 	}
 	m.From = old.To
+	if m.To != 0 {
+		m.Split = old.Split
+	}
 	m.Number = max(l.Moves[m.Alias], old.Number) + 1
 	l.Moves[m.Alias] = m.Number
 	return m
@@ -110,8 +113,15 @@ func movePuts(p Promoted, after uint64, kind string) ([]put, error) {
 }
 
 // Promote moves an alias to a version that exists, or makes the alias, and
-// announces "promoted". Moving to where the alias is already changes nothing.
+// announces "promoted". Moving to where the alias is already changes nothing, and so
+// does no move to the share of a canary: see [Registry.SplitCanary].
 func (r *Registry) Promote(ctx context.Context, model, alias string, version uint64, who, why string) (Move, error) {
+	return r.promote(ctx, Move{Model: model, Alias: alias, To: version, Who: who, Why: why}, nil)
+}
+
+// promote makes the move m, with that split, or with the one before for nil.
+func (r *Registry) promote(ctx context.Context, m Move, split *Split) (Move, error) {
+	model, alias, version := m.Model, m.Alias, m.To
 	if err := cmp.Or(CheckModel(model), CheckAlias(alias), checkNumber(version)); err != nil {
 		return Move{}, err
 	}
@@ -120,10 +130,14 @@ func (r *Registry) Promote(ctx context.Context, model, alias string, version uin
 			return Move{}, nil, err
 		}
 		old, after, err := r.alias(ctx, model, alias)
-		if err != nil || old.To == version {
+		if err != nil || old.To == version && (split == nil || *split == old.Split) {
 			return old, nil, err
 		}
-		m := old.on(l, Move{Model: model, Alias: alias, To: version, Who: who, Why: why, When: now()})
+		m := old.on(l, m)
+		m.When = now()
+		if split != nil {
+			m.Split = *split
+		}
 		puts, err := movePuts(Promoted{Move: m}, after, KindPromoted)
 		return m, puts, err
 	})

@@ -31,18 +31,20 @@ type plan struct {
 
 // plans returns the streams in the order they have to be made in.
 func (l layout) plans(replicas int) []plan {
-	plans := []plan{l.records(), l.artifacts(), l.events(), l.live()}
+	plans := []plan{l.records(), l.artifacts(), l.events()}
 	for i := range plans {
 		plans[i].want.Replicas = max(replicas, 1)
 	}
 	return plans
 }
 
-// live is the stream of the KV bucket of live records, of which the last is kept.
-func (l layout) live() plan {
+// live is the stream of the KV bucket of live records, of which the last is kept. Nobody
+// needs it to open a deployment: one that an older version made has none.
+func (l layout) live(replicas int) plan {
 	want := jetstream.StreamConfig{
 		Name:              l.liveStream(),
 		Description:       "modelbus: scores on examples as they come",
+		Replicas:          replicas,
 		Subjects:          []string{l.liveSubject(">")},
 		MaxMsgsPerSubject: 1,
 		MaxBytes:          -1,

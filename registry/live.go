@@ -48,32 +48,22 @@ func (r *Registry) PutLive(ctx context.Context, model string, data []byte, revis
 }
 
 // WatchLive calls fn with each live record there is and each that is put, nil for one
-// that was removed, until ctx is done. fn runs on a goroutine of its own.
+// that was removed, until ctx is done, when it returns nil. It survives reconnects. fn
+// runs on WatchLive's goroutine; of records put while it runs it gets the last.
 func (r *Registry) WatchLive(ctx context.Context, fn func(model string, data []byte)) error {
-	kv, err := r.js.KeyValue(ctx, r.liveBucket())
+	stream, err := r.js.Stream(ctx, r.liveStream())
 	if err != nil {
 		return fmt.Errorf("following live records: %w", err)
 	}
-	w, err := kv.WatchAll(ctx)
-	if err != nil {
-		return fmt.Errorf("following live records: %w", err)
-	}
-	for {
-		select {
-		case e, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return nil
-			case e == nil: // all that were there have come
-			case e.Operation() != jetstream.KeyValuePut:
-				fn(e.Key(), nil)
-			default:
-				fn(e.Key(), e.Value())
-			}
-		case <-ctx.Done():
-			return nil
+	f := follower{js: r.js, stream: stream, filters: []string{r.liveSubject("*")}, from: 1}
+	return f.run(ctx, func(msg jetstream.Msg, _ uint64) error {
+		data := msg.Data()
+		if msg.Headers().Get("KV-Operation") != "" {
+			data = nil
 		}
-	}
+		fn(tail(msg.Subject()), data)
+		return nil
+	})
 }
 
 // removeLive removes the live record of a model that is gone.

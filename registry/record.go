@@ -52,6 +52,8 @@ type Lineage struct {
 
 // A Move is a change of an alias.
 type Move struct {
+	Split // of the alias [Canary]
+
 	Model    string    `json:"model"`
 	Alias    string    `json:"alias"`
 	From     uint64    `json:"from"` // 0 if the alias is new

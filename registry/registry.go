@@ -3,7 +3,6 @@ package registry
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -46,7 +45,15 @@ type Registry struct {
 // of those there to what is needed without touching their data, and opens them.
 // Several processes may create at once.
 func Create(ctx context.Context, js jetstream.JetStream, opts Options) (*Registry, error) {
-	return open(ctx, js, opts, func(p plan) (jetstream.Stream, error) { return ensure(ctx, js, p, opts.Replicas) })
+	made := func(p plan) (jetstream.Stream, error) { return ensure(ctx, js, p, opts.Replicas) }
+	r, err := open(ctx, js, opts, made)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := made(r.live(max(opts.Replicas, 1))); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Open binds to what Create made and makes nothing: it returns
@@ -69,10 +76,6 @@ func open(ctx context.Context, js jetstream.JetStream, opts Options, stream func
 		if *s, err = stream(plans[i]); err != nil {
 			return nil, err
 		}
-	}
-	_, err = stream(plans[3])
-	if err != nil && !errors.Is(err, ErrNotInitialized) { // what an older version made has no live records
-		return nil, err
 	}
 	return r, nil
 }

@@ -99,37 +99,47 @@ func (a *app) compare(ctx context.Context, m *model.Model, rows *dataset.Bound) 
 	}
 	f := feature.NewFrame(m.Schema(), false)
 	p := m.NewPredictor()
-	unread := 0
+	left := 0
 	for more := true; more; f.Reset() {
-		for f.Len() < compareRows && more {
-			row, err := rows.Read()
-			if errors.Is(err, io.EOF) {
-				more = false
-				break
-			}
-			if err == nil {
-				err = f.Append(row)
-			}
-			if _, bad := errors.AsType[*dataset.RowError](err); bad || errors.Is(err, feature.ErrInvalid) {
-				if unread++; unread == 1 {
-					a.notef("left out: line %d: %v", rows.Line(), err)
-				}
-			} else if err != nil {
-				return nil, err
-			}
+		if more, err = a.fill(f, rows, &left); err != nil {
+			return nil, err
 		}
 		if err := errors.Join(ctx.Err(), w.AddRange(f, 0, f.Len()), addPredictions(w, p, f)); err != nil {
 			return nil, err
 		}
 	}
-	if unread > 1 {
-		a.notef("%s rows were left out", humanize.Comma(int64(unread)))
+	if left > 1 {
+		a.notef("%s rows were left out", humanize.Comma(int64(left)))
 	}
 	if w.Rows() == 0 {
 		return nil, fmt.Errorf("%w: the file has no rows", feature.ErrInvalid)
 	}
 	report := w.Report(m.Spec().Serving.Drift.Thresholds())
 	return &report, nil
+}
+
+// fill reads some rows into f and reports whether there may be more. It says the first
+// that cannot be read, and counts them in left.
+func (a *app) fill(f *feature.Frame, rows *dataset.Bound, left *int) (more bool, err error) {
+	for f.Len() < compareRows {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err == nil {
+			err = f.Append(row)
+		}
+		if _, bad := errors.AsType[*dataset.RowError](err); !bad && err != nil && !errors.Is(err, feature.ErrInvalid) {
+			return false, err
+		}
+		if err == nil {
+			continue
+		}
+		if *left++; *left == 1 {
+			a.notef("left out: line %d: %v", rows.Line(), err)
+		}
+	}
+	return true, nil
 }
 
 // addPredictions has w count what p says of the rows of f, one by one if one of them
@@ -156,10 +166,11 @@ func addPredictions(w *drift.Window, p *model.Predictor, f *feature.Frame) error
 func (a *app) printReportOf(v registry.Version, r *drift.Report) error {
 	if a.json {
 		if err := a.printJSON(struct {
+			*drift.Report
+
 			Model   string `json:"model"`
 			Version uint64 `json:"version"`
-			*drift.Report
-		}{v.Model, v.Number, r}); err != nil {
+		}{r, v.Model, v.Number}); err != nil {
 			return err
 		}
 	} else {

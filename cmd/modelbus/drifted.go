@@ -33,7 +33,7 @@ func (a *app) printDrift(model string, servers []client.ServerDrift) {
 	columns, compared := worstOf(servers)
 	if len(columns) == 0 {
 		for i := range servers {
-			if d := &servers[i].Drift; d.Problem != "" {
+			if d := &servers[i].FeatureDrift; d.Problem != "" {
 				a.notef("drift of %s version %d is not known: %s", model, d.Version, d.Problem)
 				return
 			}
@@ -80,7 +80,7 @@ func worstOf(servers []client.ServerDrift) (columns []wire.DriftColumn, compared
 	at := map[string]int{}
 	rows, told := int64(0), 0
 	for i := range servers {
-		d := &servers[i].Drift
+		d := &servers[i].FeatureDrift
 		if d.Version != newest || d.Windows == 0 {
 			continue
 		}
@@ -115,9 +115,13 @@ func severer(a, b wire.DriftColumn) int {
 	return cmp.Compare(b.Value/b.Threshold, a.Value/a.Threshold)
 }
 
-// driftLine says what an event tells of drift in the features; ok is false if it is about
-// something else.
+// driftLine says what a "drift" event tells of features or errors; ok is false if it is
+// about something else.
 func driftLine(e registry.Event) (line string, ok bool) {
+	var score wire.ScoreDrift
+	if e.Kind == wire.KindDrift && json.Unmarshal(e.Data, &score) == nil && score.Source == wire.SourceScore {
+		return scoreDriftLine(&score), true
+	}
 	var d wire.DriftEvent
 	if e.Kind != wire.KindDrift || json.Unmarshal(e.Data, &d) != nil || d.Source != wire.SourceFeatures {
 		return "", false

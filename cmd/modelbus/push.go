@@ -47,7 +47,8 @@ func (a *app) pushCommand() *cobra.Command {
 		Use:   "push MODEL FILE",
 		Short: "Publish the rows of a file as training examples",
 		Long: "Publish the rows of a CSV, TSV, JSON Lines or NPZ file (gzip too, - for standard input) as\n" +
-			"training examples. Rows that do not fit the model's features are named and left out.",
+			"training examples. Rows that do not fit the model's features are named and left out; columns that are no features are\n" +
+			"ignored, and named.",
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.model, o.file = args[0], args[1]
@@ -83,10 +84,13 @@ func (a *app) push(ctx context.Context, o pushOptions) (err error) {
 		if err != nil {
 			return err
 		}
+		ignored := ignoredColumns{app: a, model: o.model}
+		ignored.tell(rows)
 		p := &pusher{app: a, to: c.Examples(o.model, schema, client.PublisherOptions{BatchRows: o.batch, ID: o.id})}
 		start := time.Now()
 		err = p.all(ctx, rows)
 		p.settle(ctx, err)
+		ignored.tell(rows)
 		return a.pushed(pushResult{Model: o.model, Rows: p.to.Published(), Rejected: p.rejected, Seconds: time.Since(start).Seconds()}, err)
 	})
 }

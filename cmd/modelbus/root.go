@@ -37,7 +37,7 @@ type app struct {
 func run(ctx context.Context, args []string, std stdio) int {
 	a := &app{stdio: std}
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(guardNegatives(root, args))
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
@@ -82,23 +82,37 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(),
 		a.initCommand(), a.createCommand(), a.deleteCommand(), a.lsCommand(), a.showCommand(),
-		a.pushCommand(), a.trainCommand(), a.pauseCommand(), a.resumeCommand(), a.rebuildCommand(), a.predictCommand(), a.driftCommand(), a.benchCommand(),
+		a.pushCommand(), a.trainCommand(), a.pauseCommand(), a.resumeCommand(), a.rebuildCommand(),
+		a.predictCommand(), a.labelCommand(), a.driftCommand(), a.benchCommand(),
 		a.promoteCommand(), a.rollbackCommand(), a.aliasCommand(),
 		a.exportCommand(), a.importCommand(), a.watchCommand(), a.versionCommand(),
 	)
 	a.completeArguments(root)
+	root.InitDefaultCompletionCmd()
+	refuseUnknown(root)
 	return root
 }
 
-// unknownCommand prints help when no command is given.
-func unknownCommand(root *cobra.Command, words []string) error {
-	if len(words) == 0 {
-		return root.Help()
+// refuseUnknown has commands that only have commands of their own refuse other
+// words, for which cobra would print help.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		if sub.HasSubCommands() && !sub.Runnable() {
+			sub.Args, sub.RunE = cobra.ArbitraryArgs, unknownCommand
+		}
+		refuseUnknown(sub)
 	}
-	if near := root.SuggestionsFor(words[0]); len(near) > 0 {
+}
+
+// unknownCommand prints help when no command is given.
+func unknownCommand(cmd *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		return cmd.Help()
+	}
+	if near := cmd.SuggestionsFor(words[0]); len(near) > 0 {
 		return usagef("no command %q: did you mean %s?", words[0], strings.Join(near, " or "))
 	}
-	return usagef("no command %q: `modelbus --help` lists them", words[0])
+	return usagef("no command %q: `%s --help` lists them", words[0], cmd.CommandPath())
 }
 
 // args wraps cobra's argument checks so that they count as wrong usage.

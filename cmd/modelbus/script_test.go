@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,12 +57,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"up":      up,
-			"status":  status,
-			"await":   await,
-			"publish": publish,
-			"flip":    flip,
-			"shift":   shift,
+			"up":         up,
+			"status":     status,
+			"await":      await,
+			"eventually": eventually,
+			"publish":    publish,
+			"flip":       flip,
+			"shift":      shift,
 		},
 	})
 }
@@ -162,4 +164,20 @@ func shift(ts *testscript.TestScript, neg bool, args []string) {
 		out.WriteString(line)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(out.String()), 0o600))
+}
+
+// eventually runs modelbus until its output matches, for ten seconds at most.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN ARGS")
+	}
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		ts.Check(ts.Exec("modelbus", args[1:]...))
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("modelbus %q does not come to match %q", args[1:], args[0])
 }

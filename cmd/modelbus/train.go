@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -78,17 +79,23 @@ func (a *app) train(ctx context.Context, c *client.Client, name string, req wire
 	} else {
 		err = a.printf("%s\n", verdictLine(name, verdict))
 	}
-	if err == nil && !verdict.Promoted && !req.NoPromote {
+	if err == nil && !verdict.Promoted && !req.NoPromote && !onTrial(verdict) {
 		return errRejected
 	}
 	return err
 }
 
+// onTrial reports whether the examples to come will decide.
+func onTrial(v *wire.Verdict) bool { return v.Gate != nil && v.Gate.Outcome == gate.Wait }
+
 // verdictLine says in one line what a training led to.
 func verdictLine(name string, v *wire.Verdict) string {
 	what := "rejected"
-	if v.Promoted {
+	switch {
+	case v.Promoted:
 		what = "promoted"
+	case onTrial(v):
+		what = "trained"
 	}
 	line := fmt.Sprintf("%s version %d %s: %s", name, v.Version, what, scoreLine(v.Challenger))
 	if v.Champion > 0 && len(v.Before) > 0 {

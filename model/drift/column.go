@@ -121,33 +121,38 @@ func (s *rowSet) at(i int) int {
 // read hands rows of f, whose schema was checked, to t, column by column.
 func (r *reader) read(t taker, f *feature.Frame, rows rowSet) {
 	for c := range r.from {
-		switch r.columns[c].Type {
-		case feature.Category:
-			for i := range rows.n {
-				if word, ok := f.Category(r.from[c], rows.at(i)); ok {
-					t.word(c, word)
-				} else {
-					t.absent(c)
-				}
-			}
-		case feature.Boolean:
-			for i := range rows.n {
-				switch x, ok := f.Number(r.from[c], rows.at(i)); {
-				case !ok:
-					t.absent(c)
-				case x == 0:
-					t.word(c, "false")
-				default:
-					t.word(c, "true")
-				}
-			}
-		case feature.Number, feature.Vector:
-			switch r.columns[c].Part {
-			case "":
-				r.readNumbers(t, c, f, rows)
-			case MeanPart: // and NormPart, which is the next column
-				r.readVectors(t, c, f, rows)
-			}
+		switch {
+		case r.columns[c].Type == feature.Category:
+			r.readWords(t, c, f, rows)
+		case r.columns[c].Type == feature.Boolean:
+			r.readTruths(t, c, f, rows)
+		case r.columns[c].Part == "":
+			r.readNumbers(t, c, f, rows)
+		case r.columns[c].Part == MeanPart: // and NormPart, which is the next column
+			r.readVectors(t, c, f, rows)
+		}
+	}
+}
+
+func (r *reader) readWords(t taker, c int, f *feature.Frame, rows rowSet) {
+	for i := range rows.n {
+		if word, ok := f.Category(r.from[c], rows.at(i)); ok {
+			t.word(c, word)
+		} else {
+			t.absent(c)
+		}
+	}
+}
+
+func (r *reader) readTruths(t taker, c int, f *feature.Frame, rows rowSet) {
+	for i := range rows.n {
+		switch x, ok := f.Number(r.from[c], rows.at(i)); {
+		case !ok:
+			t.absent(c)
+		case x == 0:
+			t.word(c, "false")
+		default:
+			t.word(c, "true")
 		}
 	}
 }

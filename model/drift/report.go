@@ -48,12 +48,12 @@ type ColumnReport struct {
 	Threshold float64 `json:"threshold"`
 	P         float64 `json:"p"`
 
-	Rows   int64   `json:"rows"` // with a value, in the window
-	PSI    float64 `json:"psi"`
-	JS     float64 `json:"js"`                   // the Jensen-Shannon distance
-	KS     float64 `json:"ks,omitempty"`         // of numbers: the Kolmogorov-Smirnov distance of samples
-	Chi    float64 `json:"chi_square,omitempty"` // of categories
-	TestP  float64 `json:"test_p"`               // of KS or Chi, adjusted
+	Rows  int64   `json:"rows"` // with a value, in the window
+	PSI   float64 `json:"psi"`
+	JS    float64 `json:"js"`                   // the Jensen-Shannon distance
+	KS    float64 `json:"ks,omitempty"`         // of numbers: the Kolmogorov-Smirnov distance of samples
+	Chi   float64 `json:"chi_square,omitempty"` // of categories
+	TestP float64 `json:"test_p"`               // of KS or Chi, adjusted
 
 	// Before and Now are the means of numbers. Of categories they are the shares of
 	// Category, that which has moved most; it is [OtherCategories] for all that are not

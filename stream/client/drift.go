@@ -17,22 +17,26 @@ import (
 
 const (
 	statsFirst   = time.Second            // to wait for a server to answer
-	statsQuiet   = 100 * time.Millisecond // after which no other is expected
+	statsQuiet   = 200 * time.Millisecond // after which no other is expected
 	statsServers = 1024
 )
 
 // A ServerDrift is what one server knows of the drift of a model's live rows.
 type ServerDrift struct {
+	wire.FeatureDrift
+
 	Server string `json:"server"` // the id of its service
-	wire.Drift
 }
 
 // Drift asks the servers of a model for the drift of the rows that each has answered,
 // which it returns by server. It is empty if none compares them: the model has no
 // champion, or one without a reference, or its spec has that off. Servers that answer
-// after a tenth of a second of silence are left out.
+// after a fifth of a second of silence are left out.
 func (c *Client) Drift(ctx context.Context, model string) ([]ServerDrift, error) {
 	if err := registry.CheckModel(model); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	inbox := c.nc.NewInbox()
@@ -84,7 +88,7 @@ func driftOf(data []byte, subject string) *ServerDrift {
 		Endpoints []struct {
 			Subject string `json:"subject"`
 			Data    struct {
-				Drift *wire.Drift `json:"drift"`
+				Drift *wire.FeatureDrift `json:"drift"`
 			} `json:"data"`
 		} `json:"endpoints"`
 	}
@@ -93,7 +97,7 @@ func driftOf(data []byte, subject string) *ServerDrift {
 	}
 	for _, e := range s.Endpoints {
 		if e.Subject == subject && e.Data.Drift != nil {
-			return &ServerDrift{Server: s.ID, Drift: *e.Data.Drift}
+			return &ServerDrift{FeatureDrift: *e.Data.Drift, Server: s.ID}
 		}
 	}
 	return nil

@@ -22,15 +22,20 @@ func TestDrift(t *testing.T) {
 		`{"id":"d","endpoints":[{"subject":"other.predict.m","data":{"drift":{"version":7}}}]}`,
 		`{"id":"e"`,
 	}
-	for _, answer := range answers {
-		respond(t, nc, "$SRV.STATS.m", func(*nats.Msg) *nats.Msg { return &nats.Msg{Data: []byte(answer)} })
-	}
+	respond(t, nc, "$SRV.STATS.m", func(m *nats.Msg) *nats.Msg {
+		for _, answer := range answers {
+			if err := m.Respond([]byte(answer)); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
 	c := newClient(t, nc, client.Options{})
 	got, err := c.Drift(t.Context(), "m")
 	if err != nil || len(got) != 2 || got[0].Server != "a" || got[1].Server != "b" {
 		t.Fatalf("Drift = %+v, %v, want servers a and b", got, err)
 	}
-	if d := got[1].Drift; d.Version != 3 || d.Rows != 500 || d.Drifted[0] != "hour" || d.Columns[0].Value != 0.4 {
+	if d := got[1].FeatureDrift; d.Version != 3 || d.Rows != 500 || d.Drifted[0] != "hour" || d.Columns[0].Value != 0.4 {
 		t.Errorf("server b tells %+v", d)
 	}
 	if got, err := c.Drift(t.Context(), "x"); err != nil || len(got) != 0 {

@@ -30,7 +30,7 @@
 // A model whose spec has a retrain section is trained when as many examples have come,
 // or as much time has passed, as it says, counted from the newest version: a trainer
 // that was away catches up once. With nothing new there is no training. Of several
-// processes the one that has the model's lease trains; it runs out 6 seconds after
+// processes the one that has the model's lease follows its examples and trains; it runs out 6 seconds after
 // its holder has died. A training by itself that failed is tried again with the next
 // examples, a minute later at the earliest. The lineage says why a version was
 // trained.
@@ -71,16 +71,60 @@
 // A version whose range had a step that was left out because loss or gradient was not
 // finite is registered and never promoted by itself.
 //
+// # Examples as they come
+//
+// Of every model with a retrain section that is not paused, whoever has the lease
+// scores versions on the labelled examples as they come, never on those a version was
+// trained on: the champion, the challenger, for a while the version before, online the
+// learner. A version that cannot predict an example is not scored on it; weights of
+// examples do not count. An example that carries a prediction, as one whose label came
+// late does, counts as it was predicted. The scores, the baselines on the same examples
+// and all that follows are one record by model, put by compare-and-set with the
+// sequence of the last example counted: each example counts once, whoever goes on from
+// there. While a model is paused none of this happens; resumed, it catches up.
+//
+// With a gate of kind stream a training, other than the first, puts its version on
+// trial: the alias challenger names it, and the champion and it are compared on each
+// example. It is promoted when it was proved better and all thresholds hold, and
+// rejected when it was proved worse, a threshold does not hold then, or nothing was
+// proved within 20 times min_examples. A class that could not be predicted is a wrong
+// one; a champion that can score none of min_examples examples loses. Promoting it by
+// hand, or removing the alias, ends the trial. A version that was rolled back is
+// not promoted by itself again.
+//
+// With watch, the version before a promotion, whoever made it, is scored beside the
+// new champion for so many examples, and takes its place again when it was proved
+// better. When instead the champion was, the comparison begins anew with half the alpha,
+// as labels may change their meaning later. A rollback is not watched.
+//
+// The spec's detector sees the champion's error on each example: 1 for a wrong class and
+// 0 for a right one; of numbers e/(e+m) of the absolute error e, where m is the mean of
+// those before it, of 100 at least. It begins anew with each champion. A drift is one
+// kept event. With on: [drift] a training is due if the last drift event of the model,
+// whoever announced it, is newer than the newest version; with score_below, if the
+// champion's score of about the last 1,000 examples, 200 at least, is worse than the
+// value: once, until there is a new version or the score was good again.
+//
 // # Events
 //
 // Every training ends with exactly one kept event: "promoted" (the verdict is in
-// the field verdict of its data), "rejected" (its id is the version's number, its
+// the field verdict of its data; of the alias challenger if a trial begins), "rejected" (its id is the version's number, its
 // data the verdict), or "failed" (its id is the training's, its data a verdict with
 // an error). Its progress is published plainly as "training" events: waiting (if
 // other models train), reading, epoch, evaluating, storing, and in any case done. The
 // last one is repeated every 5 seconds. A plain "cancel" event asks whoever carries
 // out the training of that id to end it. A plain "cut" event with a reply subject asks
 // whoever learns online to cut a version; the training that was asked for ends with that.
+//
+// # Labels that come late
+//
+// A running trainer takes labels from the stream <PREFIX>_LABEL, by a durable consumer
+// that all trainers share, joins each with what was captured under its id in
+// <PREFIX>_CAPTURE, and publishes a training example. Each row becomes one example, whatever
+// ends in between: it is claimed by compare-and-set before the example is published, and
+// that it is published is noted after. PROTOCOL.md says what becomes of labels that come
+// early, twice, or are wrong; [Labels] counts them. A trainer holds at most 32 in
+// memory.
 //
 // # Bad examples
 //

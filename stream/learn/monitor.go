@@ -157,7 +157,10 @@ func (m *monitor) look(ctx context.Context) error {
 	if !m.stale.Swap(false) {
 		return nil
 	}
-	return m.refresh(ctx)
+	if err := m.refresh(ctx); err != nil {
+		return err
+	}
+	return m.save(ctx)
 }
 
 // count grades the predictions for the rows of a and adds them up.
@@ -168,24 +171,16 @@ func (m *monitor) count(ctx context.Context, a arrival) error {
 		return err
 	}
 	st := &m.state
-	champion := grades[st.Champion]
+	champion := grades[st.Champion] // nil if it was trained on them
 	served := champion
 	if a.tested != nil {
 		served = gradesOf(a.tested, places(a.tested.Classes), labels)
 	}
 	for i, l := range labels {
-		if a.tested != nil && served[i].ok {
-			st.Learner = counted(st.Learner, served[i], l)
-		}
 		if served != nil && served[i].ok {
-			st.Served = counted(st.Served, served[i], l)
+			st.Served = counted(st.Served, served[i:i+1], labels[i:i+1])
 			if err := m.guess(a, l); err != nil {
 				return err
-			}
-		}
-		for n, g := range grades {
-			if g[i].ok {
-				st.Versions[n] = counted(st.Versions[n], g[i], l)
 			}
 		}
 		if champion != nil && champion[i].ok {
@@ -193,18 +188,30 @@ func (m *monitor) count(ctx context.Context, a arrival) error {
 			m.detect(a, champion[i], l)
 		}
 	}
-	if err := m.compare(a, grades, labels); err != nil {
-		return err
+	if a.tested != nil {
+		st.Learner = counted(st.Learner, served, labels)
+	}
+	for n, g := range grades {
+		st.Versions[n] = counted(st.Versions[n], g, labels)
 	}
 	m.prune()
-	return nil
+	if err := m.compareWatch(grades, labels); err != nil {
+		return err
+	}
+	return m.compareTrial(a, grades, labels)
 }
 
-func counted(t *tally, g grade, l truth) *tally {
-	if t == nil {
-		t = newTally()
+// counted adds grades to t, which is made if there was none.
+func counted(t *tally, grades []grade, labels []truth) *tally {
+	for i, g := range grades {
+		if !g.ok {
+			continue
+		}
+		if t == nil {
+			t = newTally()
+		}
+		t.add(g, labels[i])
 	}
-	t.add(g, l)
 	return t
 }
 

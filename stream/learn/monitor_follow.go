@@ -81,6 +81,7 @@ func (f *following) count(ctx context.Context, from mark) error {
 	reading.Go(func() { failed <- f.read(ctx, min(from.seq, f.monitor.position())+1, arrivals) })
 
 	due := f.due(from)
+	f.monitor.next = due.next(0)
 	timer := time.NewTimer(time.Until(due.earliest()))
 	defer timer.Stop()
 	tick := time.NewTicker(saveEvery)
@@ -102,16 +103,11 @@ func (f *following) count(ctx context.Context, from mark) error {
 				return err
 			}
 		case <-f.changed:
-			f.monitor.wake()
-			if err := f.monitor.tick(ctx); err != nil {
-				return err
-			}
-			if now, err := f.mark(ctx); err != nil || now.seq != from.seq {
+			if moved, err := f.look(ctx, from); err != nil || moved {
 				return err
 			}
 		case <-f.done():
-			f.ended(f.job, f.seq)
-			f.job = nil
+			f.settle(ctx)
 			f.monitor.wake()
 			return nil
 		case err := <-failed:
@@ -127,6 +123,17 @@ func (f *following) count(ctx context.Context, from mark) error {
 			timer.Reset(time.Until(next))
 		}
 	}
+}
+
+// look takes notice of what changed in the registry, and reports whether another mark
+// holds.
+func (f *following) look(ctx context.Context, from mark) (moved bool, err error) {
+	f.monitor.wake()
+	if err := f.monitor.tick(ctx); err != nil {
+		return false, err
+	}
+	now, err := f.mark(ctx)
+	return now.seq != from.seq, err
 }
 
 // train begins a training if one is due, and returns when to look again, zero if only

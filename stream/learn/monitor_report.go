@@ -32,6 +32,9 @@ func (m *monitor) report() *wire.Live {
 		live.Scores = append(live.Scores, liveScore(0, st.Learner))
 	}
 	for n, t := range st.Versions {
+		if t == nil {
+			continue // nothing of it could be scored
+		}
 		live.Scores = append(live.Scores, liveScore(n, t))
 	}
 	slices.SortFunc(live.Scores, func(a, b wire.LiveScore) int {

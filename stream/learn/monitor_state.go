@@ -35,7 +35,7 @@ type state struct {
 	Trial *trial `json:"trial,omitempty"`
 	Watch *watch `json:"watch,omitempty"`
 
-	Drift     *wire.ScoreDrift       `json:"drift,omitempty"`
+	Drift     *wire.ScoreDrift  `json:"drift,omitempty"`
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
@@ -56,17 +56,14 @@ func ReadLive(ctx context.Context, reg *registry.Registry, m registry.Model) (*w
 	if err != nil || data == nil {
 		return nil, err
 	}
-	var r struct {
-		Created time.Time  `json:"model_created"`
-		Live    *wire.Live `json:"live"`
+	created, live, err := wire.DecodeLive(data)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.Name, err)
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("reading the live record of %s: %w: %w", m.Name, registry.ErrCorrupt, err)
-	}
-	if !r.Created.Equal(m.Created) {
+	if !created.Equal(m.Created) {
 		return nil, nil //nolint:nilnil // of another model that had the name
 	}
-	return r.Live, nil
+	return live, nil
 }
 
 // restore reads the state. One of an earlier model of the name, or that cannot be read,

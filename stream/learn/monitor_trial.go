@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/model/metric"
 	"github.com/modelbus/modelbus/registry"
@@ -65,7 +66,7 @@ func (m *monitor) metric() string {
 func (m *monitor) followTrial(ctx context.Context, champion, challenger registry.Move) error {
 	st := &m.state
 	if t := st.Trial; t != nil {
-		why := ""
+		var why string
 		switch {
 		case champion.To == t.Version:
 			why = fmt.Sprintf("version %d was promoted by hand: %s", t.Version, moved(champion))
@@ -146,23 +147,9 @@ func (m *monitor) rolledBack(ctx context.Context, version uint64) (bool, error) 
 	return slices.ContainsFunc(moves, func(mv registry.Move) bool { return mv.Rollback && mv.From == version }), nil
 }
 
-// compare adds the grades of an arrival to the comparisons under way.
-func (m *monitor) compare(a arrival, grades map[uint64][]grade, labels []truth) error {
-	st := &m.state
-	squared := m.metric() != metric.MAE
-	if w := st.Watch; w != nil && w.Verdict == nil {
-		now, before := grades[w.Version], grades[w.Before]
-		for i, l := range labels {
-			if now == nil || before == nil {
-				break
-			}
-			w.Seen++
-			if _, err := w.Duel.add(now[i], before[i], l, squared); err != nil {
-				return err
-			}
-		}
-	}
-	t := st.Trial
+// compareTrial adds the grades of an arrival to the trial.
+func (m *monitor) compareTrial(a arrival, grades map[uint64][]grade, labels []truth) error {
+	t := m.state.Trial
 	if t == nil || t.Verdict != nil || grades[t.Version] == nil {
 		return nil
 	}
@@ -173,33 +160,51 @@ func (m *monitor) compare(a arrival, grades map[uint64][]grade, labels []truth) 
 		}
 		theirs = make([]grade, len(labels))
 	}
-	sliced, err := t.Groups.view(a.rows)
+	view, err := t.Groups.view(a.rows)
 	if err != nil {
 		return err
 	}
 	for i, l := range labels {
-		fought, err := t.Duel.add(theirs[i], ours[i], l, squared)
+		fought, err := t.Duel.add(theirs[i], ours[i], l, m.squared())
 		if err != nil {
 			return err
 		}
-		if !fought {
-			if ours[i].ok {
-				t.Seen++
-				t.Lone++
-				t.Ours.add(nil, ours[i], l)
-			}
-			continue
-		}
-		groups, err := t.Groups.groups(sliced, i)
-		if err != nil {
+		if err := t.count(pairOf{fought, ours[i], theirs[i]}, l, view, i); err != nil {
 			return err
 		}
-		t.Seen++
-		t.Ours.add(groups, ours[i], l)
-		t.Theirs.add(groups, theirs[i], l)
 	}
 	return nil
 }
+
+// pairOf is what challenger and champion made of one example.
+type pairOf struct {
+	fought       bool // both could be compared
+	ours, theirs grade
+}
+
+// count adds one example to the scores; view holds the features of row i that groups
+// are made of.
+func (t *trial) count(p pairOf, l truth, view *feature.Frame, i int) error {
+	if !p.fought {
+		if p.ours.ok {
+			t.Seen++
+			t.Lone++
+			t.Ours.add(nil, p.ours, l)
+		}
+		return nil
+	}
+	groups, err := t.Groups.groups(view, i)
+	if err != nil {
+		return err
+	}
+	t.Seen++
+	t.Ours.add(groups, p.ours, l)
+	t.Theirs.add(groups, p.theirs, l)
+	return nil
+}
+
+// squared reports whether numbers are compared by squared errors.
+func (m *monitor) squared() bool { return m.metric() != metric.MAE }
 
 // add compares one example and reports whether it could be: of numbers both must have
 // predicted it, a class that was not predicted is a wrong one.

@@ -200,7 +200,7 @@ func (m *monitor) answers(e registry.Event) (why string, seq uint64, due bool) {
 	if err := json.Unmarshal(e.Data, &d); err == nil && d.Source == wire.SourceScore {
 		return driftWords(&d), d.Seq, d.Seq > m.newest.Lineage.LastSeq && e.Time.After(m.created)
 	}
-	if !e.Time.After(m.newest.Created) || !e.Time.After(m.created) {
+	if !e.Time.After(m.newest.Created) || !e.Time.After(m.created) || recovered(e) {
 		return "", 0, false
 	}
 	why = "drift of its " + d.Source
@@ -208,4 +208,12 @@ func (m *monitor) answers(e registry.Event) (why string, seq uint64, due bool) {
 		why = "drift"
 	}
 	return why, m.state.Seq + 1, true // of examples to come
+}
+
+// recovered reports whether an event says that there is no drift any more.
+func recovered(e registry.Event) bool {
+	var d struct {
+		Drifted *bool `json:"drifted"`
+	}
+	return json.Unmarshal(e.Data, &d) == nil && d.Drifted != nil && !*d.Drifted
 }

@@ -117,6 +117,21 @@ func (m *monitor) nextRound(w *watch) (err error) {
 	return err
 }
 
+// compareWatch adds the grades of an arrival to the watch.
+func (m *monitor) compareWatch(grades map[uint64][]grade, labels []truth) error {
+	w := m.state.Watch
+	if w == nil || w.Verdict != nil || grades[w.Version] == nil || grades[w.Before] == nil {
+		return nil
+	}
+	for i, l := range labels {
+		w.Seen++
+		if _, err := w.Duel.add(grades[w.Version][i], grades[w.Before][i], l, m.squared()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // judgeWatch rolls back if the version before has proved better, and ends a watch that
 // is over.
 func (m *monitor) judgeWatch(ctx context.Context) error {

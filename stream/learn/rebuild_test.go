@@ -163,7 +163,7 @@ func TestRebuildWithoutReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.Size = int64(len(artifact))
-	if v, err = d.reg.Publish(t.Context(), v, nil, nil); err != nil {
+	if _, err = d.reg.Publish(t.Context(), v, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, ref := range []string{"iris@1", "iris@2"} {

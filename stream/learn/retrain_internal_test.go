@@ -20,8 +20,8 @@ func TestDue(t *testing.T) {
 		now  time.Time
 
 		signal string
-		why  string
-		next time.Time
+		why    string
+		next   time.Time
 	}{
 		{name: "signalled", spec: model.Retrain{}, signal: "drift", rows: 1, now: at(0), why: "drift"},
 		{name: "signalled, nothing new", spec: model.Retrain{}, signal: "drift", now: at(0)},

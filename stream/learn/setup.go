@@ -38,6 +38,10 @@ const (
 //     example that is still in _TRAIN comes back with the next training.
 //   - <PREFIX>_RESULT keeps predictions for a day, at most 100,000 messages of a
 //     model and 1 GiB in all, or less if JetStream or the account has not as much left.
+//   - <PREFIX>_CAPTURE keeps answered requests of models whose specs say so, each for
+//     the time given there, at most 1,000,000 of all models and 1 GiB, or less; the oldest go first.
+//   - <PREFIX>_LABEL keeps labels until they are joined with what was captured, at most
+//     256 MiB: more are refused.
 //   - The bucket <PREFIX>_LEASE says who trains a model by itself now, for 6 seconds
 //     at a time.
 //
@@ -95,7 +99,7 @@ func streams(subjects wire.Subjects, replicas int) []jetstream.StreamConfig {
 	result.MaxMsgsPerSubject = count
 	result.MaxBytes = resultBytes
 
-	return []jetstream.StreamConfig{train, dead, result}
+	return append([]jetstream.StreamConfig{train, dead, result}, labelStreams(subjects, common)...)
 }
 
 // The server's codes for more bytes than it, or the account, has left.

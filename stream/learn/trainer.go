@@ -24,6 +24,10 @@ type Options struct {
 	// Parallel bounds how many models train at once: 1 if 0. Others wait.
 	Parallel int
 
+	// LabelWait is how long a label waits for the prediction that it is about to be
+	// captured: a minute if 0.
+	LabelWait time.Duration
+
 	// Software is written into lineages.
 	Software string
 
@@ -53,6 +57,8 @@ type Trainer struct {
 	mu    sync.Mutex // guards what follows
 	jobs  map[string]*job
 	peers map[string]peer // trainings of other processes
+
+	labels labelCounts
 }
 
 // A job is one training of this process. Its fields after done are guarded by the
@@ -103,6 +109,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 	}
 	var work sync.WaitGroup
 	work.Go(func() { t.schedule(ctx) })
+	work.Go(func() { t.joinLabels(ctx) })
 	for {
 		select {
 		case j := <-t.start:

@@ -113,12 +113,29 @@ func allocations(fn func()) float64 {
 // TestRequestsAllocateNothing answers requests of each form again and again, which
 // allocates no more than publishing the answers does.
 func TestRequestsAllocateNothing(t *testing.T) {
+	testAllocations(t, func(*lane) {})
+}
+
+// TestCanaryAllocatesNothing shares them between two versions.
+func TestCanaryAllocatesNothing(t *testing.T) {
+	testAllocations(t, func(l *lane) {
+		next := l.live.Load().clone()
+		champion := next.aliases[registry.Champion]
+		next.aliases[registry.Canary] = &version{number: 1235, text: []string{"1235"}, params: champion.params, make: champion.make, spare: champion.spare}
+		next.setCanary(registry.Move{To: 1235, Split: registry.Split{Share: 0.5, By: "Tenant"}})
+		l.live.Store(next)
+	})
+}
+
+func testAllocations(t *testing.T, prepare func(*lane)) {
+	t.Helper()
 	nc, err := nats.Connect("", nats.InProcessServer(sink{}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer nc.Close()
 	l := loadedLane(t, nc)
+	prepare(l)
 	w := newWorker(l)
 	id := nats.Header{wire.HeaderID: {"7"}, wire.HeaderTrace: {"00-1-2-01"}, wire.HeaderDeadline: {time.Now().Add(time.Hour).Format(time.RFC3339Nano)}}
 	for name, r := range map[string]*nats.Msg{

@@ -108,6 +108,10 @@ func (b *modelBatch) sample(w *drift.Window, rows []int, base int) error {
 	return w.AddPredictions(b.said)
 }
 
+func (b *modelBatch) tell(dst []wire.Outcome, row, n int) []wire.Outcome {
+	return wire.Outcomes(dst, b.out, row, n)
+}
+
 func (b *modelBatch) reset() bool {
 	keep := b.frame.Len() <= keepRows*b.limits.batch
 	b.frame.Reset()

@@ -44,6 +44,22 @@
 // by number last. A request for what is not loaded waits, bounded, until the
 // registry was asked; a model without a champion answers 503.
 //
+// # Canary and shadow
+//
+// The version of the alias canary answers its share of the requests that name no version
+// ([registry.Split]); which they are follows from the request alone, so that all
+// servers decide alike. One that cannot be loaded leaves its share to the champion.
+//
+// The version of the alias shadow gets a copy of what the champion has answered, on a
+// goroutine of its own that computes when its model has nothing else to do: what waits
+// is bounded, and more is dropped. How far it agrees is in [ShadowStatus].
+//
+// # Capture
+//
+// Answered requests of a model whose spec says so are stored under their ids for labels
+// that come late, after the answer is sent and by other goroutines: what does not fit their
+// queue is dropped and counted.
+//
 // # Overload and deadlines
 //
 // A full queue answers 429 at once. A request whose Modelbus-Deadline has

@@ -106,8 +106,7 @@ type verdict struct {
 
 	mu      sync.Mutex // guards all below
 	columns map[string]*steadiness
-	untold  bool // a change was not announced yet
-	last    wire.Drift
+	last    wire.FeatureDrift
 }
 
 // steadiness is whether a column has drifted, and how long windows have said otherwise.
@@ -138,7 +137,7 @@ func (v *verdict) take(r *drift.Report, began, now time.Time) *wire.DriftEvent {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	event := &wire.DriftEvent{Source: wire.SourceFeatures, Version: v.version, Rows: r.Rows, Columns: []wire.DriftColumn{}}
-	last := wire.Drift{Windows: v.last.Windows + 1, Rows: r.Rows, At: now, Drifted: []string{}, Columns: []wire.DriftColumn{}}
+	last := wire.FeatureDrift{Windows: v.last.Windows + 1, Rows: r.Rows, At: now, Drifted: []string{}, Columns: []wire.DriftColumn{}}
 	changed := false
 	for i := range r.Columns {
 		c := wire.NewDriftColumn(&r.Columns[i])
@@ -199,14 +198,14 @@ func (l *lane) watch(ctx context.Context, v *version) {
 	o, err := l.inspector.observer(ctx, l.name, v, l.settings.serving.Drift)
 	if err != nil {
 		l.log.Error().Err(err).Str("model", l.name).Uint64("version", v.number).Msg("drift is not watched: the version's reference cannot be read")
-		o = &observer{version: v, verdict: &verdict{version: v.number, last: wire.Drift{Problem: err.Error()}}}
+		o = &observer{version: v, verdict: &verdict{version: v.number, last: wire.FeatureDrift{Problem: err.Error()}}}
 	}
 	l.observer.Store(o)
 }
 
 // drifting returns what is known of the drift of the lane's rows, nil if they are not
 // watched.
-func (l *lane) drifting() *wire.Drift {
+func (l *lane) drifting() *wire.FeatureDrift {
 	o := l.observer.Load()
 	if o == nil {
 		return nil

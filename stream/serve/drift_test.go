@@ -105,7 +105,7 @@ func (x *riders) ask(tb testing.TB, nc *nats.Conn, n int) {
 }
 
 // driftOf returns what s tells of the drift of the model it serves.
-func driftOf(tb testing.TB, s *serve.Server) *wire.Drift {
+func driftOf(tb testing.TB, s *serve.Server) *wire.FeatureDrift {
 	tb.Helper()
 	status, ok := s.Services()[0].Endpoints[0].Data.(serve.Status)
 	if !ok {
@@ -115,7 +115,7 @@ func driftOf(tb testing.TB, s *serve.Server) *wire.Drift {
 }
 
 // await calls is until it says yes.
-func await(tb testing.TB, what string, is func() bool) {
+func until(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
 	for end := time.Now().Add(patience); !is(); runtime.Gosched() {
 		if time.Now().After(end) {
@@ -125,12 +125,12 @@ func await(tb testing.TB, what string, is func() bool) {
 }
 
 // windows asks for so many windows of rows and waits for each to be compared.
-func (x *riders) windows(tb testing.TB, nc *nats.Conn, s *serve.Server, n int) *wire.Drift {
+func (x *riders) windows(tb testing.TB, nc *nats.Conn, s *serve.Server, n int) *wire.FeatureDrift {
 	tb.Helper()
 	for range n {
 		before := driftOf(tb, s).Windows
 		x.ask(tb, nc, driftWindow)
-		await(tb, "the window", func() bool { return driftOf(tb, s).Windows == before+1 })
+		until(tb, "the window", func() bool { return driftOf(tb, s).Windows == before+1 })
 	}
 	return driftOf(tb, s)
 }
@@ -139,7 +139,7 @@ func (x *riders) windows(tb testing.TB, nc *nats.Conn, s *serve.Server, n int) *
 func driftEvents(tb testing.TB, reg *registry.Registry, least int) []wire.DriftEvent {
 	tb.Helper()
 	var all []wire.DriftEvent
-	await(tb, "the event", func() bool {
+	until(tb, "the event", func() bool {
 		all = nil
 		last, err := reg.JetStream().Stream(tb.Context(), "MODELBUS_EVENT")
 		if err != nil {
@@ -316,7 +316,7 @@ func TestNewChampionBeginsNewWindow(t *testing.T) {
 		}
 		return m
 	}))
-	await(t, "version 2", func() bool { return driftOf(t, s).Version == 2 })
+	until(t, "version 2", func() bool { return driftOf(t, s).Version == 2 })
 	if d := driftOf(t, s); d.Seen != 0 || d.Windows != 0 || d.Count != 0 || d.Columns == nil || d.Drifted == nil {
 		t.Errorf("the new version begins with %+v, want nothing", d)
 	}
@@ -342,7 +342,7 @@ func TestOnlyTheChampionIsWatched(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "the rows of version 1", func() bool { return driftOf(t, s).Counted == 3 })
+	until(t, "the rows of version 1", func() bool { return driftOf(t, s).Counted == 3 })
 	if d := driftOf(t, s); d.Seen != 3 {
 		t.Errorf("%+v, want the 3 rows that version 1 answered", d)
 	}

@@ -32,6 +32,7 @@ type settings struct {
 	task        string
 	features    string // JSON
 	label       string // JSON
+	capture     time.Duration
 }
 
 // newSettings reads a model's spec. A spec that cannot be read (written by a
@@ -45,6 +46,7 @@ func newSettings(m registry.Model) (settings, error) {
 	s := settings{
 		created:     m.Created.UTC(),
 		serving:     withDefaults(spec.Serving),
+		capture:     time.Duration(spec.Capture),
 		description: spec.Description,
 		task:        "classification",
 		features:    summary(spec.Schema.Features, len(spec.Schema.Features)),
@@ -95,6 +97,10 @@ type lane struct {
 	observer atomic.Pointer[observer] // of the champion; nil: its rows are not compared
 	atOnce   atomic.Int64             // requests that a worker takes at most
 
+	routed   atomic.Uint64 // requests that went to the canary by its share
+	captured captures
+	shadows  sync.WaitGroup
+
 	keeper  keeper
 	heir    atomic.Pointer[lane] // what replaced it; nil: nothing yet, or the model is gone
 	settled chan struct{}        // closed when the keeper has tried to load once
@@ -111,6 +117,7 @@ type shared struct {
 	turns     turns
 	maxRows   int
 	post      *post
+	capture   *capturer
 	log       zerolog.Logger
 	inspector *inspector // nil: no rows are compared
 }
@@ -161,6 +168,10 @@ func (l *lane) retire() {
 	l.kept.Wait()
 	l.queue.close()
 	l.workers.Wait()
+	if s := l.live.Load().shadow; s != nil && s.lane == l {
+		s.end()
+	}
+	l.shadows.Wait()
 }
 
 func (l *lane) fail(r *request, err error) {

@@ -97,6 +97,7 @@ type sampler struct {
 	since  time.Time // this second
 	seen   int       // since then
 	drawn  int
+	pass   int // rows to pass over before the next one that is drawn
 }
 
 func newSampler(rate int, seed uint64) sampler {
@@ -113,16 +114,24 @@ func (s *sampler) draw(rows []int, lo, hi int, now time.Time) []int {
 		if perSecond := float64(s.seen) / age.Seconds(); perSecond > float64(s.rate) {
 			s.chance = float64(s.rate) / perSecond
 		}
-		s.since, s.seen, s.drawn = now, 0, 0
+		s.since, s.seen, s.drawn, s.pass = now, 0, 0, s.gap(s.chance)
 	}
 	s.seen += hi - lo
 	left := s.rate - s.drawn
-	chance := min(s.chance, float64(left)/float64(hi-lo))
-	before := len(rows)
-	for at := lo + s.gap(chance); at < hi && left > 0; at += 1 + s.gap(chance) {
+	if left <= 0 {
+		return rows
+	}
+	before, chance, at := len(rows), s.chance, lo+s.pass
+	if short := float64(left) / float64(hi-lo); short < chance {
+		// More than may be drawn: rows from all over the batch, not its first ones.
+		chance = short
+		at = lo + s.gap(chance)
+	}
+	for ; at < hi && left > 0; at += 1 + s.gap(chance) {
 		rows = append(rows, at)
 		left--
 	}
+	s.pass = max(at-hi, 0)
 	s.drawn += len(rows) - before
 	return rows
 }

@@ -56,8 +56,8 @@ type DriftEvent struct {
 	Recovered []string      `json:"recovered,omitempty"` // at most 64
 }
 
-// A Drift is what a server knows of the drift of a model, in its statistics.
-type Drift struct {
+// A FeatureDrift is what a server knows of the drift of a model, in its statistics.
+type FeatureDrift struct {
 	Version uint64        `json:"version"`           // the champion, whose rows are compared
 	Window  int           `json:"window"`            // rows that are compared at once
 	Seen    uint64        `json:"seen"`              // rows that were answered

@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/modelbus/modelbus/model/gate"
+	"github.com/modelbus/modelbus/registry"
 )
 
 // Live is how a model does on labelled examples as they come: the part for readers of
@@ -29,9 +32,22 @@ type Live struct {
 
 	Trial   *LiveDuel    `json:"trial,omitempty"` // of a challenger beside the champion
 	Watch   *LiveDuel    `json:"watch,omitempty"` // of the version before beside the champion
-	Drift   *ScoreDrift       `json:"drift,omitempty"` // the last change of the champion's errors
+	Drift   *ScoreDrift  `json:"drift,omitempty"` // the last change of the champion's errors
 	Trigger *LiveTrigger `json:"trigger,omitempty"`
 	Next    *LiveNext    `json:"next,omitempty"`
+}
+
+// DecodeLive reads a live record: when the model it is of was created, which tells it from
+// an earlier one of the name, and the part for readers.
+func DecodeLive(record []byte) (created time.Time, live *Live, err error) {
+	var r struct {
+		Created time.Time `json:"model_created"`
+		Live    *Live     `json:"live"`
+	}
+	if err := json.Unmarshal(record, &r); err != nil {
+		return time.Time{}, nil, fmt.Errorf("reading a live record: %w: %w", registry.ErrCorrupt, err)
+	}
+	return r.Created, r.Live, nil
 }
 
 // LiveRecent is Live of about the last 1,000 examples: what is one example older counts
