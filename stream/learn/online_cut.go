@@ -47,7 +47,7 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	if err := s.monitor.save(ctx); err != nil {
 		return err
 	}
-	m, err := s.pupil.learner.Snapshot()
+	m, err := s.pupil.snapshot()
 	if err != nil {
 		return fmt.Errorf("cutting a version of %s: %w", s.name, err)
 	}

@@ -63,6 +63,7 @@ type pupil struct {
 	need    int         // to try again to start
 
 	stretch stretch
+	recent  *recent
 	done    func(d *delivery, lesson *model.Lesson) error // told of each message that was learned
 }
 
@@ -109,9 +110,26 @@ func (p *pupil) begin() error {
 		return nil
 	}
 	p.stretch.skipped = p.learner.Skipped()
-	var err error
+	return p.ready()
+}
+
+// ready makes ready for the first example of a stretch.
+func (p *pupil) ready() (err error) {
+	if p.recent == nil {
+		p.recent = newRecent(p.learner.Schema())
+	}
+	p.recent.begin()
 	p.stretch.scores, err = newOnlineScores(p.learner.Classes())
 	return err
+}
+
+// snapshot returns the model as it stands, with a reference of the stretch.
+func (p *pupil) snapshot() (*model.Model, error) {
+	m, err := p.learner.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return p.recent.describe(m), nil
 }
 
 // schema returns the schema to decode messages with.
@@ -156,8 +174,7 @@ func (p *pupil) start() error {
 		return err
 	}
 	p.learner = l
-	p.stretch.scores, err = newOnlineScores(l.Classes())
-	return err
+	return p.ready()
 }
 
 // catchUp learns the messages that waited.
@@ -204,6 +221,9 @@ func (p *pupil) learn(d *delivery) error {
 		p.stretch.rejected++
 	}
 	p.stretch.scores.add(d.rows, lesson.Tested)
+	if err := p.recent.add(d.rows, lesson.Tested); err != nil {
+		return err
+	}
 	if p.done == nil {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (b *Rebuilder) relearn(ctx context.Context, v registry.Version, spec *model
 	if err := pupil.learner.Flush(); err != nil {
 		return nil, err
 	}
-	again, err := pupil.learner.Snapshot()
+	again, err := pupil.snapshot()
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
+	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -109,6 +110,17 @@ func TestOnline(t *testing.T) {
 		if m["accuracy"] < 0.7 || m["baseline_accuracy"] == 0 || m["baseline_no_change_accuracy"] == 0 || m["log_loss"] == 0 {
 			t.Errorf("metrics of version %d = %v, want an accuracy of 0.7 at least, with its baselines", tt.v.Number, m)
 		}
+	}
+	artifact, err := d.reg.Artifact(t.Context(), second.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Decode(artifact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := m.Reference(); err != nil || r == nil {
+		t.Errorf("the reference of version 2 = %v, %v, want one of its examples", r, err)
 	}
 	if v := d.resolve(t, "iris"); v.Number != 2 {
 		t.Errorf("champion is version %d, want 2: there is no gate", v.Number)
