@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -82,7 +83,7 @@ func (l *labeller) add(ctx context.Context, id, row, text string) error {
 	if err != nil || n < 0 {
 		return fmt.Errorf("%w: row %q: want a number from 0", wire.ErrInvalid, row)
 	}
-	value, err := jsonValue(&l.label, text)
+	value, err := labelValue(&l.label, text)
 	if err != nil {
 		return err
 	}
@@ -91,6 +92,18 @@ func (l *labeller) add(ctx context.Context, id, row, text string) error {
 	}
 	l.stored++
 	return nil
+}
+
+// labelValue returns a label as JSON holds it.
+func labelValue(f *feature.Feature, text string) (any, error) {
+	if f.Type == feature.Category {
+		return text, nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
+		return nil, fmt.Errorf("%w: label %q wants a %s, received %q", feature.ErrInvalid, f.Name, f.Type, text)
+	}
+	return n, nil
 }
 
 // labelFile publishes the labels of a CSV file.

@@ -65,6 +65,23 @@
 // A full queue answers 429 at once. A request whose Modelbus-Deadline has
 // passed when a worker takes it is answered 504 and not computed.
 //
+// # Drift
+//
+// The rows that the champion answers, and its predictions, are compared with the
+// reference that its artifact has of its training (package drift), a window of rows
+// at a time. Workers count rows after they have answered, at most [Options].DriftRate a
+// second, drawn at random by how many came in the second before; the others cost some
+// tens of nanoseconds a batch, and none is copied or queued. A full window is compared
+// on a goroutine of its own, one of all models at a time; rows that come meanwhile, for
+// a millisecond or so, are passed over. The statistics say how many were.
+//
+// Two windows in a row that say otherwise than before change the state of a column, which
+// is announced as an event of kind "drift" (PROTOCOL.md). A new champion begins
+// with an empty window. An artifact without a reference is served all the same. A model
+// takes what its reference and one window need: some 5 kB a number, and for a category
+// its 100 most frequent words and its vocabulary; a vector is two numbers. Of models with
+// more than 64 columns the samples of all together hold 32,768 numbers.
+//
 // # Without a reply subject
 //
 // A result goes to <prefix>.result.<model>, and a request that fails goes whole to

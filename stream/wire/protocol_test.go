@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"strconv"
@@ -87,6 +88,17 @@ func checkExample(t *testing.T, kind, body string) {
 		var e registry.Event
 		if err := json.Unmarshal(msg.Data, &e); err != nil || e.Kind != "version" {
 			t.Errorf("event = %+v, %v", e, err)
+		}
+	case "drift":
+		var e registry.Event
+		var d wire.DriftEvent
+		if err := json.Unmarshal(msg.Data, &e); err != nil || e.Kind != wire.KindDrift {
+			t.Errorf("event = %+v, %v", e, err)
+		}
+		strict := json.NewDecoder(bytes.NewReader(e.Data))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(&d); err != nil || d.Source != wire.SourceFeatures || d.Count != len(d.Columns) || d.Since.IsZero() {
+			t.Errorf("data = %+v, %v", d, err)
 		}
 	case "live":
 		if created, live, err := wire.DecodeLive(msg.Data); err != nil || created.IsZero() || live.Value == nil || len(live.Scores) != 1 {
