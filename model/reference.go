@@ -15,11 +15,11 @@ import (
 const referenceStream = 0x7265666572656e63 // "referenc"
 
 const (
-	// referenceRows and referencePredictions are how many rows at most a reference
+	// sketchedRows and sketchedPredictions are how many rows at most a reference
 	// describes, drawn from the seed: shares are then known to half a percent, which is
 	// far below what counts as drift.
-	referenceRows        = 8192
-	referencePredictions = 4096
+	sketchedRows        = 8192
+	sketchedPredictions = 4096
 
 	// maxReference bounds a reference in an artifact, in bytes.
 	maxReference = 1 << 20
@@ -119,7 +119,7 @@ func (m *Model) refer(f *feature.Frame, train, validation []int, heldOut *featur
 	if err != nil {
 		return err
 	}
-	rows := m.draw(train, referenceRows)
+	rows := m.draw(train, sketchedRows)
 	// What does not fit, of a schema with thousands of features or of very long
 	// categories, is told in less detail, or not at all.
 	for _, o := range []drift.Options{{}, {Bins: 5, Sample: 16, Categories: 10}} {
@@ -150,7 +150,7 @@ func (m *Model) foretell(f *feature.Frame, rows []int) (p drift.Predictions, err
 		return p, err // of another schema
 	}
 	one := make([]int, 0, 1)
-	rows = m.draw(rows, referencePredictions)
+	rows = m.draw(rows, sketchedPredictions)
 	for lo := 0; lo < len(rows); lo += predictRows {
 		part := rows[lo:min(lo+predictRows, len(rows))]
 		if m.predictRowsOf(predictor, f, part, width) != nil {

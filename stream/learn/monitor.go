@@ -57,7 +57,7 @@ type monitor struct {
 	detector  drift.Detector
 	loaded    map[uint64]*contender
 	newest    registry.Version // that was trained, a zero one if there is none
-	streamEnd uint64           // the last example there was at the beginning
+	streamEnd uint64           // the last example that there was, when it was last looked at
 	cutAt     uint64           // sequence of the trigger that a version was cut for
 	next      *wire.LiveNext
 	sub       *nats.Subscription // of drift events
@@ -66,11 +66,10 @@ type monitor struct {
 // open reads the state, or makes one, and begins to follow the registry. wake, which
 // may be nil, is called when there is a drift event to look at.
 func (m *monitor) open(ctx context.Context, wake func()) error {
-	stream, err := m.js.Stream(ctx, m.opts.Subjects.Stream("TRAIN"))
+	err := m.lookAtStream(ctx)
 	if err != nil {
 		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
 	}
-	m.streamEnd = stream.CachedInfo().State.LastSeq
 	if m.detector, err = m.spec.Retrain.Detector.New(); err != nil {
 		return fmt.Errorf("making the detector of %s: %w", m.name, err)
 	}

@@ -34,10 +34,9 @@ func (m *monitor) contender(ctx context.Context, number uint64) (*contender, err
 	c := &contender{number: number}
 	v, err := m.reg.Resolve(ctx, registry.Ref{Model: m.name, Version: number})
 	if err == nil {
-		if c.trained = v.Lineage.LastSeq; c.trained > m.streamEnd {
-			c.trained = 0 // of a stream that was made anew since
+		if c.trained, err = m.trainedTo(ctx, v); err == nil {
+			err = m.load(ctx, c, v)
 		}
-		err = m.load(ctx, c, v)
 	}
 	switch {
 	case err == nil:
@@ -49,6 +48,32 @@ func (m *monitor) contender(ctx context.Context, number uint64) (*contender, err
 	}
 	m.loaded[number] = c
 	return c, nil
+}
+
+// trainedTo returns the sequence of the last example that a version may have been trained
+// on, 0 if that was in a stream that was made anew since.
+func (m *monitor) trainedTo(ctx context.Context, v registry.Version) (uint64, error) {
+	last := v.Lineage.LastSeq
+	if last > m.streamEnd {
+		if err := m.lookAtStream(ctx); err != nil {
+			return 0, err
+		}
+	}
+	if last > m.streamEnd {
+		return 0, nil
+	}
+	return last, nil
+}
+
+// lookAtStream notes how far the training stream goes.
+func (m *monitor) lookAtStream(ctx context.Context) error {
+	return registry.Retry(ctx, func(ctx context.Context) error {
+		stream, err := m.js.Stream(ctx, m.opts.Subjects.Stream("TRAIN"))
+		if err == nil {
+			m.streamEnd = stream.CachedInfo().State.LastSeq
+		}
+		return err
+	})
 }
 
 func (m *monitor) load(ctx context.Context, c *contender, v registry.Version) error {
@@ -128,7 +153,7 @@ func recorded(a arrival, labels []truth, classes int) (version uint64, g grade) 
 		}
 		return version, g
 	}
-	g.ok, g.right = true, predicted[0] == l.class
+	g.ok, g.right = true, predicted[0] == wire.HeaderText(l.class)
 	score, err := strconv.ParseFloat(a.header.Get(wire.HeaderScore), 64)
 	if err != nil || !(score >= 0 && score <= 1) {
 		score = 1 // as certain as it can be

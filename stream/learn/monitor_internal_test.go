@@ -210,6 +210,25 @@ func TestMonitorsDoNotOverwriteEachOther(t *testing.T) {
 	}
 }
 
+// A version is not scored on what it was trained on, also if that came after the monitor
+// began.
+func TestTrainedToTheEndOfTheStream(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	m := b.open(t)
+	for range 5 {
+		if _, err := b.trainer.js.Publish(t.Context(), "modelbus.train.iris", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ last, want uint64 }{{3, 3}, {5, 5}, {9, 0}} { // the last of a stream that is gone
+		got, err := m.trainedTo(t.Context(), registry.Version{Lineage: registry.Lineage{LastSeq: tt.last}})
+		if err != nil || got != tt.want {
+			t.Errorf("trained to %d: %d, %v, want %d", tt.last, got, err, tt.want)
+		}
+	}
+}
+
 // A cutter that remembers.
 type cuts []string
 

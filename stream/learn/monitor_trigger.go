@@ -207,7 +207,7 @@ func (m *monitor) answers(e registry.Event) (why string, seq uint64, due bool) {
 	if d.Source == "" {
 		why = "drift"
 	}
-	return why, m.state.Seq + 1, true // of examples to come
+	return why, max(m.state.Seq, m.newest.Lineage.LastSeq+1), true
 }
 
 // recovered reports whether an event says that there is no drift any more.

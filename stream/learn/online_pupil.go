@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -62,9 +64,9 @@ type pupil struct {
 	rows    int         // of them
 	need    int         // to try again to start
 
-	stretch stretch
-	recent  *recent
-	done    func(d *delivery, lesson *model.Lesson) error // told of each message that was learned
+	stretch   stretch
+	reference *drift.Reference                              // of the version before; nil if that has none
+	done      func(d *delivery, lesson *model.Lesson) error // told of each message that was learned
 }
 
 // A stretch is the part of the stream since a version.
@@ -75,7 +77,14 @@ type stretch struct {
 	skipped     int64 // the learner's count when it began
 	sum         hash.Hash
 	scores      *onlineScores
+	listed      []int             // scratch
+	said        drift.Predictions // scratch
+	sketch      *drift.Sketch     // of the rows, and of what was predicted before they were learned
 }
+
+// leastSketched is how many rows of a stretch say how rows are distributed; of fewer, a
+// version is compared with what the one before it was.
+const leastSketched = 500
 
 // newPupil returns a pupil that goes on from a version's model, or, if that is nil, from
 // nothing.
@@ -87,6 +96,9 @@ func newPupil(spec *model.Spec, from *model.Model, line *registry.Lineage) (*pup
 		p.learner, err = model.ResumeLearner(spec, from, int64(line.Examples-line.Held))
 	case spec.Schema.Closed():
 		p.learner, err = model.NewLearner(spec, nil)
+	}
+	if err == nil && from != nil {
+		p.reference, err = from.Reference()
 	}
 	if err != nil {
 		return nil, err
@@ -110,26 +122,34 @@ func (p *pupil) begin() error {
 		return nil
 	}
 	p.stretch.skipped = p.learner.Skipped()
-	return p.ready()
+	return p.measure()
 }
 
-// ready makes ready for the first example of a stretch.
-func (p *pupil) ready() (err error) {
-	if p.recent == nil {
-		p.recent = newRecent(p.learner.Schema())
+// measure has the rows of the stretch scored and sketched.
+func (p *pupil) measure() (err error) {
+	if p.stretch.sketch, err = drift.NewSketch(p.learner.Schema(), drift.Options{Seed: p.spec.Training.Seed}); err != nil {
+		return err
 	}
-	p.recent.begin()
 	p.stretch.scores, err = newOnlineScores(p.learner.Classes())
 	return err
 }
 
-// snapshot returns the model as it stands, with a reference of the stretch.
+// snapshot returns the learner's model with the reference of the stretch, which the next
+// version of a short stretch keeps.
 func (p *pupil) snapshot() (*model.Model, error) {
 	m, err := p.learner.Snapshot()
 	if err != nil {
 		return nil, err
 	}
-	return p.recent.describe(m), nil
+	if p.reference == nil || p.stretch.examples >= leastSketched {
+		p.reference = p.stretch.sketch.Reference()
+	}
+	out, err := m.WithReference(p.reference)
+	if errors.Is(err, drift.ErrInvalid) { // it is too large, of a very wide schema
+		p.reference = nil
+		return m, nil
+	}
+	return out, err
 }
 
 // schema returns the schema to decode messages with.
@@ -174,7 +194,7 @@ func (p *pupil) start() error {
 		return err
 	}
 	p.learner = l
-	return p.ready()
+	return p.measure()
 }
 
 // catchUp learns the messages that waited.
@@ -221,13 +241,26 @@ func (p *pupil) learn(d *delivery) error {
 		p.stretch.rejected++
 	}
 	p.stretch.scores.add(d.rows, lesson.Tested)
-	if err := p.recent.add(d.rows, lesson.Tested); err != nil {
+	if err := p.stretch.draw(d.rows, lesson.Tested); err != nil {
 		return err
 	}
 	if p.done == nil {
 		return nil
 	}
 	return p.done(d, lesson)
+}
+
+// draw adds rows and what was predicted of them to the sketch.
+func (s *stretch) draw(rows *feature.Frame, tested *model.Output) error {
+	s.listed, s.said = s.listed[:0], drift.Predictions{Numbers: s.said.Numbers[:0], Classes: s.said.Classes[:0], Scores: s.said.Scores[:0]}
+	for i := range rows.Len() {
+		s.listed = append(s.listed, i)
+		tested.AppendPrediction(&s.said, i)
+	}
+	if err := s.sketch.Add(rows, s.listed); err != nil {
+		return err
+	}
+	return s.sketch.AddPredictions(s.said)
 }
 
 // drop makes problems of rows that the learner refused.

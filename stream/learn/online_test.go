@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -111,16 +112,11 @@ func TestOnline(t *testing.T) {
 			t.Errorf("metrics of version %d = %v, want an accuracy of 0.7 at least, with its baselines", tt.v.Number, m)
 		}
 	}
-	artifact, err := d.reg.Artifact(t.Context(), second.Digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := model.Decode(artifact)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r, err := m.Reference(); err != nil || r == nil {
-		t.Errorf("the reference of version 2 = %v, %v, want one of its examples", r, err)
+	for _, v := range []registry.Version{first, second} {
+		// The second stretch is too short to say more than the first one.
+		if c := d.referenceOf(t, v, drift.PredictionColumn); c.Rows != 200 || c.Missing != 0 {
+			t.Errorf("the reference of version %d has predictions %+v, want those of the 200 rows before the first version", v.Number, c)
+		}
 	}
 	if v := d.resolve(t, "iris"); v.Number != 2 {
 		t.Errorf("champion is version %d, want 2: there is no gate", v.Number)
@@ -155,6 +151,28 @@ func TestOnline(t *testing.T) {
 			t.Errorf("Rebuild(%s) = %+v, want the same as %+v", ref, got, v)
 		}
 	}
+}
+
+// referenceOf returns a column of the reference of a version.
+func (d *deployment) referenceOf(t *testing.T, v registry.Version, column string) *drift.ColumnReference {
+	t.Helper()
+	artifact, err := d.reg.Artifact(t.Context(), v.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Decode(artifact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.Reference()
+	if err != nil || r == nil {
+		t.Fatalf("Reference of version %d = %v, %v, want one", v.Number, r, err)
+	}
+	c, ok := r.Column(column)
+	if !ok {
+		t.Fatalf("the reference of version %d has no column %s", v.Number, column)
+	}
+	return c
 }
 
 // TestOnlinePaused trains on request a model that does not learn by itself.

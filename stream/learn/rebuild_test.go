@@ -146,11 +146,7 @@ func TestRebuildWithoutReference(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := m.Reference()
-	if err != nil || r == nil {
-		t.Fatalf("Reference = %v, %v, want one", r, err)
-	}
-	if c, ok := r.Column(drift.PredictionColumn); !ok || c.Rows != int64(v.Lineage.Held) {
+	if c := d.referenceOf(t, v, drift.PredictionColumn); c.Rows != int64(v.Lineage.Held) {
 		t.Errorf("the reference has predictions for %+v, want the %d held-out rows", c, v.Lineage.Held)
 	}
 	if m, err = m.WithReference(nil); err != nil {

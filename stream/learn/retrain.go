@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
@@ -86,12 +88,12 @@ func (r *retrainer) lead(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	l, err := acquire(ctx, kv, r.name, r.Trainer.name)
+	l, err := acquire(ctx, kv, r.name, r.Trainer.name+"."+nuid.Next())
 	if err != nil {
 		return err
 	}
 	if l == nil {
-		r.pause(ctx, leaseRenew)
+		r.pause(ctx, r.turn(ctx, kv))
 		return nil
 	}
 	leased, stop := context.WithCancel(context.WithoutCancel(ctx)) // a training goes on after ctx
@@ -113,6 +115,16 @@ func (r *retrainer) lead(ctx context.Context) (err error) {
 		lose(nil)
 	}()
 	return r.follow(held)
+}
+
+// turn returns how long to wait before asking for the lease again: not long if it is of
+// this process, whose retrainer of an earlier spec is about to end.
+func (r *retrainer) turn(ctx context.Context, kv jetstream.KeyValue) time.Duration {
+	e, err := kv.Get(ctx, r.name)
+	if err == nil && strings.HasPrefix(string(e.Value()), r.Trainer.name) {
+		return leaseRenew / 10
+	}
+	return leaseRenew
 }
 
 // pause waits for d, or for the model's versions to change.

@@ -59,9 +59,22 @@ func TestDriftOfFeaturesIsCaughtUpWith(t *testing.T) {
 	}
 	last := d.stream(t, 300, 3, crosswise)
 	d.live(t, counted(last))
-	stop()
 	if n := len(d.versions(t)); n != 2 {
 		t.Errorf("%d versions, want 2: one training for all that was announced", n)
+	}
+	// One that comes live, when there are new examples already.
+	e := registry.Event{Model: "iris", Kind: "drift", ID: "features-9", Data: json.RawMessage(`{"source":"features"}`)}
+	if err := d.reg.Announce(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if v := d.version(t); v.Number != 3 || v.Lineage.LastSeq != last {
+		t.Errorf("version %+v, want the third, of all examples", v)
+	}
+	last = d.stream(t, 100, 4, crosswise)
+	d.live(t, counted(last))
+	stop()
+	if n := len(d.versions(t)); n != 3 {
+		t.Errorf("%d versions, want 3", n)
 	}
 }
 
