@@ -15,7 +15,7 @@ const (
 	captureMessages = 1_000_000
 
 	// Labels that wait to be joined, of all models: more are refused.
-	labelBytes = 256 << 20
+	labelBytes = 64 << 20
 )
 
 // labelStreams are those for labels that come late: what was captured, each message

@@ -23,8 +23,10 @@ const (
 
 	// The bytes of results of all models, of which the oldest go. A server sets
 	// them aside, so that a small one may refuse as many.
-	resultBytes      = 1 << 30
-	leastResultBytes = 16 << 20
+	resultBytes = 1 << 30
+
+	// leastBytes is what a stream that is bounded in bytes gets at least.
+	leastBytes = 1 << 20
 )
 
 // Setup makes the streams that trainings and predictions need where they are
@@ -41,7 +43,7 @@ const (
 //   - <PREFIX>_CAPTURE keeps answered requests of models whose specs say so, each for
 //     the time given there, at most 1,000,000 of all models and 1 GiB, or less; the oldest go first.
 //   - <PREFIX>_LABEL keeps labels until they are joined with what was captured, at most
-//     256 MiB: more are refused.
+//     64 MiB, or less: more are refused.
 //   - The bucket <PREFIX>_LEASE says who trains a model by itself now, for 6 seconds
 //     at a time.
 //
@@ -113,7 +115,7 @@ func create(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 	for {
 		s, err := js.CreateStream(ctx, cfg)
 		e, ok := errors.AsType[*jetstream.APIError](err)
-		if !ok || cfg.MaxBytes < 2*leastResultBytes || e.ErrorCode != storageExceeded && e.ErrorCode != accountExceeded {
+		if !ok || cfg.MaxBytes < 2*leastBytes || e.ErrorCode != storageExceeded && e.ErrorCode != accountExceeded {
 			return s, err
 		}
 		cfg.MaxBytes /= 2
