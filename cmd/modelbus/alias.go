@@ -113,20 +113,26 @@ func (a *app) aliasSetCommand() *cobra.Command {
 	var req wire.PromoteRequest
 	var share string
 	cmd := &cobra.Command{
-		Use:   "set MODEL ALIAS VERSION",
-		Short: "Make or move an alias",
+		Use:   "set MODEL@N ALIAS",
+		Short: "Make or move an alias: the same as promote MODEL@N --alias ALIAS",
 		Long: "Make or move an alias. The version that the alias canary names answers a --share of the\n" +
 			"predictions that name no version: of those with the header Modelbus-Id, or the header given by\n" +
 			"--by, each value stays with one version; without such a header each connection does. The alias\n" +
 			"shadow names a version that gets a copy of what the champion is asked, and answers nobody.",
-		Example: "  modelbus alias set iris canary 4 --share 10%\n" +
-			"  modelbus alias set iris canary 4 --share 50% --by Tenant\n" +
-			"  modelbus alias set iris shadow 5",
-		Args: args(cobra.ExactArgs(3)),
+		Example: "  modelbus alias set iris@4 canary --share 10%\n" +
+			"  modelbus alias set iris@4 canary --share 50% --by Tenant\n" +
+			"  modelbus alias set iris@5 shadow",
+		Args: args(cobra.RangeArgs(2, 3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := strconv.ParseUint(args[2], 10, 64)
-			if err != nil || n == 0 {
-				return usagef("a version is a number from 1, received %q", args[2])
+			if len(args) == 3 { // MODEL ALIAS N
+				args = []string{args[0] + "@" + args[2], args[1]}
+			}
+			ref, err := registry.ParseRef(args[0])
+			if err != nil {
+				return err
+			}
+			if ref.Version == 0 {
+				return usagef("alias set wants a version, such as %s@3, received %q", ref.Model, args[0])
 			}
 			if err := registry.CheckAlias(args[1]); err != nil {
 				return err
@@ -137,8 +143,8 @@ func (a *app) aliasSetCommand() *cobra.Command {
 			if req.Share == nil && req.By != "" {
 				return usagef("--by says which callers are the --share: give both")
 			}
-			req.Alias, req.Version, req.Who = args[1], n, who()
-			return a.move(cmd, wire.VerbPromote, args[0], req)
+			req.Alias, req.Version, req.Who = args[1], ref.Version, who()
+			return a.move(cmd, wire.VerbPromote, ref.Model, req)
 		},
 	}
 	cmd.Flags().StringVar(&req.Why, "why", "", "reason, kept in the alias's history")

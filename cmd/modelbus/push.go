@@ -141,9 +141,10 @@ func (p *pusher) settle(ctx context.Context, err error) {
 }
 
 func (p *pusher) all(ctx context.Context, rows *dataset.Bound) error {
-	bar := p.app.bar(-1, "pushing", "rows")
+	bar := p.app.bar(-1, "pushing")
 	defer func() { _ = bar.Finish() }() //nolint:errcheck // the bar is decoration
-	next := time.Now().Add(reportInterval)
+	begin := time.Now()
+	next := begin.Add(reportInterval)
 	for n := 0; ; n++ {
 		err := p.one(ctx, rows)
 		if errors.Is(err, io.EOF) {
@@ -152,12 +153,21 @@ func (p *pusher) all(ctx context.Context, rows *dataset.Bound) error {
 		if err != nil {
 			return err
 		}
+		if n%256 == 255 {
+			bar.Describe(pushing(n+1, time.Since(begin)))
+		}
 		_ = bar.Add(1) //nolint:errcheck // the bar is decoration
 		if !isTerminal(p.app.err) && n%1024 == 0 && time.Now().After(next) {
 			next = time.Now().Add(reportInterval)
 			p.app.notef("%s rows stored, %d rejected", humanize.Comma(int64(p.to.Published())), p.rejected)
 		}
 	}
+}
+
+// pushing says how many rows were read, and how fast.
+func pushing(rows int, took time.Duration) string {
+	return fmt.Sprintf("pushing: %s rows, %s rows/s", humanize.Comma(int64(rows)),
+		humanize.Comma(int64(float64(rows)/max(took.Seconds(), 1e-9))))
 }
 
 // one publishes the next row; a bad one is counted.

@@ -70,7 +70,10 @@ func (a *app) root() *cobra.Command {
 		if err := kernel.Check(); err != nil {
 			return usagef("%v", err)
 		}
-		return readEnvironment(cmd.Flags())
+		if err := readEnvironment(cmd.Flags()); err != nil {
+			return err
+		}
+		return a.checkPrefix()
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%v; usage: %s", err, cmd.UseLine()) })
 	root.SuggestionsMinimumDistance = 2
@@ -126,6 +129,14 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 }
 
 func (a *app) subjects() wire.Subjects { return wire.Subjects{Prefix: a.prefix} }
+
+// checkPrefix refuses a prefix that no deployment can have.
+func (a *app) checkPrefix() error {
+	if a.subjects().Check() != nil || strings.ToLower(a.prefix) != a.prefix {
+		return usagef("--prefix is %q: want one token, up to 32 of a-z, 0-9, _ and -", a.prefix)
+	}
+	return nil
+}
 
 func (a *app) registryOptions(replicas int) registry.Options {
 	return registry.Options{Prefix: a.prefix, Replicas: replicas}

@@ -89,6 +89,7 @@ func (a *app) printModel(info *wire.ModelInfo, now *traffic, drifts []client.Ser
 		})
 	}
 	v.Render()
+	a.noteUnpromoted(info)
 	if info.Live != nil {
 		a.printLive(info.Live)
 	}

@@ -2,52 +2,101 @@ package learn
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"sync"
+	"time"
 
-	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// An admission is how a new version begins where no held-out rows decide.
-type admission struct {
-	verdict wire.Verdict
-	promote *registry.Promotion // nil: it is registered, no more
+// leaseRetry is how often a training that waits for its model's lease asks for it.
+const leaseRetry = leaseTime / 12
+
+// A seat is what a training needs to run: one of the process's slots and the lease on
+// its model. Nobody who waits for one of the two holds the other.
+type seat struct {
+	slots chan struct{}
+	lease *lease
 }
 
-// admit says how the next version of a model begins. Without a gate, or without a
-// champion, it is served at once. With a stream gate it becomes the challenger, whose trial
-// on the examples to come decides, unless another one is on trial: then it is
-// registered and never served by itself.
-//
-// The promotion holds if the aliases are still the same when it is made; else
-// [registry.Registry.Publish] returns [registry.ErrConflict], and the version is to be
-// admitted again.
-func (t *Trainer) admit(ctx context.Context, name string, cfg *gate.Config) (*admission, error) {
-	aliases, err := t.reg.Aliases(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("looking for the champion of %s: %w", name, err)
+// seat waits for a slot, and returns a seat if the lease is free then, else nil.
+func (t *Trainer) seat(ctx context.Context, model string) (*seat, error) {
+	select {
+	case t.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	champion, challenger := aliases[registry.Champion].To, aliases[registry.Challenger].To
-	a := &admission{verdict: wire.Verdict{Champion: champion}}
-	live := cfg != nil && cfg.Kind == gate.Live
-	switch v := &a.verdict; {
-	case champion == 0:
-		v.Promoted, v.Why = true, "it is the first version"
-		v.Gate = &gate.Verdict{Outcome: gate.NoGate, Reason: v.Why}
-	case !live:
-		v.Promoted, v.Why = true, "there is no gate: the newer version saw more"
-		v.Gate = &gate.Verdict{Outcome: gate.NoGate, Reason: "the spec has no gate"}
-	case challenger > champion:
-		v.Why = fmt.Sprintf("version %d is on trial", challenger)
-		v.Gate = &gate.Verdict{Outcome: gate.Reject, Reason: v.Why}
-	default:
-		v.Why = fmt.Sprintf("it is on trial beside version %d", champion)
-		v.Gate = &gate.Verdict{Outcome: gate.Wait, Reason: v.Why}
-		a.promote = &registry.Promotion{Alias: registry.Challenger, If: challenger, Why: v.Why}
+	l, err := t.acquire(ctx, model, t.name)
+	if err != nil || l == nil {
+		<-t.slots
+		return nil, err
 	}
-	if a.verdict.Promoted {
-		a.promote = &registry.Promotion{Alias: registry.Champion, If: champion, Why: a.verdict.Why}
+	return &seat{slots: t.slots, lease: l}, nil
+}
+
+// leave gives slot and lease back.
+func (p *seat) leave(ctx context.Context) error {
+	<-p.slots
+	return p.lease.release(ctx)
+}
+
+// admit waits until the training has its seat, and notes that it has begun. It says
+// that it waits if it does.
+func (t *Trainer) admit(ctx context.Context, tr *training) error {
+	for tr.job.seat == nil {
+		if len(t.slots) == cap(t.slots) {
+			tr.progress.report(wire.Training{State: stateWaiting})
+		}
+		p, err := t.seat(ctx, tr.job.model)
+		if err != nil {
+			return err
+		}
+		if tr.job.seat = p; p != nil {
+			break
+		}
+		tr.progress.report(wire.Training{State: stateWaiting})
+		timer := time.NewTimer(leaseRetry)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ended(ctx)
+		}
 	}
-	return a, nil
+	return t.note(ctx, tr.job)
+}
+
+// note notes in the registry that j has begun. One that had begun before and did not
+// end has lost its trainer, for we have its lease.
+func (t *Trainer) note(ctx context.Context, j *job) error {
+	for {
+		err := t.reg.BeginTraining(ctx, j.model, j.id)
+		if err == nil {
+			j.begun = true
+			return nil
+		}
+		if !errors.Is(err, registry.ErrConflict) {
+			return err
+		}
+		if err := t.bury(ctx, j.model); err != nil {
+			return err
+		}
+	}
+}
+
+// keep renews the lease of a training's seat until stop is called, which waits for
+// the last renewal. If another process has taken it, the training ends.
+func (t *Trainer) keep(ctx context.Context, j *job) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // until the training has ended
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		if err := j.seat.lease.keep(ctx); err != nil {
+			t.end(j, err)
+		}
+	})
+	return func() {
+		cancel()
+		keeping.Wait()
+	}
 }

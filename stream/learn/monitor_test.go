@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -166,8 +167,8 @@ func (d *deployment) kind(t *testing.T, kind string) registry.Event {
 	}
 }
 
-// kept returns the kept events of iris of a kind.
-func (d *deployment) kept(t *testing.T, kind string) []registry.Event {
+// kept returns the kept events of iris of some kinds.
+func (d *deployment) kept(t *testing.T, kinds ...string) []registry.Event {
 	t.Helper()
 	mark := registry.Event{Model: "iris", Kind: "mark", ID: fmt.Sprint(rand.Uint64())}
 	if err := d.reg.Announce(t.Context(), mark); err != nil {
@@ -177,7 +178,7 @@ func (d *deployment) kept(t *testing.T, kind string) []registry.Event {
 	defer cancel()
 	var all []registry.Event
 	err := d.reg.Events(ctx, "iris", 1, func(_ uint64, e registry.Event) error {
-		if e.Kind == kind {
+		if slices.Contains(kinds, e.Kind) {
 			all = append(all, e)
 		}
 		if e.ID == mark.ID {

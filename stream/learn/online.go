@@ -82,13 +82,10 @@ func (o *online) run(ctx context.Context) {
 
 // lead waits for the lease and learns while it lasts.
 func (o *online) lead(ctx context.Context) error {
-	kv, err := o.leases(ctx)
-	if err != nil {
-		return err
-	}
 	var l *lease
 	for {
-		if l, err = acquire(ctx, kv, o.name, o.Trainer.name); err != nil || ctx.Err() != nil {
+		var err error
+		if l, err = o.acquire(ctx, followKey(o.name), o.Trainer.name); err != nil || ctx.Err() != nil {
 			return err
 		}
 		if l != nil {

@@ -67,7 +67,7 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 		},
 	}
 	if w != nil {
-		c.id = w.id
+		c.id, c.version.Lineage.Training = w.id, w.id
 	}
 	if c.skipped > 0 {
 		if c.version.Metrics == nil {
@@ -142,6 +142,10 @@ func (s *session) store(ctx context.Context, c *cutting) stored {
 			c.version, out.verdict.Version = v, v.Number
 			return out
 		}
+		if errors.Is(err, registry.ErrEnded) { // whoever asked died: the examples were learned all the same
+			c.version.Lineage.Training = ""
+			continue
+		}
 		if !errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrOvertaken) {
 			break
 		}
@@ -152,7 +156,7 @@ func (s *session) store(ctx context.Context, c *cutting) stored {
 
 // admission says how the version begins.
 func (s *session) admission(ctx context.Context, c *cutting) (*admission, error) {
-	a, err := s.admit(ctx, s.name, s.spec.Retrain.Gate)
+	a, err := s.standing(ctx, s.name, s.spec.Retrain.Gate)
 	if err != nil {
 		return nil, err
 	}

@@ -32,12 +32,8 @@ func (t *training) catchUp(ctx context.Context, p *plan) (outcome, error) {
 		Trainer: t.Trainer, name: p.record.Name, revision: p.record.Revision, created: p.record.Created, spec: p.spec,
 		changed: make(chan struct{}, 1), log: t.log,
 	}, p.record.Spec)
-	kv, err := own.leases(ctx)
-	if err != nil {
-		return outcome{}, err
-	}
 	for ctx.Err() == nil {
-		l, err := acquire(ctx, kv, own.name, t.Trainer.name)
+		l, err := t.acquire(ctx, followKey(own.name), t.Trainer.name)
 		if err != nil {
 			return outcome{}, err
 		}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
@@ -84,16 +83,12 @@ func (r *retrainer) run(ctx context.Context) {
 // lead follows the examples under the lease, until ctx is done or the lease is lost. If
 // somebody else has it, it waits a while.
 func (r *retrainer) lead(ctx context.Context) (err error) {
-	kv, err := r.leases(ctx)
-	if err != nil {
-		return err
-	}
-	l, err := acquire(ctx, kv, r.name, r.Trainer.name+"."+nuid.Next())
+	l, err := r.acquire(ctx, followKey(r.name), r.Trainer.name+"."+nuid.Next())
 	if err != nil {
 		return err
 	}
 	if l == nil {
-		r.pause(ctx, r.turn(ctx, kv))
+		r.pause(ctx, r.turn(ctx))
 		return nil
 	}
 	leased, stop := context.WithCancel(context.WithoutCancel(ctx)) // a training goes on after ctx
@@ -119,8 +114,12 @@ func (r *retrainer) lead(ctx context.Context) (err error) {
 
 // turn returns how long to wait before asking for the lease again: not long if it is of
 // this process, whose retrainer of an earlier spec is about to end.
-func (r *retrainer) turn(ctx context.Context, kv jetstream.KeyValue) time.Duration {
-	e, err := kv.Get(ctx, r.name)
+func (r *retrainer) turn(ctx context.Context) time.Duration {
+	kv, err := r.leases(ctx)
+	if err != nil {
+		return leaseRenew
+	}
+	e, err := kv.Get(ctx, followKey(r.name))
 	if err == nil && strings.HasPrefix(string(e.Value()), r.Trainer.name) {
 		return leaseRenew / 10
 	}
@@ -218,31 +217,6 @@ func (d *due) why(rows int, signal string, now time.Time) (why string, next time
 	return why, time.Time{}
 }
 
-// leases returns the bucket of leases. It is made again if the server has forgotten it,
-// as it does when it starts anew.
-func (r *retrainer) leases(ctx context.Context) (jetstream.KeyValue, error) {
-	bucket := r.opts.Subjects.Stream("LEASE")
-	kv, err := r.js.KeyValue(ctx, bucket)
-	if !errors.Is(err, jetstream.ErrBucketNotFound) {
-		if err != nil {
-			return nil, fmt.Errorf("looking for leases: %w", err)
-		}
-		return kv, nil
-	}
-	examples, err := r.js.Stream(ctx, r.opts.Subjects.Stream("TRAIN"))
-	if err != nil {
-		return nil, fmt.Errorf("making the bucket of leases: %w", err)
-	}
-	kv, err = r.js.CreateKeyValue(ctx, leaseConfig(bucket, examples.CachedInfo().Config.Replicas))
-	if errors.Is(err, jetstream.ErrBucketExists) {
-		kv, err = r.js.KeyValue(ctx, bucket)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("making the bucket of leases: %w", err)
-	}
-	return kv, nil
-}
-
 // beginJob begins a training. It returns nil if one that somebody asked for is under way.
 func (r *retrainer) beginJob(ctx context.Context, why string) (*job, error) {
 	j := &job{model: r.name, req: wire.TrainRequest{Who: who}, trigger: why}
@@ -256,11 +230,10 @@ func (r *retrainer) beginJob(ctx context.Context, why string) (*job, error) {
 
 // ended notes how a training went that was begun after the example of that sequence.
 func (r *retrainer) ended(j *job, seq uint64) {
-	if j.failed == nil {
-		return
+	if j.failed != nil {
+		r.notBefore = time.Now().Add(afterFailure)
 	}
-	r.notBefore = time.Now().Add(afterFailure)
-	if ofTheData(j.failed) {
+	if j.unchanged || ofTheData(j.failed) {
 		r.counted = mark{seq: max(seq, j.read), time: time.Now(), gap: time.Duration(r.spec.Retrain.MinGap)}
 	}
 }
