@@ -20,9 +20,9 @@ DATA tail<>+56(SB)/4, $0x00000000
 DATA tail<>+60(SB)/4, $0x00000000
 GLOBL tail<>(SB), RODATA|NOPTR, $64
 
-// func tile1x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile1x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -55,10 +55,26 @@ tile1x16AVX512Masked_products:
 	MOVQ csa+24(FP), DX
 	MOVQ b+32(FP), BX
 	MOVQ rsb+40(FP), SI
+	MOVQ ahead+88(FP), DI
+	MOVQ apart+96(FP), R8
+	MOVQ step+104(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x16AVX512Masked_rest
 
 tile1x16AVX512Masked_loop:
+	TESTQ      R9, R9
+	JZ         tile1x16AVX512Masked_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 (R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x16AVX512Masked_here:
 	VMOVUPS.Z    (BX), K1, Z1
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  Z2, Z1, Z0
@@ -109,9 +125,9 @@ tile1x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile2x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -150,10 +166,26 @@ tile2x16AVX512Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x16AVX512Masked_rest
 
 tile2x16AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile2x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z2
 	VBROADCASTSS (CX), Z3
 	VFMADD231PS  Z3, Z2, Z0
@@ -216,9 +248,9 @@ tile2x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile3x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -263,10 +295,26 @@ tile3x16AVX512Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x16AVX512Masked_rest
 
 tile3x16AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile3x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z3
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z4, Z3, Z0
@@ -341,9 +389,9 @@ tile3x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -397,10 +445,26 @@ tile4x16AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x16AVX512Masked_rest
 
 tile4x16AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile4x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z4
 	VBROADCASTSS (CX), Z5
 	VFMADD231PS  Z5, Z4, Z0
@@ -495,9 +559,9 @@ tile4x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -557,10 +621,26 @@ tile5x16AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x16AVX512Masked_rest
 
 tile5x16AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile5x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z5
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z6, Z5, Z0
@@ -667,9 +747,9 @@ tile5x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -735,10 +815,26 @@ tile6x16AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x16AVX512Masked_rest
 
 tile6x16AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile6x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z6
 	VBROADCASTSS (CX), Z7
 	VFMADD231PS  Z7, Z6, Z0
@@ -857,9 +953,9 @@ tile6x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile7x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile7x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -933,10 +1029,26 @@ tile7x16AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile7x16AVX512Masked_rest
 
 tile7x16AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile7x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile7x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z7
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z8, Z7, Z0
@@ -1074,9 +1186,9 @@ tile7x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile8x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile8x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -1156,10 +1268,26 @@ tile8x16AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile8x16AVX512Masked_rest
 
 tile8x16AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile8x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile8x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z8
 	VBROADCASTSS (CX), Z9
 	VFMADD231PS  Z9, Z8, Z0
@@ -1309,9 +1437,9 @@ tile8x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile9x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile9x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -1397,10 +1525,26 @@ tile9x16AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile9x16AVX512Masked_rest
 
 tile9x16AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile9x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile9x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z9
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z10, Z9, Z0
@@ -1562,9 +1706,9 @@ tile9x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile10x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile10x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -1658,10 +1802,26 @@ tile10x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R12
+	MOVQ step+104(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile10x16AVX512Masked_rest
 
 tile10x16AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile10x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile10x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z10
 	VBROADCASTSS (CX), Z11
 	VFMADD231PS  Z11, Z10, Z0
@@ -1842,9 +2002,9 @@ tile10x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile11x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile11x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -1944,10 +2104,26 @@ tile11x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R12
+	MOVQ step+104(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile11x16AVX512Masked_rest
 
 tile11x16AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile11x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile11x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z11
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z12, Z11, Z0
@@ -2140,9 +2316,9 @@ tile11x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile12x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile12x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
@@ -2248,10 +2424,26 @@ tile12x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R12
+	MOVQ step+104(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile12x16AVX512Masked_rest
 
 tile12x16AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile12x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile12x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z12
 	VBROADCASTSS (CX), Z13
 	VFMADD231PS  Z13, Z12, Z0
@@ -2456,9 +2648,9 @@ tile12x16AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile1x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile1x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -2496,10 +2688,30 @@ tile1x32AVX512Masked_products:
 	MOVQ csa+24(FP), DX
 	MOVQ b+32(FP), BX
 	MOVQ rsb+40(FP), SI
+	MOVQ ahead+88(FP), DI
+	MOVQ apart+96(FP), R8
+	MOVQ step+104(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x32AVX512Masked_rest
 
 tile1x32AVX512Masked_loop:
+	TESTQ      R9, R9
+	JZ         tile1x32AVX512Masked_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 64(DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 64(DI)(R8*2)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x32AVX512Masked_here:
 	VMOVUPS      (BX), Z2
 	VMOVUPS.Z    64(BX), K1, Z3
 	VBROADCASTSS (CX), Z4
@@ -2562,9 +2774,9 @@ tile1x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile2x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile2x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -2612,10 +2824,30 @@ tile2x32AVX512Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x32AVX512Masked_rest
 
 tile2x32AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile2x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x32AVX512Masked_here:
 	VMOVUPS      (SI), Z4
 	VMOVUPS.Z    64(SI), K1, Z5
 	VBROADCASTSS (CX), Z6
@@ -2697,9 +2929,9 @@ tile2x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile3x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -2757,10 +2989,30 @@ tile3x32AVX512Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x32AVX512Masked_rest
 
 tile3x32AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile3x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x32AVX512Masked_here:
 	VMOVUPS      (SI), Z6
 	VMOVUPS.Z    64(SI), K1, Z7
 	VBROADCASTSS (CX), Z8
@@ -2861,9 +3113,9 @@ tile3x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile4x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -2934,10 +3186,30 @@ tile4x32AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x32AVX512Masked_rest
 
 tile4x32AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile4x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x32AVX512Masked_here:
 	VMOVUPS      (SI), Z8
 	VMOVUPS.Z    64(SI), K1, Z9
 	VBROADCASTSS (CX), Z10
@@ -3065,9 +3337,9 @@ tile4x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile5x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -3148,10 +3420,30 @@ tile5x32AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x32AVX512Masked_rest
 
 tile5x32AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile5x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x32AVX512Masked_here:
 	VMOVUPS      (SI), Z10
 	VMOVUPS.Z    64(SI), K1, Z11
 	VBROADCASTSS (CX), Z12
@@ -3298,9 +3590,9 @@ tile5x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile6x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -3391,10 +3683,30 @@ tile6x32AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x32AVX512Masked_rest
 
 tile6x32AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile6x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x32AVX512Masked_here:
 	VMOVUPS      (SI), Z12
 	VMOVUPS.Z    64(SI), K1, Z13
 	VBROADCASTSS (CX), Z14
@@ -3560,9 +3872,9 @@ tile6x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile7x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile7x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -3665,10 +3977,30 @@ tile7x32AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile7x32AVX512Masked_rest
 
 tile7x32AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile7x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile7x32AVX512Masked_here:
 	VMOVUPS      (SI), Z14
 	VMOVUPS.Z    64(SI), K1, Z15
 	VBROADCASTSS (CX), Z16
@@ -3860,9 +4192,9 @@ tile7x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile8x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile8x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -3975,10 +4307,30 @@ tile8x32AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile8x32AVX512Masked_rest
 
 tile8x32AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile8x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile8x32AVX512Masked_here:
 	VMOVUPS      (SI), Z16
 	VMOVUPS.Z    64(SI), K1, Z17
 	VBROADCASTSS (CX), Z18
@@ -4189,9 +4541,9 @@ tile8x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile9x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile9x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -4314,10 +4666,30 @@ tile9x32AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile9x32AVX512Masked_rest
 
 tile9x32AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile9x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile9x32AVX512Masked_here:
 	VMOVUPS      (SI), Z18
 	VMOVUPS.Z    64(SI), K1, Z19
 	VBROADCASTSS (CX), Z20
@@ -4547,9 +4919,9 @@ tile9x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile10x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile10x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -4684,10 +5056,30 @@ tile10x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R12
+	MOVQ step+104(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile10x32AVX512Masked_rest
 
 tile10x32AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile10x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 64(R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 64(R8)(R12*2)
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile10x32AVX512Masked_here:
 	VMOVUPS      (SI), Z20
 	VMOVUPS.Z    64(SI), K1, Z21
 	VBROADCASTSS (CX), Z22
@@ -4943,9 +5335,9 @@ tile10x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile11x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile11x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -5090,10 +5482,30 @@ tile11x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R12
+	MOVQ step+104(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile11x32AVX512Masked_rest
 
 tile11x32AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile11x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 64(R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 64(R8)(R12*2)
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile11x32AVX512Masked_here:
 	VMOVUPS      (SI), Z22
 	VMOVUPS.Z    64(SI), K1, Z23
 	VBROADCASTSS (CX), Z24
@@ -5368,9 +5780,9 @@ tile11x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile12x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile12x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
@@ -5525,10 +5937,30 @@ tile12x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R12
+	MOVQ step+104(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile12x32AVX512Masked_rest
 
 tile12x32AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile12x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 64(R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 64(R8)(R12*2)
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile12x32AVX512Masked_here:
 	VMOVUPS      (SI), Z24
 	VMOVUPS.Z    64(SI), K1, Z25
 	VBROADCASTSS (CX), Z26
@@ -5822,9 +6254,9 @@ tile12x32AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile1x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile1x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -5866,10 +6298,34 @@ tile1x48AVX512Masked_products:
 	MOVQ csa+24(FP), DX
 	MOVQ b+32(FP), BX
 	MOVQ rsb+40(FP), SI
+	MOVQ ahead+88(FP), DI
+	MOVQ apart+96(FP), R8
+	MOVQ step+104(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x48AVX512Masked_rest
 
 tile1x48AVX512Masked_loop:
+	TESTQ      R9, R9
+	JZ         tile1x48AVX512Masked_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 64(DI)(R8*1)
+	PREFETCHT0 128(DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 64(DI)(R8*2)
+	PREFETCHT0 128(DI)(R8*2)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x48AVX512Masked_here:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      64(BX), Z4
 	VMOVUPS.Z    128(BX), K1, Z5
@@ -5944,9 +6400,9 @@ tile1x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile2x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -6002,10 +6458,34 @@ tile2x48AVX512Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x48AVX512Masked_rest
 
 tile2x48AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile2x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 128(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 128(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x48AVX512Masked_here:
 	VMOVUPS      (SI), Z6
 	VMOVUPS      64(SI), Z7
 	VMOVUPS.Z    128(SI), K1, Z8
@@ -6106,9 +6586,9 @@ tile2x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile3x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -6178,10 +6658,34 @@ tile3x48AVX512Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x48AVX512Masked_rest
 
 tile3x48AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile3x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 128(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 128(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x48AVX512Masked_here:
 	VMOVUPS      (SI), Z9
 	VMOVUPS      64(SI), Z10
 	VMOVUPS.Z    128(SI), K1, Z11
@@ -6308,9 +6812,9 @@ tile3x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile4x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -6397,10 +6901,34 @@ tile4x48AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x48AVX512Masked_rest
 
 tile4x48AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile4x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 128(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 128(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x48AVX512Masked_here:
 	VMOVUPS      (SI), Z12
 	VMOVUPS      64(SI), Z13
 	VMOVUPS.Z    128(SI), K1, Z14
@@ -6561,9 +7089,9 @@ tile4x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile5x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -6664,10 +7192,34 @@ tile5x48AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x48AVX512Masked_rest
 
 tile5x48AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile5x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 128(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 128(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x48AVX512Masked_here:
 	VMOVUPS      (SI), Z15
 	VMOVUPS      64(SI), Z16
 	VMOVUPS.Z    128(SI), K1, Z17
@@ -6854,9 +7406,9 @@ tile5x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile6x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -6971,10 +7523,34 @@ tile6x48AVX512Masked_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x48AVX512Masked_rest
 
 tile6x48AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile6x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 128(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 128(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x48AVX512Masked_here:
 	VMOVUPS      (SI), Z18
 	VMOVUPS      64(SI), Z19
 	VMOVUPS.Z    128(SI), K1, Z20
@@ -7187,9 +7763,9 @@ tile6x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile7x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile7x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -7320,10 +7896,34 @@ tile7x48AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile7x48AVX512Masked_rest
 
 tile7x48AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile7x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 128(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 128(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	PREFETCHT0 128(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile7x48AVX512Masked_here:
 	VMOVUPS      (SI), Z21
 	VMOVUPS      64(SI), Z22
 	VMOVUPS.Z    128(SI), K1, Z23
@@ -7569,9 +8169,9 @@ tile7x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile8x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile8x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-88
+TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
@@ -7716,10 +8316,34 @@ tile8x48AVX512Masked_products:
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile8x48AVX512Masked_rest
 
 tile8x48AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile8x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 128(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 128(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	PREFETCHT0 128(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile8x48AVX512Masked_here:
 	VMOVUPS      (SI), Z24
 	VMOVUPS      64(SI), Z25
 	VMOVUPS.Z    128(SI), K1, Z26
@@ -7991,9 +8615,9 @@ tile8x48AVX512Masked_store:
 	VZEROUPPER
 	RET
 
-// func tile1x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x8AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile1x8AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
@@ -8027,10 +8651,26 @@ tile1x8AVX2Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, CX
 	JLT  tile1x8AVX2Masked_rest
 
 tile1x8AVX2Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile1x8AVX2Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile1x8AVX2Masked_here:
 	VMASKMOVPS   (SI), Y0, Y2
 	VBROADCASTSS (DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
@@ -8106,9 +8746,9 @@ tails1_1:
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x16AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile1x16AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
@@ -8146,10 +8786,26 @@ tile1x16AVX2Masked_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, CX
 	JLT  tile1x16AVX2Masked_rest
 
 tile1x16AVX2Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile1x16AVX2Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile1x16AVX2Masked_here:
 	VMOVUPS      (SI), Y3
 	VMASKMOVPS   32(SI), Y0, Y4
 	VBROADCASTSS (DX), Y5
@@ -8237,9 +8893,9 @@ tails2_1:
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-112
 	MOVQ       c+48(FP), AX
 	MOVQ       rsc+56(FP), CX
 	PREFETCHT0 (AX)
@@ -8271,10 +8927,26 @@ tile1x16AVX2_products:
 	MOVQ csa+24(FP), DX
 	MOVQ b+32(FP), BX
 	MOVQ rsb+40(FP), SI
+	MOVQ ahead+88(FP), DI
+	MOVQ apart+96(FP), R8
+	MOVQ step+104(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x16AVX2_rest
 
 tile1x16AVX2_loop:
+	TESTQ      R9, R9
+	JZ         tile1x16AVX2_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 (R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x16AVX2_here:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSS (CX), Y4
@@ -8337,9 +9009,9 @@ tile1x16AVX2_store:
 	VZEROUPPER
 	RET
 
-// func tile2x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x8AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile2x8AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
@@ -8379,10 +9051,26 @@ tile2x8AVX2Masked_products:
 	MOVQ csa+24(FP), SI
 	MOVQ b+32(FP), DI
 	MOVQ rsb+40(FP), R8
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile2x8AVX2Masked_rest
 
 tile2x8AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile2x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile2x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y3
 	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y4, Y3, Y1
@@ -8475,9 +9163,9 @@ tails3_1:
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
@@ -8524,10 +9212,26 @@ tile2x16AVX2Masked_products:
 	MOVQ csa+24(FP), SI
 	MOVQ b+32(FP), DI
 	MOVQ rsb+40(FP), R8
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile2x16AVX2Masked_rest
 
 tile2x16AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile2x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile2x16AVX2Masked_here:
 	VMOVUPS      (DI), Y5
 	VMASKMOVPS   32(DI), Y0, Y6
 	VBROADCASTSS (DX), Y7
@@ -8639,9 +9343,9 @@ tails4_1:
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-112
 	MOVQ       c+48(FP), AX
 	MOVQ       rsc+56(FP), CX
 	PREFETCHT0 (AX)
@@ -8682,10 +9386,26 @@ tile2x16AVX2_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x16AVX2_rest
 
 tile2x16AVX2_loop:
+	TESTQ      R10, R10
+	JZ         tile2x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x16AVX2_here:
 	VMOVUPS      (SI), Y4
 	VMOVUPS      32(SI), Y5
 	VBROADCASTSS (CX), Y6
@@ -8767,9 +9487,9 @@ tile2x16AVX2_store:
 	VZEROUPPER
 	RET
 
-// func tile3x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
@@ -8815,10 +9535,26 @@ tile3x8AVX2Masked_products:
 	MOVQ csa+24(FP), SI
 	MOVQ b+32(FP), DI
 	MOVQ rsb+40(FP), R8
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile3x8AVX2Masked_rest
 
 tile3x8AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile3x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile3x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y4
 	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y4, Y1
@@ -8928,9 +9664,9 @@ tails5_1:
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
@@ -8986,10 +9722,26 @@ tile3x16AVX2Masked_products:
 	MOVQ csa+24(FP), SI
 	MOVQ b+32(FP), DI
 	MOVQ rsb+40(FP), R8
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile3x16AVX2Masked_rest
 
 tile3x16AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile3x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile3x16AVX2Masked_here:
 	VMOVUPS      (DI), Y7
 	VMASKMOVPS   32(DI), Y0, Y8
 	VBROADCASTSS (DX), Y9
@@ -9125,9 +9877,9 @@ tails6_1:
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-112
 	MOVQ       c+48(FP), AX
 	MOVQ       rsc+56(FP), CX
 	PREFETCHT0 (AX)
@@ -9177,10 +9929,26 @@ tile3x16AVX2_products:
 	MOVQ csa+24(FP), BX
 	MOVQ b+32(FP), SI
 	MOVQ rsb+40(FP), DI
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R9
+	MOVQ step+104(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x16AVX2_rest
 
 tile3x16AVX2_loop:
+	TESTQ      R10, R10
+	JZ         tile3x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x16AVX2_here:
 	VMOVUPS      (SI), Y6
 	VMOVUPS      32(SI), Y7
 	VBROADCASTSS (CX), Y8
@@ -9281,9 +10049,9 @@ tile3x16AVX2_store:
 	VZEROUPPER
 	RET
 
-// func tile4x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
@@ -9338,10 +10106,26 @@ tile4x8AVX2Masked_products:
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile4x8AVX2Masked_rest
 
 tile4x8AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile4x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile4x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y5
 	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y6, Y5, Y1
@@ -9479,9 +10263,9 @@ tails7_1:
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
@@ -9549,10 +10333,26 @@ tile4x16AVX2Masked_products:
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile4x16AVX2Masked_rest
 
 tile4x16AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile4x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile4x16AVX2Masked_here:
 	VMOVUPS      (DI), Y9
 	VMASKMOVPS   32(DI), Y0, Y10
 	VBROADCASTSS (DX), Y11
@@ -9723,9 +10523,9 @@ tails8_1:
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-112
 	MOVQ       c+48(FP), AX
 	MOVQ       rsc+56(FP), CX
 	PREFETCHT0 (AX)
@@ -9787,10 +10587,26 @@ tile4x16AVX2_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x16AVX2_rest
 
 tile4x16AVX2_loop:
+	TESTQ      R11, R11
+	JZ         tile4x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x16AVX2_here:
 	VMOVUPS      (SI), Y8
 	VMOVUPS      32(SI), Y9
 	VBROADCASTSS (CX), Y10
@@ -9918,9 +10734,9 @@ tile4x16AVX2_store:
 	VZEROUPPER
 	RET
 
-// func tile5x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
@@ -9981,10 +10797,26 @@ tile5x8AVX2Masked_products:
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile5x8AVX2Masked_rest
 
 tile5x8AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile5x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile5x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y6
 	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y6, Y1
@@ -10139,9 +10971,9 @@ tails9_1:
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
@@ -10218,10 +11050,26 @@ tile5x16AVX2Masked_products:
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile5x16AVX2Masked_rest
 
 tile5x16AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile5x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile5x16AVX2Masked_here:
 	VMOVUPS      (DI), Y11
 	VMASKMOVPS   32(DI), Y0, Y12
 	VBROADCASTSS (DX), Y13
@@ -10416,9 +11264,9 @@ tails10_1:
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-112
 	MOVQ       c+48(FP), AX
 	MOVQ       rsc+56(FP), CX
 	PREFETCHT0 (AX)
@@ -10489,10 +11337,26 @@ tile5x16AVX2_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x16AVX2_rest
 
 tile5x16AVX2_loop:
+	TESTQ      R11, R11
+	JZ         tile5x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x16AVX2_here:
 	VMOVUPS      (SI), Y10
 	VMOVUPS      32(SI), Y11
 	VBROADCASTSS (CX), Y12
@@ -10639,9 +11503,9 @@ tile5x16AVX2_store:
 	VZEROUPPER
 	RET
 
-// func tile6x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
@@ -10708,10 +11572,26 @@ tile6x8AVX2Masked_products:
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile6x8AVX2Masked_rest
 
 tile6x8AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile6x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile6x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y7
 	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y8, Y7, Y1
@@ -10883,9 +11763,9 @@ tails11_1:
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-88
+TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-112
 	MOVQ       cols+64(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
@@ -10971,10 +11851,26 @@ tile6x16AVX2Masked_products:
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+88(FP), R9
+	MOVQ apart+96(FP), R11
+	MOVQ step+104(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile6x16AVX2Masked_rest
 
 tile6x16AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile6x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile6x16AVX2Masked_here:
 	VMOVUPS      (DI), Y13
 	VMASKMOVPS   32(DI), Y0, Y14
 	VBROADCASTSS (DX), Y15
@@ -11193,9 +12089,9 @@ tails12_1:
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-88
+TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-112
 	MOVQ       c+48(FP), AX
 	MOVQ       rsc+56(FP), CX
 	PREFETCHT0 (AX)
@@ -11275,10 +12171,26 @@ tile6x16AVX2_products:
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+88(FP), R8
+	MOVQ apart+96(FP), R10
+	MOVQ step+104(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x16AVX2_rest
 
 tile6x16AVX2_loop:
+	TESTQ      R11, R11
+	JZ         tile6x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x16AVX2_here:
 	VMOVUPS      (SI), Y12
 	VMOVUPS      32(SI), Y13
 	VBROADCASTSS (CX), Y14

@@ -38,7 +38,7 @@ func between(n, least, most int) {
 }
 
 func emulateTile(rows, least, most int) tile {
-	return func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int) {
+	return func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int, _ *float32, _, _ int) {
 		between(cols, least, most)
 		for i := range rows {
 			y := at(c, i*rsc, cols)
@@ -72,7 +72,7 @@ func addProducts(y, x []float32, f float32) {
 
 func emulateAxpy(rows int) axpy {
 	return func(n int, x *float32, csa int, b *float32, rsb int, y, start *float32, flags int) {
-		emulateTile(1, n, n)(rows, x, 0, csa, b, rsb, y, 0, n, start, flags)
+		emulateTile(1, n, n)(rows, x, 0, csa, b, rsb, y, 0, n, start, flags, nil, 0, 0)
 	}
 }
 

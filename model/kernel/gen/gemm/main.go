@@ -24,7 +24,7 @@ const (
 	rectify           // end with max(x, 0)
 )
 
-const signature = "func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)"
+const signature = "func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart, step int)"
 
 func main() {
 	narrow := machine.NewAVX2()
@@ -182,10 +182,12 @@ func (t *tileWriter) loop() {
 			ADDQ(csa, base)
 		}
 	}
-	const unroll = 4
+	ask := t.ahead()
+	const unroll = streams
 	SUBQ(Imm(unroll), k)
 	JLT(LabelRef(t.label("rest")))
 	Label(t.label("loop"))
+	ask()
 	for range unroll {
 		step()
 	}
@@ -199,6 +201,29 @@ func (t *tileWriter) loop() {
 	DECQ(k)
 	JNZ(LabelRef(t.label("single")))
 	Label(t.label("done"))
+}
+
+// streams is in how many places a tile asks for rows of B that come later, one row of
+// a panel in each. Memory answers faster than in one.
+const streams = 4
+
+// ahead returns what asks for the next rows.
+func (t *tileWriter) ahead() func() {
+	p, apart, step := Load(Param("ahead"), GP64()), Load(Param("apart"), GP64()), Load(Param("step"), GP64())
+	places := threes(p, apart, streams)
+	return func() {
+		TESTQ(step, step)
+		JZ(LabelRef(t.label("here")))
+		for i := range streams {
+			for line := 0; line < t.vectors*t.Lanes(); line += 16 {
+				PREFETCHT0(row(places, apart, i).Offset(4 * line))
+			}
+		}
+		for _, p := range places {
+			ADDQ(step, p)
+		}
+		Label(t.label("here"))
+	}
 }
 
 // threes returns registers that row addresses rows from.

@@ -1,0 +1,120 @@
+package kernel
+
+// A block is some rows of B: element (k, j) of panel q is data[q*next + k*row + j].
+type block struct {
+	k, depth  int
+	lo        int // its first column
+	data      []float32
+	row, next int
+	flags     int
+	start     bool // sums start from the bias
+	last      bool // there are no rows after it
+	far       int  // panels without gaps that are not in a cache near the processor
+}
+
+// block returns the rows of B from k on, packed if need be.
+func (p *product) block(k, depth, lo, hi int) block {
+	nr := p.tiles.nr
+	b := block{k: k, depth: min(depth, p.a.Cols-k), lo: lo, last: k+depth >= p.a.Cols}
+	switch {
+	case p.panels != nil:
+		b.data, b.row, b.next = p.panels[lo*p.b.Rows+k*nr:], nr, p.b.Rows*nr
+		if p.far() {
+			b.far = (hi - lo + nr - 1) / nr
+		}
+	case p.pack:
+		p.tiles.pack(p.packed, p.b.part(k, b.depth, lo, hi-lo))
+		b.data, b.row, b.next = p.packed, nr, b.depth*nr
+	default:
+		b.row, b.next = p.b.RowStride, nr
+		if b.depth > 0 {
+			b.data = p.b.Data[k*p.b.RowStride+lo:]
+		}
+	}
+	if k > 0 || p.epilogue.Accumulate {
+		b.flags = accumulate
+	}
+	b.start = k == 0 && p.epilogue.Bias != nil
+	if p.epilogue.Activation == ThenReLU && b.last {
+		b.flags |= rectify
+	}
+	return b
+}
+
+// factors returns a block of A, copied to rows that do not share cache sets if need
+// be.
+func (p *product) factors(i, k, depth int) View {
+	a := p.a.part(i, min(p.tiles.rows, p.a.Rows-i), k, depth)
+	if !p.copy {
+		return a
+	}
+	stride := p.tiles.depth + copyPadding
+	for row := range a.Rows {
+		copy(p.copied[row*stride:][:depth], a.Data[row*a.RowStride:])
+	}
+	a.Data, a.RowStride = p.copied, stride
+	return a
+}
+
+// panel computes a block of rows of C from i on, by cols columns from j on.
+func (p *product) panel(i, j, cols int, a View, b *block) {
+	parts := (a.Rows + p.tiles.mr - 1) / p.tiles.mr
+	var left, right, start *float32
+	if b.depth > 0 {
+		right = &b.data[(j-b.lo)/p.tiles.nr*b.next]
+	}
+	if b.start {
+		start = &p.epilogue.Bias[j]
+	}
+	ahead := b.ahead((j-b.lo)/p.tiles.nr, parts)
+	for part, done := 0, 0; part < parts; part++ {
+		end := a.Rows * (part + 1) / parts
+		if b.depth > 0 {
+			left = &a.Data[done*a.RowStride]
+		}
+		p.tiles.of(end-done, cols)(b.depth, left, 4*a.RowStride, 4*a.ColStride, right, 4*b.row,
+			&p.c.Data[(i+done)*p.c.RowStride+j], 4*p.c.RowStride, cols, start, b.flags, ahead.of(part), ahead.apart, ahead.step)
+		done = end
+	}
+}
+
+
+// streams is in how many places tiles ask for memory at once. It answers faster than
+// in one.
+const streams = 4
+
+// ahead is what the tiles of a panel ask for on the way.
+type ahead struct {
+	data        []float32
+	apart, step int // in bytes, for a tile; no step: nothing
+	part        int // numbers from where a tile begins to where the next does
+}
+
+// ahead returns what the parts of panel q ask for: their share of the next panels, one in
+// each place, and for those from the last on of the first in the next rows.
+func (b *block) ahead(q, parts int) ahead {
+	next := (q/streams + 1) * streams
+	switch {
+	case next < b.far:
+		next *= b.next
+	case b.far > 0 && !b.last:
+		next = b.depth * b.row
+	default:
+		return ahead{}
+	}
+	rows := b.depth / streams // that the panel asks for in each place
+	return ahead{
+		data:  b.data[next+q%streams*rows*b.row:],
+		apart: 4 * b.next,
+		step:  4 * b.row / parts,
+		part:  rows * b.row / parts,
+	}
+}
+
+// of returns where a part begins to ask, nil if it does not.
+func (a *ahead) of(part int) *float32 {
+	if a.step == 0 {
+		return nil
+	}
+	return &a.data[part*a.part]
+}
