@@ -152,6 +152,12 @@ func tile6x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int
 // tile6x16AVX2 is a tile of 6 × 16.
 func tile6x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
+// row4x32AVX512 is a row by 4 panels of 32.
+func row4x32AVX512(k int, a *float32, csa int, b *float32, next int, c *float32, start *float32, flags int)
+
+// row4x16AVX2 is a row by 4 panels of 16.
+func row4x16AVX2(k int, a *float32, csa int, b *float32, next int, c *float32, start *float32, flags int)
+
 // axpy1AVX512 adds the products of 1 numbers of x with rows of B to the n numbers of y.
 func axpy1AVX512(n int, x *float32, csa int, b *float32, rsb int, y *float32, start *float32, flags int)
 

@@ -66,7 +66,7 @@ func (p *product) streams() bool {
 	if p.b.ColStride != 1 || p.a.Cols == 0 {
 		return false
 	}
-	return p.c.Rows == 1 || p.c.Rows <= fewRows && p.panels == nil && p.far()
+	return p.panels == nil && (p.c.Rows == 1 || p.c.Rows <= fewRows && p.far())
 }
 
 // divide chooses into how many chunks p is divided: C into parts of about as many
@@ -134,11 +134,14 @@ func (p *product) columns(lo, hi int) {
 	case hi-lo > p.tiles.nr && p.streams():
 		p.stream(lo, hi)
 	default:
-		cols := hi - lo
+		j, cols := lo, hi-lo
+		if p.panels != nil && p.c.Rows == 1 && p.a.Cols > 0 {
+			j = p.row(lo, hi)
+		}
 		if p.pack {
 			cols = p.tiles.blockCols()
 		}
-		for j := lo; j < hi; j += cols {
+		for ; j < hi; j += cols {
 			p.blocks(j, min(j+cols, hi))
 		}
 	}
@@ -165,6 +168,26 @@ func (p *product) blocks(lo, hi int) {
 			return
 		}
 	}
+}
+
+// row computes columns of a single row and returns the first that is left: they are
+// fewer than those of the panels that are read at once.
+func (p *product) row(lo, hi int) int {
+	flags, depth, nr := 0, p.b.Rows, p.tiles.nr
+	if p.epilogue.Accumulate {
+		flags = accumulate
+	}
+	if p.epilogue.Activation == ThenReLU {
+		flags |= rectify
+	}
+	for ; lo+streams*nr <= hi; lo += streams * nr {
+		var start *float32
+		if p.epilogue.Bias != nil {
+			start = &p.epilogue.Bias[lo]
+		}
+		p.tiles.row(depth, &p.a.Data[0], 4*p.a.ColStride, &p.panels[lo*depth], 4*depth*nr, &p.c.Data[lo], start, flags)
+	}
+	return lo
 }
 
 // stream computes columns of a few rows, reading B once.

@@ -12,6 +12,10 @@ type tile func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32,
 // many rows of B to the n numbers of y.
 type axpy func(n int, x *float32, csa int, b *float32, rsb int, y, start *float32, flags int)
 
+// A row computes one row of C by the columns of panels of B, as many as streams and next
+// bytes apart, as a tile does.
+type row func(k int, a *float32, csa int, b *float32, next int, c, start *float32, flags int)
+
 // The bits of a tile's flags.
 const (
 	accumulate = 1 << iota // start from C
@@ -27,6 +31,7 @@ type tiles struct {
 	full          [12]tile    // nr columns
 	masked        [3][12]tile // by the vectors that the columns take, less one
 	axpy1, axpy8  axpy
+	row           row
 
 	pack4, pack1 packer
 	packTail     [3]packer // by the vectors that the columns take, less one

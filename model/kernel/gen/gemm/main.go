@@ -42,6 +42,8 @@ func main() {
 		tile(narrow, rows, 2, true)
 		tile(narrow, rows, 2, false)
 	}
+	row4(wide, 2)
+	row4(narrow, 2)
 	axpys(wide)
 	axpys(narrow)
 	packs(wide, 2)
