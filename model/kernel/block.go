@@ -78,7 +78,6 @@ func (p *product) panel(i, j, cols int, a View, b *block) {
 	}
 }
 
-
 // streams is in how many places tiles ask for memory at once. It answers faster than
 // in one.
 const streams = 4

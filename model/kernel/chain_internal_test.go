@@ -56,7 +56,7 @@ func TestEveryShapeIsTheChain(t *testing.T) {
 				for n := 1 + m%step; n <= most; n += step {
 					k := 1 + (31*m+17*n)%most
 					if (m+n)%97 == 0 {
-						k += 2 * 384
+						k += 2 * 1024 // more than a block
 					}
 					s := shape{m: m, k: k, n: n, kind: m*most + n}
 					a, b, c, e := s.operands(r)

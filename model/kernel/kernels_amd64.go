@@ -9,7 +9,7 @@ package kernel
 //nolint:gochecknoglobals // tables that never change
 var (
 	tilesAVX2 = tiles{
-		mr: 6, nr: 16, lanes: 8, depth: 384, rows: 144,
+		mr: 6, nr: 16, lanes: 8, depth: 1024, rows: 48,
 		full: [12]tile{tile1x16AVX2, tile2x16AVX2, tile3x16AVX2, tile4x16AVX2, tile5x16AVX2, tile6x16AVX2},
 		masked: [3][12]tile{
 			{tile1x8AVX2Masked, tile2x8AVX2Masked, tile3x8AVX2Masked, tile4x8AVX2Masked, tile5x8AVX2Masked, tile6x8AVX2Masked},

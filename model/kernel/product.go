@@ -7,7 +7,8 @@ const (
 	fewRows  = 4       // rows up to which it does not, even if B is far
 	farSize  = 1 << 20 // numbers from which on B is far
 
-	copyPadding = 16 // numbers between rows of a copied block of A
+	copyStride  = 768 // numbers between rows of A from which on its blocks are copied
+	copyPadding = 16  // numbers between rows of a copied block of A
 
 	chunkWork = 1 << 19 // multiplications that are worth handing over
 	shares    = 4       // chunks for each goroutine: one that loses its processor keeps the others waiting for less
@@ -53,7 +54,7 @@ func (p *product) paysToPack() bool {
 // paysToCopy reports the same of blocks of A. Rows far apart are in as many pages,
 // and may fall into the same few cache sets.
 func (p *product) paysToCopy() bool {
-	return p.tiles != nil && p.a.Cols > 0 && p.a.ColStride == 1 && p.a.RowStride > 2*p.tiles.depth &&
+	return p.tiles != nil && p.a.Cols > 0 && p.a.ColStride == 1 && p.a.RowStride > copyStride &&
 		p.c.Rows/p.rowParts > p.tiles.mr && p.c.Cols/p.colParts >= 128
 }
 

@@ -26,7 +26,7 @@ const (
 // one.
 type tiles struct {
 	mr, nr, lanes int
-	depth         int         // rows of B that are multiplied at once: a panel of them stays in a near cache
+	depth         int         // rows of B that are multiplied at once: a few panels of them stay in the L2 cache
 	rows          int         // rows of A for each of them: with depth a part of the L2 cache
 	full          [12]tile    // nr columns
 	masked        [3][12]tile // by the vectors that the columns take, less one
