@@ -56,26 +56,40 @@ func (p *product) factors(i, k, depth int) View {
 	return a
 }
 
-// panel computes a block of rows of C from i on, by cols columns from j on.
+// panel computes a block of rows of C from i on, by cols columns from j on, in tiles that
+// differ by one row at most.
 func (p *product) panel(i, j, cols int, a View, b *block) {
 	parts := (a.Rows + p.tiles.mr - 1) / p.tiles.mr
+	rows, larger := a.Rows/parts, a.Rows%parts
+	s := strip{i: i, j: j, cols: cols, ahead: b.ahead((j-b.lo)/p.tiles.nr, parts)}
+	p.strip(&s, rows+1, larger, a, b)
+	p.strip(&s, rows, parts-larger, a, b)
+}
+
+// A strip is a panel in the course of being computed: done tiles and rows.
+type strip struct {
+	i, j, cols  int
+	tiles, done int
+	ahead       ahead
+}
+
+// strip computes that count of tiles of some rows.
+func (p *product) strip(s *strip, rows, count int, a View, b *block) {
+	if count == 0 {
+		return
+	}
 	var left, right, start *float32
 	if b.depth > 0 {
-		right = &b.data[(j-b.lo)/p.tiles.nr*b.next]
+		left, right = &a.Data[s.done*a.RowStride], &b.data[(s.j-b.lo)/p.tiles.nr*b.next]
 	}
 	if b.start {
-		start = &p.epilogue.Bias[j]
+		start = &p.epilogue.Bias[s.j]
 	}
-	ahead := b.ahead((j-b.lo)/p.tiles.nr, parts)
-	for part, done := 0, 0; part < parts; part++ {
-		end := a.Rows * (part + 1) / parts
-		if b.depth > 0 {
-			left = &a.Data[done*a.RowStride]
-		}
-		p.tiles.of(end-done, cols)(b.depth, left, 4*a.RowStride, 4*a.ColStride, right, 4*b.row,
-			&p.c.Data[(i+done)*p.c.RowStride+j], 4*p.c.RowStride, cols, start, b.flags, ahead.of(part), ahead.apart, ahead.step)
-		done = end
-	}
+	p.tiles.of(rows, s.cols)(count, b.depth, left, 4*a.RowStride, 4*a.ColStride, right, 4*b.row,
+		&p.c.Data[(s.i+s.done)*p.c.RowStride+s.j], 4*p.c.RowStride, s.cols, start, b.flags,
+		s.ahead.of(s.tiles), s.ahead.apart, s.ahead.step)
+	s.tiles += count
+	s.done += rows * count
 }
 
 // streams is in how many places tiles ask for memory at once. It answers faster than

@@ -20,18 +20,25 @@ DATA tail<>+56(SB)/4, $0x00000000
 DATA tail<>+60(SB)/4, $0x00000000
 GLOBL tail<>(SB), RODATA|NOPTR, $64
 
-// func tile1x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile1x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -44,20 +51,20 @@ tile1x16AVX512Masked_start:
 	JMP       tile1x16AVX512Masked_products
 
 tile1x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 
 tile1x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
-	MOVQ ahead+88(FP), DI
-	MOVQ apart+96(FP), R8
-	MOVQ step+104(FP), R9
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
 	LEAQ (R8)(R8*2), R10
 	MOVQ DI, R11
 	ADDQ R10, R11
@@ -99,6 +106,7 @@ tile1x16AVX512Masked_here:
 	JGE          tile1x16AVX512Masked_loop
 
 tile1x16AVX512Masked_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x16AVX512Masked_done
 
@@ -112,33 +120,50 @@ tile1x16AVX512Masked_single:
 	JNZ          tile1x16AVX512Masked_single
 
 tile1x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x16AVX512Masked_store
 	VPXORD Z3, Z3, Z3
 	VMAXPS Z0, Z3, Z0
 
 tile1x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, K1, (AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile2x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -153,22 +178,22 @@ tile2x16AVX512Masked_start:
 	JMP       tile2x16AVX512Masked_products
 
 tile2x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
 
 tile2x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -218,6 +243,7 @@ tile2x16AVX512Masked_here:
 	JGE          tile2x16AVX512Masked_loop
 
 tile2x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x16AVX512Masked_done
 
@@ -233,7 +259,7 @@ tile2x16AVX512Masked_single:
 	JNZ          tile2x16AVX512Masked_single
 
 tile2x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x16AVX512Masked_store
 	VPXORD Z4, Z4, Z4
@@ -241,29 +267,48 @@ tile2x16AVX512Masked_done:
 	VMAXPS Z1, Z4, Z1
 
 tile2x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile3x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -280,8 +325,8 @@ tile3x16AVX512Masked_start:
 	JMP       tile3x16AVX512Masked_products
 
 tile3x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -289,15 +334,15 @@ tile3x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z2
 
 tile3x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -355,6 +400,7 @@ tile3x16AVX512Masked_here:
 	JGE          tile3x16AVX512Masked_loop
 
 tile3x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x16AVX512Masked_done
 
@@ -372,7 +418,7 @@ tile3x16AVX512Masked_single:
 	JNZ          tile3x16AVX512Masked_single
 
 tile3x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x16AVX512Masked_store
 	VPXORD Z5, Z5, Z5
@@ -381,23 +427,31 @@ tile3x16AVX512Masked_done:
 	VMAXPS Z2, Z5, Z2
 
 tile3x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile4x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -405,8 +459,21 @@ TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -425,8 +492,8 @@ tile4x16AVX512Masked_start:
 	JMP       tile4x16AVX512Masked_products
 
 tile4x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -436,18 +503,18 @@ tile4x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z3
 
 tile4x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -517,6 +584,7 @@ tile4x16AVX512Masked_here:
 	JGE          tile4x16AVX512Masked_loop
 
 tile4x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x16AVX512Masked_done
 
@@ -537,7 +605,7 @@ tile4x16AVX512Masked_single:
 	JNZ          tile4x16AVX512Masked_single
 
 tile4x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x16AVX512Masked_store
 	VPXORD Z6, Z6, Z6
@@ -547,8 +615,8 @@ tile4x16AVX512Masked_done:
 	VMAXPS Z3, Z6, Z3
 
 tile4x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -556,18 +624,26 @@ tile4x16AVX512Masked_store:
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile5x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -577,8 +653,23 @@ TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -599,8 +690,8 @@ tile5x16AVX512Masked_start:
 	JMP       tile5x16AVX512Masked_products
 
 tile5x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -612,18 +703,18 @@ tile5x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z4
 
 tile5x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -701,6 +792,7 @@ tile5x16AVX512Masked_here:
 	JGE          tile5x16AVX512Masked_loop
 
 tile5x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x16AVX512Masked_done
 
@@ -723,7 +815,7 @@ tile5x16AVX512Masked_single:
 	JNZ          tile5x16AVX512Masked_single
 
 tile5x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x16AVX512Masked_store
 	VPXORD Z7, Z7, Z7
@@ -734,8 +826,8 @@ tile5x16AVX512Masked_done:
 	VMAXPS Z4, Z7, Z4
 
 tile5x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -744,18 +836,26 @@ tile5x16AVX512Masked_store:
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (BX)
 	VMOVUPS Z4, K1, (BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile6x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -767,8 +867,25 @@ TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -791,8 +908,8 @@ tile6x16AVX512Masked_start:
 	JMP       tile6x16AVX512Masked_products
 
 tile6x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -806,18 +923,18 @@ tile6x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z5
 
 tile6x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -903,6 +1020,7 @@ tile6x16AVX512Masked_here:
 	JGE          tile6x16AVX512Masked_loop
 
 tile6x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x16AVX512Masked_done
 
@@ -927,7 +1045,7 @@ tile6x16AVX512Masked_single:
 	JNZ          tile6x16AVX512Masked_single
 
 tile6x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x16AVX512Masked_store
 	VPXORD Z8, Z8, Z8
@@ -939,8 +1057,8 @@ tile6x16AVX512Masked_done:
 	VMAXPS Z5, Z8, Z5
 
 tile6x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -950,18 +1068,26 @@ tile6x16AVX512Masked_store:
 	VMOVUPS Z3, K1, (BX)
 	VMOVUPS Z4, K1, (BX)(CX*1)
 	VMOVUPS Z5, K1, (BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile7x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile7x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -975,8 +1101,27 @@ TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile7x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x07, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile7x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1001,8 +1146,8 @@ tile7x16AVX512Masked_start:
 	JMP       tile7x16AVX512Masked_products
 
 tile7x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1018,20 +1163,20 @@ tile7x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z6
 
 tile7x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -1129,6 +1274,7 @@ tile7x16AVX512Masked_here:
 	JGE          tile7x16AVX512Masked_loop
 
 tile7x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile7x16AVX512Masked_done
 
@@ -1156,7 +1302,7 @@ tile7x16AVX512Masked_single:
 	JNZ          tile7x16AVX512Masked_single
 
 tile7x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile7x16AVX512Masked_store
 	VPXORD Z9, Z9, Z9
@@ -1169,8 +1315,8 @@ tile7x16AVX512Masked_done:
 	VMAXPS Z6, Z9, Z6
 
 tile7x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1183,18 +1329,26 @@ tile7x16AVX512Masked_store:
 	VMOVUPS Z4, K1, (BX)(CX*1)
 	VMOVUPS Z5, K1, (BX)(CX*2)
 	VMOVUPS Z6, K1, (SI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile7x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile8x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile8x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -1210,8 +1364,29 @@ TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile8x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x08, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile8x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1238,8 +1413,8 @@ tile8x16AVX512Masked_start:
 	JMP       tile8x16AVX512Masked_products
 
 tile8x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1257,20 +1432,20 @@ tile8x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z7
 
 tile8x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -1376,6 +1551,7 @@ tile8x16AVX512Masked_here:
 	JGE          tile8x16AVX512Masked_loop
 
 tile8x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile8x16AVX512Masked_done
 
@@ -1405,7 +1581,7 @@ tile8x16AVX512Masked_single:
 	JNZ          tile8x16AVX512Masked_single
 
 tile8x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile8x16AVX512Masked_store
 	VPXORD Z10, Z10, Z10
@@ -1419,8 +1595,8 @@ tile8x16AVX512Masked_done:
 	VMAXPS Z7, Z10, Z7
 
 tile8x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1434,18 +1610,26 @@ tile8x16AVX512Masked_store:
 	VMOVUPS Z5, K1, (BX)(CX*2)
 	VMOVUPS Z6, K1, (SI)
 	VMOVUPS Z7, K1, (SI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile8x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile9x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile9x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -1463,8 +1647,31 @@ TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile9x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x09, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile9x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1493,8 +1700,8 @@ tile9x16AVX512Masked_start:
 	JMP       tile9x16AVX512Masked_products
 
 tile9x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1514,20 +1721,20 @@ tile9x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z8
 
 tile9x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -1641,6 +1848,7 @@ tile9x16AVX512Masked_here:
 	JGE          tile9x16AVX512Masked_loop
 
 tile9x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile9x16AVX512Masked_done
 
@@ -1672,7 +1880,7 @@ tile9x16AVX512Masked_single:
 	JNZ          tile9x16AVX512Masked_single
 
 tile9x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile9x16AVX512Masked_store
 	VPXORD Z11, Z11, Z11
@@ -1687,8 +1895,8 @@ tile9x16AVX512Masked_done:
 	VMAXPS Z8, Z11, Z8
 
 tile9x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1703,18 +1911,26 @@ tile9x16AVX512Masked_store:
 	VMOVUPS Z6, K1, (SI)
 	VMOVUPS Z7, K1, (SI)(CX*1)
 	VMOVUPS Z8, K1, (SI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile9x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile10x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile10x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -1734,8 +1950,33 @@ TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile10x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0a, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile10x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1766,8 +2007,8 @@ tile10x16AVX512Masked_start:
 	JMP       tile10x16AVX512Masked_products
 
 tile10x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1789,12 +2030,12 @@ tile10x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z9
 
 tile10x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -1802,9 +2043,9 @@ tile10x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R12
-	MOVQ step+104(FP), R13
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
 	LEAQ (R12)(R12*2), R14
 	MOVQ R8, R15
 	ADDQ R14, R15
@@ -1930,6 +2171,7 @@ tile10x16AVX512Masked_here:
 	JGE          tile10x16AVX512Masked_loop
 
 tile10x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile10x16AVX512Masked_done
 
@@ -1964,7 +2206,7 @@ tile10x16AVX512Masked_single:
 	JNZ          tile10x16AVX512Masked_single
 
 tile10x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile10x16AVX512Masked_store
 	VPXORD Z12, Z12, Z12
@@ -1980,8 +2222,8 @@ tile10x16AVX512Masked_done:
 	VMAXPS Z9, Z12, Z9
 
 tile10x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1999,18 +2241,26 @@ tile10x16AVX512Masked_store:
 	VMOVUPS Z7, K1, (SI)(CX*1)
 	VMOVUPS Z8, K1, (SI)(CX*2)
 	VMOVUPS Z9, K1, (DI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile10x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile11x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile11x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -2032,8 +2282,35 @@ TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile11x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0b, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile11x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2066,8 +2343,8 @@ tile11x16AVX512Masked_start:
 	JMP       tile11x16AVX512Masked_products
 
 tile11x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -2091,12 +2368,12 @@ tile11x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z10
 
 tile11x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -2104,9 +2381,9 @@ tile11x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R12
-	MOVQ step+104(FP), R13
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
 	LEAQ (R12)(R12*2), R14
 	MOVQ R8, R15
 	ADDQ R14, R15
@@ -2240,6 +2517,7 @@ tile11x16AVX512Masked_here:
 	JGE          tile11x16AVX512Masked_loop
 
 tile11x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile11x16AVX512Masked_done
 
@@ -2276,7 +2554,7 @@ tile11x16AVX512Masked_single:
 	JNZ          tile11x16AVX512Masked_single
 
 tile11x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile11x16AVX512Masked_store
 	VPXORD Z13, Z13, Z13
@@ -2293,8 +2571,8 @@ tile11x16AVX512Masked_done:
 	VMAXPS Z10, Z13, Z10
 
 tile11x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -2313,18 +2591,26 @@ tile11x16AVX512Masked_store:
 	VMOVUPS Z8, K1, (SI)(CX*2)
 	VMOVUPS Z9, K1, (DI)
 	VMOVUPS Z10, K1, (DI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile11x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile12x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile12x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -2348,8 +2634,37 @@ TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile12x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0c, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile12x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2384,8 +2699,8 @@ tile12x16AVX512Masked_start:
 	JMP       tile12x16AVX512Masked_products
 
 tile12x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -2411,12 +2726,12 @@ tile12x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z11
 
 tile12x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -2424,9 +2739,9 @@ tile12x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R12
-	MOVQ step+104(FP), R13
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
 	LEAQ (R12)(R12*2), R14
 	MOVQ R8, R15
 	ADDQ R14, R15
@@ -2568,6 +2883,7 @@ tile12x16AVX512Masked_here:
 	JGE          tile12x16AVX512Masked_loop
 
 tile12x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile12x16AVX512Masked_done
 
@@ -2606,7 +2922,7 @@ tile12x16AVX512Masked_single:
 	JNZ          tile12x16AVX512Masked_single
 
 tile12x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile12x16AVX512Masked_store
 	VPXORD Z14, Z14, Z14
@@ -2624,8 +2940,8 @@ tile12x16AVX512Masked_done:
 	VMAXPS Z11, Z14, Z11
 
 tile12x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -2645,23 +2961,39 @@ tile12x16AVX512Masked_store:
 	VMOVUPS Z9, K1, (DI)
 	VMOVUPS Z10, K1, (DI)(CX*1)
 	VMOVUPS Z11, K1, (DI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile12x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile1x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2676,21 +3008,21 @@ tile1x32AVX512Masked_start:
 	JMP       tile1x32AVX512Masked_products
 
 tile1x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 
 tile1x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
-	MOVQ ahead+88(FP), DI
-	MOVQ apart+96(FP), R8
-	MOVQ step+104(FP), R9
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
 	LEAQ (R8)(R8*2), R10
 	MOVQ DI, R11
 	ADDQ R10, R11
@@ -2744,6 +3076,7 @@ tile1x32AVX512Masked_here:
 	JGE          tile1x32AVX512Masked_loop
 
 tile1x32AVX512Masked_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x32AVX512Masked_done
 
@@ -2759,7 +3092,7 @@ tile1x32AVX512Masked_single:
 	JNZ          tile1x32AVX512Masked_single
 
 tile1x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x32AVX512Masked_store
 	VPXORD Z5, Z5, Z5
@@ -2767,30 +3100,49 @@ tile1x32AVX512Masked_done:
 	VMAXPS Z1, Z5, Z1
 
 tile1x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, K1, 64(AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile2x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2809,8 +3161,8 @@ tile2x32AVX512Masked_start:
 	JMP       tile2x32AVX512Masked_products
 
 tile2x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2818,15 +3170,15 @@ tile2x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z3
 
 tile2x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -2892,6 +3244,7 @@ tile2x32AVX512Masked_here:
 	JGE          tile2x32AVX512Masked_loop
 
 tile2x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x32AVX512Masked_done
 
@@ -2910,7 +3263,7 @@ tile2x32AVX512Masked_single:
 	JNZ          tile2x32AVX512Masked_single
 
 tile2x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x32AVX512Masked_store
 	VPXORD Z7, Z7, Z7
@@ -2920,25 +3273,33 @@ tile2x32AVX512Masked_done:
 	VMAXPS Z3, Z7, Z3
 
 tile2x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z2, (AX)(CX*1)
 	VMOVUPS Z1, K1, 64(AX)
 	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile3x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -2947,8 +3308,22 @@ TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2971,8 +3346,8 @@ tile3x32AVX512Masked_start:
 	JMP       tile3x32AVX512Masked_products
 
 tile3x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2983,15 +3358,15 @@ tile3x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z5
 
 tile3x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -3069,6 +3444,7 @@ tile3x32AVX512Masked_here:
 	JGE          tile3x32AVX512Masked_loop
 
 tile3x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x32AVX512Masked_done
 
@@ -3090,7 +3466,7 @@ tile3x32AVX512Masked_single:
 	JNZ          tile3x32AVX512Masked_single
 
 tile3x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x32AVX512Masked_store
 	VPXORD Z9, Z9, Z9
@@ -3102,27 +3478,35 @@ tile3x32AVX512Masked_done:
 	VMAXPS Z5, Z9, Z5
 
 tile3x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z2, (AX)(CX*1)
 	VMOVUPS Z4, (AX)(CX*2)
 	VMOVUPS Z1, K1, 64(AX)
 	VMOVUPS Z3, K1, 64(AX)(CX*1)
 	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile4x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3134,8 +3518,25 @@ TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3162,8 +3563,8 @@ tile4x32AVX512Masked_start:
 	JMP       tile4x32AVX512Masked_products
 
 tile4x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3177,18 +3578,18 @@ tile4x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z7
 
 tile4x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -3282,6 +3683,7 @@ tile4x32AVX512Masked_here:
 	JGE          tile4x32AVX512Masked_loop
 
 tile4x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x32AVX512Masked_done
 
@@ -3307,7 +3709,7 @@ tile4x32AVX512Masked_single:
 	JNZ          tile4x32AVX512Masked_single
 
 tile4x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x32AVX512Masked_store
 	VPXORD Z11, Z11, Z11
@@ -3321,8 +3723,8 @@ tile4x32AVX512Masked_done:
 	VMAXPS Z7, Z11, Z7
 
 tile4x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -3334,19 +3736,27 @@ tile4x32AVX512Masked_store:
 	VMOVUPS Z3, K1, 64(AX)(CX*1)
 	VMOVUPS Z5, K1, 64(AX)(CX*2)
 	VMOVUPS Z7, K1, 64(BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile5x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3361,8 +3771,28 @@ TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3393,8 +3823,8 @@ tile5x32AVX512Masked_start:
 	JMP       tile5x32AVX512Masked_products
 
 tile5x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3411,18 +3841,18 @@ tile5x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z9
 
 tile5x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -3528,6 +3958,7 @@ tile5x32AVX512Masked_here:
 	JGE          tile5x32AVX512Masked_loop
 
 tile5x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x32AVX512Masked_done
 
@@ -3556,7 +3987,7 @@ tile5x32AVX512Masked_single:
 	JNZ          tile5x32AVX512Masked_single
 
 tile5x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x32AVX512Masked_store
 	VPXORD Z13, Z13, Z13
@@ -3572,8 +4003,8 @@ tile5x32AVX512Masked_done:
 	VMAXPS Z9, Z13, Z9
 
 tile5x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -3587,19 +4018,27 @@ tile5x32AVX512Masked_store:
 	VMOVUPS Z5, K1, 64(AX)(CX*2)
 	VMOVUPS Z7, K1, 64(BX)
 	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile6x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3617,8 +4056,31 @@ TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3653,8 +4115,8 @@ tile6x32AVX512Masked_start:
 	JMP       tile6x32AVX512Masked_products
 
 tile6x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3674,18 +4136,18 @@ tile6x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z11
 
 tile6x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -3803,6 +4265,7 @@ tile6x32AVX512Masked_here:
 	JGE          tile6x32AVX512Masked_loop
 
 tile6x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x32AVX512Masked_done
 
@@ -3834,7 +4297,7 @@ tile6x32AVX512Masked_single:
 	JNZ          tile6x32AVX512Masked_single
 
 tile6x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x32AVX512Masked_store
 	VPXORD Z15, Z15, Z15
@@ -3852,8 +4315,8 @@ tile6x32AVX512Masked_done:
 	VMAXPS Z11, Z15, Z11
 
 tile6x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -3869,19 +4332,27 @@ tile6x32AVX512Masked_store:
 	VMOVUPS Z7, K1, 64(BX)
 	VMOVUPS Z9, K1, 64(BX)(CX*1)
 	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile7x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile7x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3902,8 +4373,34 @@ TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile7x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x07, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile7x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3942,8 +4439,8 @@ tile7x32AVX512Masked_start:
 	JMP       tile7x32AVX512Masked_products
 
 tile7x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3966,20 +4463,20 @@ tile7x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z13
 
 tile7x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -4113,6 +4610,7 @@ tile7x32AVX512Masked_here:
 	JGE          tile7x32AVX512Masked_loop
 
 tile7x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile7x32AVX512Masked_done
 
@@ -4148,7 +4646,7 @@ tile7x32AVX512Masked_single:
 	JNZ          tile7x32AVX512Masked_single
 
 tile7x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile7x32AVX512Masked_store
 	VPXORD Z17, Z17, Z17
@@ -4168,8 +4666,8 @@ tile7x32AVX512Masked_done:
 	VMAXPS Z13, Z17, Z13
 
 tile7x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -4189,19 +4687,27 @@ tile7x32AVX512Masked_store:
 	VMOVUPS Z9, K1, 64(BX)(CX*1)
 	VMOVUPS Z11, K1, 64(BX)(CX*2)
 	VMOVUPS Z13, K1, 64(SI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile7x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile8x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile8x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -4225,8 +4731,37 @@ TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile8x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x08, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile8x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -4269,8 +4804,8 @@ tile8x32AVX512Masked_start:
 	JMP       tile8x32AVX512Masked_products
 
 tile8x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -4296,20 +4831,20 @@ tile8x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z15
 
 tile8x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -4455,6 +4990,7 @@ tile8x32AVX512Masked_here:
 	JGE          tile8x32AVX512Masked_loop
 
 tile8x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile8x32AVX512Masked_done
 
@@ -4493,7 +5029,7 @@ tile8x32AVX512Masked_single:
 	JNZ          tile8x32AVX512Masked_single
 
 tile8x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile8x32AVX512Masked_store
 	VPXORD Z19, Z19, Z19
@@ -4515,8 +5051,8 @@ tile8x32AVX512Masked_done:
 	VMAXPS Z15, Z19, Z15
 
 tile8x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -4538,19 +5074,27 @@ tile8x32AVX512Masked_store:
 	VMOVUPS Z11, K1, 64(BX)(CX*2)
 	VMOVUPS Z13, K1, 64(SI)
 	VMOVUPS Z15, K1, 64(SI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile8x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile9x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile9x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -4577,8 +5121,40 @@ TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile9x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x09, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile9x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -4625,8 +5201,8 @@ tile9x32AVX512Masked_start:
 	JMP       tile9x32AVX512Masked_products
 
 tile9x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -4655,20 +5231,20 @@ tile9x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z17
 
 tile9x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -4826,6 +5402,7 @@ tile9x32AVX512Masked_here:
 	JGE          tile9x32AVX512Masked_loop
 
 tile9x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile9x32AVX512Masked_done
 
@@ -4867,7 +5444,7 @@ tile9x32AVX512Masked_single:
 	JNZ          tile9x32AVX512Masked_single
 
 tile9x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile9x32AVX512Masked_store
 	VPXORD Z21, Z21, Z21
@@ -4891,8 +5468,8 @@ tile9x32AVX512Masked_done:
 	VMAXPS Z17, Z21, Z17
 
 tile9x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -4916,19 +5493,27 @@ tile9x32AVX512Masked_store:
 	VMOVUPS Z13, K1, 64(SI)
 	VMOVUPS Z15, K1, 64(SI)(CX*1)
 	VMOVUPS Z17, K1, 64(SI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile9x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile10x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile10x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -4958,8 +5543,43 @@ TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile10x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0a, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile10x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -5010,8 +5630,8 @@ tile10x32AVX512Masked_start:
 	JMP       tile10x32AVX512Masked_products
 
 tile10x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -5043,12 +5663,12 @@ tile10x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z19
 
 tile10x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -5056,9 +5676,9 @@ tile10x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R12
-	MOVQ step+104(FP), R13
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
 	LEAQ (R12)(R12*2), R14
 	MOVQ R8, R15
 	ADDQ R14, R15
@@ -5232,6 +5852,7 @@ tile10x32AVX512Masked_here:
 	JGE          tile10x32AVX512Masked_loop
 
 tile10x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile10x32AVX512Masked_done
 
@@ -5277,7 +5898,7 @@ tile10x32AVX512Masked_single:
 	JNZ          tile10x32AVX512Masked_single
 
 tile10x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile10x32AVX512Masked_store
 	VPXORD Z23, Z23, Z23
@@ -5303,8 +5924,8 @@ tile10x32AVX512Masked_done:
 	VMAXPS Z19, Z23, Z19
 
 tile10x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -5332,19 +5953,27 @@ tile10x32AVX512Masked_store:
 	VMOVUPS Z15, K1, 64(SI)(CX*1)
 	VMOVUPS Z17, K1, 64(SI)(CX*2)
 	VMOVUPS Z19, K1, 64(DI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile10x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile11x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile11x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -5377,8 +6006,46 @@ TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile11x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0b, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile11x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -5433,8 +6100,8 @@ tile11x32AVX512Masked_start:
 	JMP       tile11x32AVX512Masked_products
 
 tile11x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -5469,12 +6136,12 @@ tile11x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z21
 
 tile11x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -5482,9 +6149,9 @@ tile11x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R12
-	MOVQ step+104(FP), R13
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
 	LEAQ (R12)(R12*2), R14
 	MOVQ R8, R15
 	ADDQ R14, R15
@@ -5670,6 +6337,7 @@ tile11x32AVX512Masked_here:
 	JGE          tile11x32AVX512Masked_loop
 
 tile11x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile11x32AVX512Masked_done
 
@@ -5718,7 +6386,7 @@ tile11x32AVX512Masked_single:
 	JNZ          tile11x32AVX512Masked_single
 
 tile11x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile11x32AVX512Masked_store
 	VPXORD Z25, Z25, Z25
@@ -5746,8 +6414,8 @@ tile11x32AVX512Masked_done:
 	VMAXPS Z21, Z25, Z21
 
 tile11x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -5777,19 +6445,27 @@ tile11x32AVX512Masked_store:
 	VMOVUPS Z17, K1, 64(SI)(CX*2)
 	VMOVUPS Z19, K1, 64(DI)
 	VMOVUPS Z21, K1, 64(DI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile11x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile12x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile12x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -5825,8 +6501,49 @@ TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-112
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile12x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0c, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile12x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -5885,8 +6602,8 @@ tile12x32AVX512Masked_start:
 	JMP       tile12x32AVX512Masked_products
 
 tile12x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -5924,12 +6641,12 @@ tile12x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z23
 
 tile12x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -5937,9 +6654,9 @@ tile12x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R12
-	MOVQ step+104(FP), R13
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
 	LEAQ (R12)(R12*2), R14
 	MOVQ R8, R15
 	ADDQ R14, R15
@@ -6137,6 +6854,7 @@ tile12x32AVX512Masked_here:
 	JGE          tile12x32AVX512Masked_loop
 
 tile12x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile12x32AVX512Masked_done
 
@@ -6188,7 +6906,7 @@ tile12x32AVX512Masked_single:
 	JNZ          tile12x32AVX512Masked_single
 
 tile12x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile12x32AVX512Masked_store
 	VPXORD Z27, Z27, Z27
@@ -6218,8 +6936,8 @@ tile12x32AVX512Masked_done:
 	VMAXPS Z23, Z27, Z23
 
 tile12x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -6251,24 +6969,41 @@ tile12x32AVX512Masked_store:
 	VMOVUPS Z19, K1, 64(DI)
 	VMOVUPS Z21, K1, 64(DI)(CX*1)
 	VMOVUPS Z23, K1, 64(DI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile12x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile1x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6285,22 +7020,22 @@ tile1x48AVX512Masked_start:
 	JMP       tile1x48AVX512Masked_products
 
 tile1x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
 
 tile1x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
-	MOVQ ahead+88(FP), DI
-	MOVQ apart+96(FP), R8
-	MOVQ step+104(FP), R9
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
 	LEAQ (R8)(R8*2), R10
 	MOVQ DI, R11
 	ADDQ R10, R11
@@ -6366,6 +7101,7 @@ tile1x48AVX512Masked_here:
 	JGE          tile1x48AVX512Masked_loop
 
 tile1x48AVX512Masked_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x48AVX512Masked_done
 
@@ -6383,7 +7119,7 @@ tile1x48AVX512Masked_single:
 	JNZ          tile1x48AVX512Masked_single
 
 tile1x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x48AVX512Masked_store
 	VPXORD Z7, Z7, Z7
@@ -6392,24 +7128,32 @@ tile1x48AVX512Masked_done:
 	VMAXPS Z2, Z7, Z2
 
 tile1x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, K1, 128(AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile2x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -6417,8 +7161,21 @@ TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6441,8 +7198,8 @@ tile2x48AVX512Masked_start:
 	JMP       tile2x48AVX512Masked_products
 
 tile2x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -6452,15 +7209,15 @@ tile2x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z5
 
 tile2x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -6542,6 +7299,7 @@ tile2x48AVX512Masked_here:
 	JGE          tile2x48AVX512Masked_loop
 
 tile2x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x48AVX512Masked_done
 
@@ -6563,7 +7321,7 @@ tile2x48AVX512Masked_single:
 	JNZ          tile2x48AVX512Masked_single
 
 tile2x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x48AVX512Masked_store
 	VPXORD Z10, Z10, Z10
@@ -6575,27 +7333,35 @@ tile2x48AVX512Masked_done:
 	VMAXPS Z5, Z10, Z5
 
 tile2x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z3, (AX)(CX*1)
 	VMOVUPS Z4, 64(AX)(CX*1)
 	VMOVUPS Z2, K1, 128(AX)
 	VMOVUPS Z5, K1, 128(AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile3x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -6607,8 +7373,25 @@ TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6637,8 +7420,8 @@ tile3x48AVX512Masked_start:
 	JMP       tile3x48AVX512Masked_products
 
 tile3x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -6652,15 +7435,15 @@ tile3x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z8
 
 tile3x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -6758,6 +7541,7 @@ tile3x48AVX512Masked_here:
 	JGE          tile3x48AVX512Masked_loop
 
 tile3x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x48AVX512Masked_done
 
@@ -6783,7 +7567,7 @@ tile3x48AVX512Masked_single:
 	JNZ          tile3x48AVX512Masked_single
 
 tile3x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x48AVX512Masked_store
 	VPXORD Z13, Z13, Z13
@@ -6798,8 +7582,8 @@ tile3x48AVX512Masked_done:
 	VMAXPS Z8, Z13, Z8
 
 tile3x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z3, (AX)(CX*1)
@@ -6809,19 +7593,27 @@ tile3x48AVX512Masked_store:
 	VMOVUPS Z2, K1, 128(AX)
 	VMOVUPS Z5, K1, 128(AX)(CX*1)
 	VMOVUPS Z8, K1, 128(AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile4x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -6837,8 +7629,29 @@ TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6873,8 +7686,8 @@ tile4x48AVX512Masked_start:
 	JMP       tile4x48AVX512Masked_products
 
 tile4x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -6892,18 +7705,18 @@ tile4x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z11
 
 tile4x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -7021,6 +7834,7 @@ tile4x48AVX512Masked_here:
 	JGE          tile4x48AVX512Masked_loop
 
 tile4x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x48AVX512Masked_done
 
@@ -7051,7 +7865,7 @@ tile4x48AVX512Masked_single:
 	JNZ          tile4x48AVX512Masked_single
 
 tile4x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x48AVX512Masked_store
 	VPXORD Z16, Z16, Z16
@@ -7069,8 +7883,8 @@ tile4x48AVX512Masked_done:
 	VMAXPS Z11, Z16, Z11
 
 tile4x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -7086,19 +7900,27 @@ tile4x48AVX512Masked_store:
 	VMOVUPS Z5, K1, 128(AX)(CX*1)
 	VMOVUPS Z8, K1, 128(AX)(CX*2)
 	VMOVUPS Z11, K1, 128(BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile5x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -7118,8 +7940,33 @@ TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -7160,8 +8007,8 @@ tile5x48AVX512Masked_start:
 	JMP       tile5x48AVX512Masked_products
 
 tile5x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -7183,18 +8030,18 @@ tile5x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z14
 
 tile5x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -7328,6 +8175,7 @@ tile5x48AVX512Masked_here:
 	JGE          tile5x48AVX512Masked_loop
 
 tile5x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x48AVX512Masked_done
 
@@ -7362,7 +8210,7 @@ tile5x48AVX512Masked_single:
 	JNZ          tile5x48AVX512Masked_single
 
 tile5x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x48AVX512Masked_store
 	VPXORD Z19, Z19, Z19
@@ -7383,8 +8231,8 @@ tile5x48AVX512Masked_done:
 	VMAXPS Z14, Z19, Z14
 
 tile5x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -7403,19 +8251,27 @@ tile5x48AVX512Masked_store:
 	VMOVUPS Z8, K1, 128(AX)(CX*2)
 	VMOVUPS Z11, K1, 128(BX)
 	VMOVUPS Z14, K1, 128(BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile6x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -7439,8 +8295,37 @@ TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -7487,8 +8372,8 @@ tile6x48AVX512Masked_start:
 	JMP       tile6x48AVX512Masked_products
 
 tile6x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -7514,18 +8399,18 @@ tile6x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z17
 
 tile6x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -7675,6 +8560,7 @@ tile6x48AVX512Masked_here:
 	JGE          tile6x48AVX512Masked_loop
 
 tile6x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x48AVX512Masked_done
 
@@ -7713,7 +8599,7 @@ tile6x48AVX512Masked_single:
 	JNZ          tile6x48AVX512Masked_single
 
 tile6x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x48AVX512Masked_store
 	VPXORD Z22, Z22, Z22
@@ -7737,8 +8623,8 @@ tile6x48AVX512Masked_done:
 	VMAXPS Z17, Z22, Z17
 
 tile6x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -7760,19 +8646,27 @@ tile6x48AVX512Masked_store:
 	VMOVUPS Z11, K1, 128(BX)
 	VMOVUPS Z14, K1, 128(BX)(CX*1)
 	VMOVUPS Z17, K1, 128(BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile7x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile7x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -7800,8 +8694,41 @@ TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile7x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x07, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile7x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -7854,8 +8781,8 @@ tile7x48AVX512Masked_start:
 	JMP       tile7x48AVX512Masked_products
 
 tile7x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -7885,20 +8812,20 @@ tile7x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z20
 
 tile7x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -8068,6 +8995,7 @@ tile7x48AVX512Masked_here:
 	JGE          tile7x48AVX512Masked_loop
 
 tile7x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile7x48AVX512Masked_done
 
@@ -8111,7 +9039,7 @@ tile7x48AVX512Masked_single:
 	JNZ          tile7x48AVX512Masked_single
 
 tile7x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile7x48AVX512Masked_store
 	VPXORD Z25, Z25, Z25
@@ -8138,8 +9066,8 @@ tile7x48AVX512Masked_done:
 	VMAXPS Z20, Z25, Z20
 
 tile7x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -8166,19 +9094,27 @@ tile7x48AVX512Masked_store:
 	VMOVUPS Z14, K1, 128(BX)(CX*1)
 	VMOVUPS Z17, K1, 128(BX)(CX*2)
 	VMOVUPS Z20, K1, 128(SI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile7x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile8x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile8x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -8210,8 +9146,45 @@ TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile8x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x08, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile8x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -8270,8 +9243,8 @@ tile8x48AVX512Masked_start:
 	JMP       tile8x48AVX512Masked_products
 
 tile8x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -8305,20 +9278,20 @@ tile8x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z23
 
 tile8x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R8, R14
 	ADDQ R13, R14
@@ -8504,6 +9477,7 @@ tile8x48AVX512Masked_here:
 	JGE          tile8x48AVX512Masked_loop
 
 tile8x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile8x48AVX512Masked_done
 
@@ -8551,7 +9525,7 @@ tile8x48AVX512Masked_single:
 	JNZ          tile8x48AVX512Masked_single
 
 tile8x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile8x48AVX512Masked_store
 	VPXORD Z28, Z28, Z28
@@ -8581,8 +9555,8 @@ tile8x48AVX512Masked_done:
 	VMAXPS Z23, Z28, Z23
 
 tile8x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -8612,22 +9586,37 @@ tile8x48AVX512Masked_store:
 	VMOVUPS Z17, K1, 128(BX)(CX*2)
 	VMOVUPS Z20, K1, 128(SI)
 	VMOVUPS Z23, K1, 128(SI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile8x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile1x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x8AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile1x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x01, DX, DX
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile1x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8640,20 +9629,20 @@ tile1x8AVX2Masked_start:
 	JMP        tile1x8AVX2Masked_products
 
 tile1x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 
 tile1x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -8695,6 +9684,7 @@ tile1x8AVX2Masked_here:
 	JGE          tile1x8AVX2Masked_loop
 
 tile1x8AVX2Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile1x8AVX2Masked_done
 
@@ -8708,15 +9698,15 @@ tile1x8AVX2Masked_single:
 	JNZ          tile1x8AVX2Masked_single
 
 tile1x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile1x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
+	VXORPS Y2, Y2, Y2
+	VMAXPS Y1, Y2, Y1
 
 tile1x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	CMPQ    AX, $0x08
 	JNE     tails1_8
 	VMOVUPS Y1, (CX)
@@ -8743,23 +9733,38 @@ tails1_2:
 	ADDQ   $0x04, CX
 
 tails1_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile1x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile1x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x16AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile1x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x01, DX, DX
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile1x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8774,21 +9779,21 @@ tile1x16AVX2Masked_start:
 	JMP        tile1x16AVX2Masked_products
 
 tile1x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 
 tile1x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -8838,6 +9843,7 @@ tile1x16AVX2Masked_here:
 	JGE          tile1x16AVX2Masked_loop
 
 tile1x16AVX2Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile1x16AVX2Masked_done
 
@@ -8853,16 +9859,16 @@ tile1x16AVX2Masked_single:
 	JNZ          tile1x16AVX2Masked_single
 
 tile1x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile1x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y1, Y3, Y1
+	VMAXPS Y2, Y3, Y2
 
 tile1x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	VMOVUPS Y1, (CX)
 	CMPQ    AX, $0x08
 	JNE     tails2_8
@@ -8890,17 +9896,32 @@ tails2_2:
 	ADDQ   $0x04, CX
 
 tails2_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile1x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile1x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-112
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -8915,21 +9936,21 @@ tile1x16AVX2_start:
 	JMP     tile1x16AVX2_products
 
 tile1x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 
 tile1x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
-	MOVQ ahead+88(FP), DI
-	MOVQ apart+96(FP), R8
-	MOVQ step+104(FP), R9
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
 	LEAQ (R8)(R8*2), R10
 	MOVQ DI, R11
 	ADDQ R10, R11
@@ -8979,6 +10000,7 @@ tile1x16AVX2_here:
 	JGE          tile1x16AVX2_loop
 
 tile1x16AVX2_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x16AVX2_done
 
@@ -8994,7 +10016,7 @@ tile1x16AVX2_single:
 	JNZ          tile1x16AVX2_single
 
 tile1x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x16AVX2_store
 	VXORPS Y2, Y2, Y2
@@ -9002,28 +10024,45 @@ tile1x16AVX2_done:
 	VMAXPS Y1, Y2, Y1
 
 tile1x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile2x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile2x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x8AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile2x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x02, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile2x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -9038,22 +10077,22 @@ tile2x8AVX2Masked_start:
 	JMP        tile2x8AVX2Masked_products
 
 tile2x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
 
 tile2x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R9, R13
 	ADDQ R12, R13
@@ -9103,6 +10142,7 @@ tile2x8AVX2Masked_here:
 	JGE          tile2x8AVX2Masked_loop
 
 tile2x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile2x8AVX2Masked_done
 
@@ -9118,16 +10158,16 @@ tile2x8AVX2Masked_single:
 	JNZ          tile2x8AVX2Masked_single
 
 tile2x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile2x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y1, Y3, Y1
+	VMAXPS Y2, Y3, Y2
 
 tile2x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	CMPQ    AX, $0x08
 	JNE     tails3_8
 	VMOVUPS Y1, (CX)
@@ -9160,25 +10200,42 @@ tails3_2:
 	ADDQ   $0x04, CX
 
 tails3_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile2x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile2x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile2x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x02, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile2x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -9197,8 +10254,8 @@ tile2x16AVX2Masked_start:
 	JMP        tile2x16AVX2Masked_products
 
 tile2x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -9206,15 +10263,15 @@ tile2x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y4
 
 tile2x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R9, R13
 	ADDQ R12, R13
@@ -9276,6 +10333,7 @@ tile2x16AVX2Masked_here:
 	JGE          tile2x16AVX2Masked_loop
 
 tile2x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile2x16AVX2Masked_done
 
@@ -9294,18 +10352,18 @@ tile2x16AVX2Masked_single:
 	JNZ          tile2x16AVX2Masked_single
 
 tile2x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile2x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y1, Y5, Y1
+	VMAXPS Y2, Y5, Y2
+	VMAXPS Y3, Y5, Y3
+	VMAXPS Y4, Y5, Y4
 
 tile2x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	VMOVUPS Y1, (CX)
 	VMOVUPS Y3, (CX)(DX*1)
 	CMPQ    AX, $0x08
@@ -9340,19 +10398,36 @@ tails4_2:
 	ADDQ   $0x04, CX
 
 tails4_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile2x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile2x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-112
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -9371,8 +10446,8 @@ tile2x16AVX2_start:
 	JMP     tile2x16AVX2_products
 
 tile2x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -9380,15 +10455,15 @@ tile2x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y3
 
 tile2x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -9450,6 +10525,7 @@ tile2x16AVX2_here:
 	JGE          tile2x16AVX2_loop
 
 tile2x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x16AVX2_done
 
@@ -9468,7 +10544,7 @@ tile2x16AVX2_single:
 	JNZ          tile2x16AVX2_single
 
 tile2x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x16AVX2_store
 	VXORPS Y4, Y4, Y4
@@ -9478,32 +10554,51 @@ tile2x16AVX2_done:
 	VMAXPS Y3, Y4, Y3
 
 tile2x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, (AX)(CX*1)
 	VMOVUPS Y3, 32(AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile3x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile3x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile3x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x03, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile3x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -9520,8 +10615,8 @@ tile3x8AVX2Masked_start:
 	JMP        tile3x8AVX2Masked_products
 
 tile3x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -9529,15 +10624,15 @@ tile3x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y3
 
 tile3x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R9, R13
 	ADDQ R12, R13
@@ -9595,6 +10690,7 @@ tile3x8AVX2Masked_here:
 	JGE          tile3x8AVX2Masked_loop
 
 tile3x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile3x8AVX2Masked_done
 
@@ -9612,17 +10708,17 @@ tile3x8AVX2Masked_single:
 	JNZ          tile3x8AVX2Masked_single
 
 tile3x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile3x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
+	VXORPS Y4, Y4, Y4
+	VMAXPS Y1, Y4, Y1
+	VMAXPS Y2, Y4, Y2
+	VMAXPS Y3, Y4, Y3
 
 tile3x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	CMPQ    AX, $0x08
 	JNE     tails5_8
 	VMOVUPS Y1, (CX)
@@ -9661,27 +10757,46 @@ tails5_2:
 	ADDQ   $0x04, CX
 
 tails5_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile3x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile3x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile3x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x03, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile3x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -9704,8 +10819,8 @@ tile3x16AVX2Masked_start:
 	JMP        tile3x16AVX2Masked_products
 
 tile3x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -9716,15 +10831,15 @@ tile3x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y6
 
 tile3x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R9, R13
 	ADDQ R12, R13
@@ -9798,6 +10913,7 @@ tile3x16AVX2Masked_here:
 	JGE          tile3x16AVX2Masked_loop
 
 tile3x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile3x16AVX2Masked_done
 
@@ -9819,20 +10935,20 @@ tile3x16AVX2Masked_single:
 	JNZ          tile3x16AVX2Masked_single
 
 tile3x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile3x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
+	VXORPS Y7, Y7, Y7
+	VMAXPS Y1, Y7, Y1
+	VMAXPS Y2, Y7, Y2
+	VMAXPS Y3, Y7, Y3
+	VMAXPS Y4, Y7, Y4
+	VMAXPS Y5, Y7, Y5
+	VMAXPS Y6, Y7, Y6
 
 tile3x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	VMOVUPS Y1, (CX)
 	VMOVUPS Y3, (CX)(DX*1)
 	VMOVUPS Y5, (CX)(DX*2)
@@ -9874,21 +10990,40 @@ tails6_2:
 	ADDQ   $0x04, CX
 
 tails6_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile3x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile3x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-112
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -9911,8 +11046,8 @@ tile3x16AVX2_start:
 	JMP     tile3x16AVX2_products
 
 tile3x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -9923,15 +11058,15 @@ tile3x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y5
 
 tile3x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R9
-	MOVQ step+104(FP), R10
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
 	LEAQ (R9)(R9*2), R11
 	MOVQ R8, R12
 	ADDQ R11, R12
@@ -10005,6 +11140,7 @@ tile3x16AVX2_here:
 	JGE          tile3x16AVX2_loop
 
 tile3x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x16AVX2_done
 
@@ -10026,7 +11162,7 @@ tile3x16AVX2_single:
 	JNZ          tile3x16AVX2_single
 
 tile3x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x16AVX2_store
 	VXORPS Y6, Y6, Y6
@@ -10038,27 +11174,35 @@ tile3x16AVX2_done:
 	VMAXPS Y5, Y6, Y5
 
 tile3x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, (AX)(CX*1)
 	VMOVUPS Y3, 32(AX)(CX*1)
 	VMOVUPS Y4, (AX)(CX*2)
 	VMOVUPS Y5, 32(AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile4x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile4x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -10066,8 +11210,21 @@ TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile4x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x04, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile4x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -10086,8 +11243,8 @@ tile4x8AVX2Masked_start:
 	JMP        tile4x8AVX2Masked_products
 
 tile4x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -10097,18 +11254,18 @@ tile4x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y4
 
 tile4x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R9, R14
 	ADDQ R13, R14
@@ -10178,6 +11335,7 @@ tile4x8AVX2Masked_here:
 	JGE          tile4x8AVX2Masked_loop
 
 tile4x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile4x8AVX2Masked_done
 
@@ -10198,18 +11356,18 @@ tile4x8AVX2Masked_single:
 	JNZ          tile4x8AVX2Masked_single
 
 tile4x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile4x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y1, Y5, Y1
+	VMAXPS Y2, Y5, Y2
+	VMAXPS Y3, Y5, Y3
+	VMAXPS Y4, Y5, Y4
 
 tile4x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -10260,20 +11418,28 @@ tails7_2:
 	ADDQ   $0x04, SI
 
 tails7_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile4x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile4x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -10281,8 +11447,21 @@ TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile4x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x04, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile4x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -10309,8 +11488,8 @@ tile4x16AVX2Masked_start:
 	JMP        tile4x16AVX2Masked_products
 
 tile4x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -10324,18 +11503,18 @@ tile4x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y8
 
 tile4x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R9, R14
 	ADDQ R13, R14
@@ -10425,6 +11604,7 @@ tile4x16AVX2Masked_here:
 	JGE          tile4x16AVX2Masked_loop
 
 tile4x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile4x16AVX2Masked_done
 
@@ -10450,22 +11630,22 @@ tile4x16AVX2Masked_single:
 	JNZ          tile4x16AVX2Masked_single
 
 tile4x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile4x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
-	VMAXPS Y7, Y0, Y7
-	VMAXPS Y8, Y0, Y8
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y1, Y9, Y1
+	VMAXPS Y2, Y9, Y2
+	VMAXPS Y3, Y9, Y3
+	VMAXPS Y4, Y9, Y4
+	VMAXPS Y5, Y9, Y5
+	VMAXPS Y6, Y9, Y6
+	VMAXPS Y7, Y9, Y7
+	VMAXPS Y8, Y9, Y8
 
 tile4x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -10520,14 +11700,22 @@ tails8_2:
 	ADDQ   $0x04, SI
 
 tails8_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile4x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile4x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-112
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -10535,8 +11723,21 @@ TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -10563,8 +11764,8 @@ tile4x16AVX2_start:
 	JMP     tile4x16AVX2_products
 
 tile4x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -10578,18 +11779,18 @@ tile4x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y7
 
 tile4x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -10679,6 +11880,7 @@ tile4x16AVX2_here:
 	JGE          tile4x16AVX2_loop
 
 tile4x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x16AVX2_done
 
@@ -10704,7 +11906,7 @@ tile4x16AVX2_single:
 	JNZ          tile4x16AVX2_single
 
 tile4x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x16AVX2_store
 	VXORPS Y8, Y8, Y8
@@ -10718,8 +11920,8 @@ tile4x16AVX2_done:
 	VMAXPS Y7, Y8, Y7
 
 tile4x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -10731,19 +11933,27 @@ tile4x16AVX2_store:
 	VMOVUPS Y5, 32(AX)(CX*2)
 	VMOVUPS Y6, (BX)
 	VMOVUPS Y7, 32(BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile5x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile5x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -10753,8 +11963,23 @@ TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile5x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile5x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -10775,8 +12000,8 @@ tile5x8AVX2Masked_start:
 	JMP        tile5x8AVX2Masked_products
 
 tile5x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -10788,18 +12013,18 @@ tile5x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y5
 
 tile5x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R9, R14
 	ADDQ R13, R14
@@ -10877,6 +12102,7 @@ tile5x8AVX2Masked_here:
 	JGE          tile5x8AVX2Masked_loop
 
 tile5x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile5x8AVX2Masked_done
 
@@ -10899,19 +12125,19 @@ tile5x8AVX2Masked_single:
 	JNZ          tile5x8AVX2Masked_single
 
 tile5x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile5x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
+	VXORPS Y6, Y6, Y6
+	VMAXPS Y1, Y6, Y1
+	VMAXPS Y2, Y6, Y2
+	VMAXPS Y3, Y6, Y3
+	VMAXPS Y4, Y6, Y4
+	VMAXPS Y5, Y6, Y5
 
 tile5x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -10968,20 +12194,28 @@ tails9_2:
 	ADDQ   $0x04, SI
 
 tails9_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile5x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile5x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -10991,8 +12225,23 @@ TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile5x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile5x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -11023,8 +12272,8 @@ tile5x16AVX2Masked_start:
 	JMP        tile5x16AVX2Masked_products
 
 tile5x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -11041,18 +12290,18 @@ tile5x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y10
 
 tile5x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R9, R14
 	ADDQ R13, R14
@@ -11154,6 +12403,7 @@ tile5x16AVX2Masked_here:
 	JGE          tile5x16AVX2Masked_loop
 
 tile5x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile5x16AVX2Masked_done
 
@@ -11182,24 +12432,24 @@ tile5x16AVX2Masked_single:
 	JNZ          tile5x16AVX2Masked_single
 
 tile5x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile5x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
-	VMAXPS Y7, Y0, Y7
-	VMAXPS Y8, Y0, Y8
-	VMAXPS Y9, Y0, Y9
-	VMAXPS Y10, Y0, Y10
+	VXORPS Y11, Y11, Y11
+	VMAXPS Y1, Y11, Y1
+	VMAXPS Y2, Y11, Y2
+	VMAXPS Y3, Y11, Y3
+	VMAXPS Y4, Y11, Y4
+	VMAXPS Y5, Y11, Y5
+	VMAXPS Y6, Y11, Y6
+	VMAXPS Y7, Y11, Y7
+	VMAXPS Y8, Y11, Y8
+	VMAXPS Y9, Y11, Y9
+	VMAXPS Y10, Y11, Y10
 
 tile5x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -11261,14 +12511,22 @@ tails10_2:
 	ADDQ   $0x04, SI
 
 tails10_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile5x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile5x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-112
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -11278,8 +12536,23 @@ TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -11310,8 +12583,8 @@ tile5x16AVX2_start:
 	JMP     tile5x16AVX2_products
 
 tile5x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -11328,18 +12601,18 @@ tile5x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y9
 
 tile5x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -11441,6 +12714,7 @@ tile5x16AVX2_here:
 	JGE          tile5x16AVX2_loop
 
 tile5x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x16AVX2_done
 
@@ -11469,7 +12743,7 @@ tile5x16AVX2_single:
 	JNZ          tile5x16AVX2_single
 
 tile5x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x16AVX2_store
 	VXORPS Y10, Y10, Y10
@@ -11485,8 +12759,8 @@ tile5x16AVX2_done:
 	VMAXPS Y9, Y10, Y9
 
 tile5x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -11500,19 +12774,27 @@ tile5x16AVX2_store:
 	VMOVUPS Y7, 32(BX)
 	VMOVUPS Y8, (BX)(CX*1)
 	VMOVUPS Y9, 32(BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile6x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile6x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -11524,8 +12806,25 @@ TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile6x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile6x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -11548,8 +12847,8 @@ tile6x8AVX2Masked_start:
 	JMP        tile6x8AVX2Masked_products
 
 tile6x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -11563,18 +12862,18 @@ tile6x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y6
 
 tile6x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R9, R14
 	ADDQ R13, R14
@@ -11660,6 +12959,7 @@ tile6x8AVX2Masked_here:
 	JGE          tile6x8AVX2Masked_loop
 
 tile6x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile6x8AVX2Masked_done
 
@@ -11684,20 +12984,20 @@ tile6x8AVX2Masked_single:
 	JNZ          tile6x8AVX2Masked_single
 
 tile6x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile6x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
+	VXORPS Y7, Y7, Y7
+	VMAXPS Y1, Y7, Y1
+	VMAXPS Y2, Y7, Y2
+	VMAXPS Y3, Y7, Y3
+	VMAXPS Y4, Y7, Y4
+	VMAXPS Y5, Y7, Y5
+	VMAXPS Y6, Y7, Y6
 
 tile6x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -11760,20 +13060,28 @@ tails11_2:
 	ADDQ   $0x04, SI
 
 tails11_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile6x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile6x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-112
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -11785,8 +13093,25 @@ TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-112
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile6x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile6x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -11821,8 +13146,8 @@ tile6x16AVX2Masked_start:
 	JMP        tile6x16AVX2Masked_products
 
 tile6x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -11842,18 +13167,18 @@ tile6x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y12
 
 tile6x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
-	MOVQ ahead+88(FP), R9
-	MOVQ apart+96(FP), R11
-	MOVQ step+104(FP), R12
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
 	LEAQ (R11)(R11*2), R13
 	MOVQ R9, R14
 	ADDQ R13, R14
@@ -11967,6 +13292,7 @@ tile6x16AVX2Masked_here:
 	JGE          tile6x16AVX2Masked_loop
 
 tile6x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile6x16AVX2Masked_done
 
@@ -11998,26 +13324,26 @@ tile6x16AVX2Masked_single:
 	JNZ          tile6x16AVX2Masked_single
 
 tile6x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile6x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
-	VMAXPS Y7, Y0, Y7
-	VMAXPS Y8, Y0, Y8
-	VMAXPS Y9, Y0, Y9
-	VMAXPS Y10, Y0, Y10
-	VMAXPS Y11, Y0, Y11
-	VMAXPS Y12, Y0, Y12
+	VXORPS Y13, Y13, Y13
+	VMAXPS Y1, Y13, Y1
+	VMAXPS Y2, Y13, Y2
+	VMAXPS Y3, Y13, Y3
+	VMAXPS Y4, Y13, Y4
+	VMAXPS Y5, Y13, Y5
+	VMAXPS Y6, Y13, Y6
+	VMAXPS Y7, Y13, Y7
+	VMAXPS Y8, Y13, Y8
+	VMAXPS Y9, Y13, Y9
+	VMAXPS Y10, Y13, Y10
+	VMAXPS Y11, Y13, Y11
+	VMAXPS Y12, Y13, Y12
 
 tile6x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -12086,14 +13412,22 @@ tails12_2:
 	ADDQ   $0x04, SI
 
 tails12_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile6x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+// func tile6x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-112
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -12105,8 +13439,25 @@ TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-112
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -12141,8 +13492,8 @@ tile6x16AVX2_start:
 	JMP     tile6x16AVX2_products
 
 tile6x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -12162,18 +13513,18 @@ tile6x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y11
 
 tile6x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
-	MOVQ ahead+88(FP), R8
-	MOVQ apart+96(FP), R10
-	MOVQ step+104(FP), R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
 	LEAQ (R10)(R10*2), R12
 	MOVQ R8, R13
 	ADDQ R12, R13
@@ -12287,6 +13638,7 @@ tile6x16AVX2_here:
 	JGE          tile6x16AVX2_loop
 
 tile6x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x16AVX2_done
 
@@ -12318,7 +13670,7 @@ tile6x16AVX2_single:
 	JNZ          tile6x16AVX2_single
 
 tile6x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x16AVX2_store
 	VXORPS Y12, Y12, Y12
@@ -12336,8 +13688,8 @@ tile6x16AVX2_done:
 	VMAXPS Y11, Y12, Y11
 
 tile6x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -12353,6 +13705,14 @@ tile6x16AVX2_store:
 	VMOVUPS Y9, 32(BX)(CX*1)
 	VMOVUPS Y10, (BX)(CX*2)
 	VMOVUPS Y11, 32(BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x16AVX2_tile
 	VZEROUPPER
 	RET
 

@@ -38,9 +38,9 @@ func between(n, least, most int) {
 }
 
 func emulateTile(rows, least, most int) tile {
-	return func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int, _ *float32, _, _ int) {
+	return func(count, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int, _ *float32, _, _ int) {
 		between(cols, least, most)
-		for i := range rows {
+		for i := range rows * count {
 			y := at(c, i*rsc, cols)
 			switch {
 			case flags&accumulate != 0:
@@ -72,7 +72,7 @@ func addProducts(y, x []float32, f float32) {
 
 func emulateAxpy(rows int) axpy {
 	return func(n int, x *float32, csa int, b *float32, rsb int, y, start *float32, flags int) {
-		emulateTile(1, n, n)(rows, x, 0, csa, b, rsb, y, 0, n, start, flags, nil, 0, 0)
+		emulateTile(1, n, n)(1, rows, x, 0, csa, b, rsb, y, 0, n, start, flags, nil, 0, 0)
 	}
 }
 
@@ -83,7 +83,7 @@ func emulateRow(nr int) row {
 			if start != nil {
 				from = &at(start, to, nr)[0]
 			}
-			emulateTile(1, nr, nr)(k, a, 0, csa, &at(b, panel*next, k*nr)[0], 4*nr, &at(c, to, nr)[0], 0, nr, from, flags, nil, 0, 0)
+			emulateTile(1, nr, nr)(1, k, a, 0, csa, &at(b, panel*next, k*nr)[0], 4*nr, &at(c, to, nr)[0], 0, nr, from, flags, nil, 0, 0)
 		}
 	}
 }

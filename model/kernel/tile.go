@@ -1,11 +1,11 @@
 package kernel
 
 // A tile computes up to mr × cols elements of C, where cols is at most the width it
-// is made for: chains of fused multiply-adds over k, from C, from start or from
+// is made for, and goes on below until it has done that count: chains of fused multiply-adds over k, from C, from start or from
 // zero. Strides are in bytes. On the way it asks for memory that is needed later, unless
 // step is 0: with every fourth of k for a row of B in each of four places, the first of which
 // is ahead and the others apart from each other; then they go on by step.
-type tile func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int,
+type tile func(count, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int,
 	ahead *float32, apart, step int)
 
 // An axpy adds the products of its count of numbers of x, csa bytes apart, with as
