@@ -5,6 +5,8 @@ const (
 
 	packRows = 64      // rows of C from which it pays to pack B
 	fewRows  = 4       // rows up to which it does not, even if B is far
+	spreadDepth = 384 // rows of B that are multiplied at once if it is not packed: they share cache sets
+
 	farSize  = 1 << 20 // numbers from which on B is far
 
 	copyStride  = 768 // numbers between rows of A from which on its blocks are copied
@@ -155,7 +157,11 @@ func (p *product) columns(lo, hi int) {
 
 // blocks computes columns by tiles, block after block of B's rows.
 func (p *product) blocks(lo, hi int) {
-	count := max((p.a.Cols+p.tiles.depth-1)/p.tiles.depth, 1)
+	most := p.tiles.depth
+	if p.panels == nil && !p.pack {
+		most = min(most, spreadDepth)
+	}
+	count := max((p.a.Cols+most-1)/most, 1)
 	depth := (p.a.Cols + count - 1) / count
 	for k := 0; ; k += depth {
 		b := p.block(k, depth, lo, hi)
