@@ -41,19 +41,22 @@ func (p *product) block(k, depth, lo, hi int) block {
 	return b
 }
 
-// factors returns a block of A, copied to rows that do not share cache sets if need
-// be.
+// factors returns a block of A, copied to rows next to each other that do not share cache
+// sets if need be.
 func (p *product) factors(i, k, depth int) View {
 	a := p.a.part(i, min(p.tiles.rows, p.a.Rows-i), k, depth)
 	if !p.copy {
 		return a
 	}
-	stride := p.tiles.depth + copyPadding
-	for row := range a.Rows {
-		copy(p.copied[row*stride:][:depth], a.Data[row*a.RowStride:])
+	to := View{Data: p.copied, Rows: a.Rows, Cols: depth, RowStride: depth + copyPadding, ColStride: 1}
+	if a.ColStride != 1 {
+		transpose(to, a)
+		return to
 	}
-	a.Data, a.RowStride = p.copied, stride
-	return a
+	for row := range a.Rows {
+		copy(to.Data[row*to.RowStride:][:depth], a.Data[row*a.RowStride:])
+	}
+	return to
 }
 
 // panel computes a block of rows of C from i on, by cols columns from j on, in tiles that

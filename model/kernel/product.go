@@ -3,13 +3,15 @@ package kernel
 const (
 	rowCols = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
 
-	packRows = 64      // rows of C from which it pays to pack B
-	fewRows  = 4       // rows up to which it does not, even if B is far
+	packRows    = 64  // rows of C from which it pays to pack B
+	fewRows     = 4   // rows up to which it does not, even if B is far
 	spreadDepth = 384 // rows of B that are multiplied at once if it is not packed: they share cache sets
 
-	farSize  = 1 << 20 // numbers from which on B is far
+	farSize = 1 << 20 // numbers from which on B is far
 
 	copyStride  = 768 // numbers between rows of A from which on its blocks are copied
+	turnDepth   = 16  // columns of a transposed A from which on they are turned
+	copyCols    = 128 // columns of C from which on it pays to copy
 	copyPadding = 16  // numbers between rows of a copied block of A
 
 	chunkWork = 1 << 19 // multiplications that are worth handing over
@@ -54,10 +56,17 @@ func (p *product) paysToPack() bool {
 }
 
 // paysToCopy reports the same of blocks of A. Rows far apart are in as many pages,
-// and may fall into the same few cache sets.
+// and may fall into the same few cache sets; of a transposed A the rows of a tile are a
+// small part of each line.
 func (p *product) paysToCopy() bool {
-	return p.tiles != nil && p.a.Cols > 0 && p.a.ColStride == 1 && p.a.RowStride > copyStride &&
-		p.c.Rows/p.rowParts > p.tiles.mr && p.c.Cols/p.colParts >= 128
+	switch {
+	case p.tiles == nil || p.c.Rows/p.rowParts <= p.tiles.mr || p.c.Cols/p.colParts < copyCols:
+		return false
+	case p.a.ColStride == 1:
+		return p.a.Cols > 0 && p.a.RowStride > copyStride
+	default:
+		return p.a.RowStride == 1 && p.a.Cols >= turnDepth
+	}
 }
 
 // far reports whether B is not in a cache near the processor, and a panel of it in as
