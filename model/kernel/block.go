@@ -43,8 +43,8 @@ func (p *product) block(k, depth, lo, hi int) block {
 
 // factors returns a block of A, copied to rows next to each other that do not share cache
 // sets if need be.
-func (p *product) factors(i, k, depth int) View {
-	a := p.a.part(i, min(p.tiles.rows, p.a.Rows-i), k, depth)
+func (p *product) factors(i, rows, k, depth int) View {
+	a := p.a.part(i, min(rows, p.a.Rows-i), k, depth)
 	if !p.copy {
 		return a
 	}

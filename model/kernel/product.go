@@ -172,10 +172,11 @@ func (p *product) blocks(lo, hi int) {
 	}
 	count := max((p.a.Cols+most-1)/most, 1)
 	depth := (p.a.Cols + count - 1) / count
+	rows := p.tiles.blockRows(depth)
 	for k := 0; ; k += depth {
 		b := p.block(k, depth, lo, hi)
-		for i := 0; i < p.c.Rows; i += p.tiles.rows {
-			a := p.factors(i, k, b.depth)
+		for i := 0; i < p.c.Rows; i += rows {
+			a := p.factors(i, rows, k, b.depth)
 			for j := lo; j < hi; j += p.tiles.nr {
 				p.panel(i, j, min(p.tiles.nr, hi-j), a, &b)
 			}

@@ -27,7 +27,7 @@ const (
 type tiles struct {
 	mr, nr, lanes int
 	depth         int         // rows of B that are multiplied at once: a few panels of them stay in the L2 cache
-	rows          int         // rows of A for each of them: with depth a part of the L2 cache
+	rows          int         // rows of A for each of them, more if they are short: with depth a part of the L2 cache
 	full          [12]tile    // nr columns
 	masked        [3][12]tile // by the vectors that the columns take, less one
 	axpy1, axpy8  axpy
@@ -64,6 +64,10 @@ func (t *tiles) forSize(m, k, n int) *tiles {
 	}
 	return t
 }
+
+// blockRows returns how many rows of A are multiplied by each panel of a depth: whole tiles
+// of as many numbers as there are in a block of the full depth.
+func (t *tiles) blockRows(depth int) int { return t.copySize() / (depth + copyPadding) / t.mr * t.mr }
 
 // copySize returns the numbers that a copied block of A takes.
 func (t *tiles) copySize() int { return t.rows * (t.depth + copyPadding) }
