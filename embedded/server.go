@@ -27,7 +27,11 @@ var (
 	// ErrAddress is returned by Start for an address that is not host:port.
 	ErrAddress = errors.New("want host:port, with a port of 0 to 65535")
 
-	// ErrNotReady is returned by Start when the server did not come up in time.
+	// ErrStore is returned by Start for a directory that cannot be made or locked.
+	ErrStore = errors.New("store directory cannot be used")
+
+	// ErrNotReady is returned by Start when another program has the address, or the
+	// server did not come up in time.
 	ErrNotReady = errors.New("embedded NATS server is not ready")
 )
 
@@ -88,7 +92,7 @@ func Start(opts Options) (*Server, error) {
 			return nil, fmt.Errorf("making a temporary store: %w", err)
 		}
 		o.StoreDir = s.temp
-	} else if s.lock, err = lock(o.StoreDir); err != nil {
+	} else if s.lock, err = claim(o); err != nil {
 		return nil, err
 	}
 	if err := s.start(o, opts.Logger); err != nil {
@@ -197,16 +201,46 @@ func authenticated(o *server.Options) bool {
 		o.CustomClientAuthentication != nil || (o.TLSVerify && o.TLSConfig != nil)
 }
 
+// claim locks the directory, which it makes unless the server could not listen.
+func claim(o *server.Options) (*flock.Flock, error) {
+	if _, err := os.Stat(o.StoreDir); err != nil {
+		if err := vacant(o); err != nil {
+			return nil, err
+		}
+		return lock(o.StoreDir)
+	}
+	l, err := lock(o.StoreDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := vacant(o); err != nil {
+		return nil, errors.Join(err, l.Unlock())
+	}
+	return l, nil
+}
+
+// vacant returns an error if another program has the server's address.
+func vacant(o *server.Options) error {
+	if o.DontListen || o.Port <= 0 {
+		return nil
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(o.Host, strconv.Itoa(o.Port)))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotReady, err)
+	}
+	return l.Close()
+}
+
 func lock(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the store directory: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	l := flock.New(filepath.Join(dir, "modelbus.lock"))
 	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
 	ok, err := l.TryLockContext(ctx, lockEvery)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("locking %s: %w", l.Path(), err)
+		return nil, fmt.Errorf("%w: locking %s: %w", ErrStore, l.Path(), err)
 	}
 	if !ok {
 		return nil, fmt.Errorf("%w: %s is locked by another process: stop it, or choose another directory", ErrInUse, dir)

@@ -8,7 +8,8 @@ import (
 
 // parseKeras reads a Keras model, as to_json() of Keras 2 or 3 writes it, from
 // a mapping or a JSON text: a Sequential of the layers that package nn has. An
-// InputLayer is dropped, since the features say what comes in. The optimizer
+// InputLayer is dropped, since the features say what comes in, and so is a Flatten:
+// images come as rows of numbers already. The optimizer
 // and loss it was compiled with are ignored; weights are not part of the form.
 func parseKeras(n *node) ([]nn.Layer, *SpecError) {
 	if text, ok := n.value.(string); ok {
@@ -54,47 +55,63 @@ func parseKerasModel(n *node) ([]nn.Layer, *SpecError) {
 	if list == nil || list.list == nil {
 		return nil, n.errorf("the Keras model has no list config.layers")
 	}
-	layers := make([]nn.Layer, 0, len(list.list))
+	r := kerasReader{layers: make([]nn.Layer, 0, len(list.list))}
 	for i, item := range list.list {
-		var err *SpecError
-		if layers, err = appendKerasLayer(layers, item, i == 0); err != nil {
+		if err := r.layer(item, i == 0); err != nil {
 			return nil, err
 		}
 	}
-	return layers, nil
+	return r.layers, nil
 }
 
-// appendKerasLayer reads one layer, which is none if it is an InputLayer.
-func appendKerasLayer(layers []nn.Layer, n *node, first bool) ([]nn.Layer, *SpecError) {
+// A kerasReader reads the layers of a Keras model.
+type kerasReader struct {
+	layers []nn.Layer
+
+	// shape is that of an input of several dimensions, until a Flatten makes
+	// rows of it, as they come in anyway.
+	shape *node
+}
+
+// layer reads one layer, which is none if it is an InputLayer or a Flatten.
+func (r *kerasReader) layer(n *node, first bool) *SpecError {
 	class, config := n.get("class_name"), n.get("config")
 	if class == nil || config == nil || config.fields == nil {
-		return nil, n.errorf("a Keras layer is a mapping of class_name and config, got %s", n)
+		return n.errorf("a Keras layer is a mapping of class_name and config, got %s", n)
 	}
 	name, ok := class.value.(string)
 	if !ok {
-		return nil, class.errorf("class_name must be a text, got %s", class)
+		return class.errorf("class_name must be a text, got %s", class)
 	}
-	if err := checkKerasInput(config); err != nil {
-		return nil, err
+	if err := r.input(config); err != nil {
+		return err
 	}
-	if name == "InputLayer" {
-		if !first {
-			return nil, n.errorf("an InputLayer may only come first")
-		}
-		return layers, nil
+	switch {
+	case name == "InputLayer" && !first:
+		return n.errorf("an InputLayer may only come first")
+	case name == "InputLayer":
+		return nil
+	case name == "Flatten":
+		r.shape = nil
+	case r.shape != nil:
+		return class.errorf("%s gets an input of the shape %s, but only rows of numbers are supported: "+
+			"put a Flatten before it", name, shapeForm(r.shape))
 	}
 	if err := checkKerasConfig(name, config); err != nil {
-		return nil, err
+		return err
 	}
 	args, ok := kerasValue(config).(map[string]any)
 	if !ok {
-		return nil, config.errorf("config must be a mapping, got %s", config)
+		return config.errorf("config must be a mapping, got %s", config)
 	}
 	layer, err := nn.ParseLayer(nn.Config{Name: name, Args: args})
 	if err != nil {
-		return nil, locateKeras(class, config, err)
+		return locateKeras(class, config, err)
 	}
-	return append(layers, layer), nil
+	if name != "Flatten" {
+		r.layers = append(r.layers, layer)
+	}
+	return nil
 }
 
 // locateKeras gives an error of package nn its place in a layer of a Keras model.
@@ -106,18 +123,34 @@ func locateKeras(class, config *node, err error) *SpecError {
 	return located
 }
 
-// checkKerasInput refuses inputs that are not rows of numbers.
-func checkKerasInput(config *node) *SpecError {
+// input reads the shape that a layer says its input has.
+func (r *kerasReader) input(config *node) *SpecError {
 	for _, key := range []string{"batch_shape", "batch_input_shape"} {
 		shape := config.get(key)
 		if shape.isNull() {
 			continue
 		}
-		if len(shape.list) != 2 {
-			return shape.errorf("the input must have the shape [null, width], got %s: only rows of numbers are supported", shape)
+		if len(shape.list) < 2 {
+			return shape.errorf("the input must have the shape [null, width], or more dimensions before a Flatten, got %s", shapeForm(shape))
+		}
+		for _, dim := range shape.list[1:] {
+			if d, ok := dim.value.(int64); !ok || d < 1 {
+				return dim.errorf("the shape of the input must have known dimensions after the first, got %s", shapeForm(shape))
+			}
+		}
+		if len(shape.list) > 2 {
+			r.shape = shape
 		}
 	}
 	return nil
+}
+
+// shapeForm writes a shape as Keras does.
+func shapeForm(n *node) string {
+	if n.list == nil {
+		return n.String()
+	}
+	return shorten(flowForm(n))
 }
 
 // checkKerasConfig refuses settings that package nn would pass over although

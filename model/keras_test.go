@@ -100,7 +100,11 @@ func TestKerasRefusals(t *testing.T) {
 		{"functional", `"class_name": "Sequential"`, `"class_name": "Functional"`, 5, []string{"Functional", "Sequential"}},
 		{"nested model", `"class_name": "Dropout"`, `"class_name": "Sequential"`, 10, []string{"Sequential"}},
 		{"activation", `"activation": "relu"`, `"activation": "swish_2"`, 7, []string{"swish_2"}},
-		{"image input", `"batch_input_shape": [null, 2], "dtype": "float32", "sparse"`, `"batch_input_shape": [null, 28, 28], "dtype": "float32", "sparse"`, 6, []string{"[null, width]"}},
+		{"image input", `"batch_input_shape": [null, 2], "dtype": "float32", "sparse"`, `"batch_input_shape": [null, 28, 28], "dtype": "float32", "sparse"`, 7, []string{"Dense", "[null, 28, 28]", "Flatten"}},
+		{"no input", `"batch_input_shape": [null, 2], "dtype": "float32", "sparse"`, `"batch_input_shape": [null], "dtype": "float32", "sparse"`, 6, []string{"[null, width]", "[null]"}},
+		{"unknown width", `"batch_input_shape": [null, 2], "dtype": "float32", "sparse"`, `"batch_input_shape": [null, null], "dtype": "float32", "sparse"`, 6, []string{"[null, null]"}},
+		{"flattened in another order", `{"class_name": "Dropout", "config": {"name": "dropout"`, `{"class_name": "Flatten", "config": {"data_format": "channels_first", "name": "flatten"`, 10, []string{"Flatten.data_format", "channels_first"}},
+		{"unknown argument of Flatten", `{"class_name": "Dropout", "config": {"name": "dropout"`, `{"class_name": "Flatten", "config": {"name": "flatten"`, 10, []string{"Flatten.noise_shape"}},
 		{"half precision", `"name": "dropout", "trainable": true, "dtype": "float32"`, `"name": "dropout", "trainable": true, "dtype": "mixed_float16"`, 10, []string{"Dropout.dtype", "mixed_float16"}},
 		{"frozen layer", `"name": "dropout", "trainable": true`, `"name": "dropout", "trainable": false`, 10, []string{"Dropout.trainable"}},
 		{"constraint", `"bias_constraint": null}},` + "\n" + `  {"class_name": "Dropout"`, `"bias_constraint": {"class_name": "NonNeg", "config": {}}}},` + "\n" + `  {"class_name": "Dropout"`, 9, []string{"bias_constraint"}},
@@ -127,5 +131,38 @@ func TestKerasRefusals(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestKerasFlatten reads models of images: rows are flat already, so that a Flatten
+// of the input adds nothing.
+func TestKerasFlatten(t *testing.T) {
+	const (
+		head  = "name: k\nfeatures: [{name: pixels, type: vector, size: 784}]\nlabel: {name: digit, type: category}\nnetwork: "
+		dense = `{"class_name": "Dense", "config": {"name": "dense", "units": 8, "activation": "relu"}}`
+	)
+	want := string(mustJSON(t, mustParse(t, head+"[{Dense: {units: 8, activation: relu}}]")))
+	for name, layers := range map[string]string{
+		"Keras 3": `{"class_name": "InputLayer", "config": {"batch_shape": [null, 28, 28], "dtype": "float32", "name": "i"}},
+			{"class_name": "Flatten", "config": {"name": "flatten", "trainable": true, "dtype": {"class_name": "DTypePolicy", "config": {"name": "float32"}}, "data_format": "channels_last"}}, ` + dense,
+		"Keras 2": `{"class_name": "Flatten", "config": {"name": "flatten", "trainable": true, "batch_input_shape": [null, 28, 28, 1], "dtype": "float32", "data_format": "channels_last"}}, ` + dense,
+		"of rows": dense + `, {"class_name": "Flatten", "config": {"name": "flatten"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := `{"class_name": "Sequential", "config": {"layers": [` + strings.ReplaceAll(strings.ReplaceAll(layers, "\n", " "), "\t", "") + `]}}`
+			if got := string(mustJSON(t, mustParse(t, head+text))); got != want {
+				t.Errorf("got %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// TestKerasIsNoSpec gives a document where a spec is due.
+func TestKerasIsNoSpec(t *testing.T) {
+	for name, text := range map[string]string{"Keras 2": keras2, "Keras 3": keras3} {
+		_, err := model.ParseSpec([]byte(text))
+		if err == nil || !strings.Contains(err.Error(), "Keras") || !strings.Contains(err.Error(), "network:") {
+			t.Errorf("%s: error = %v, want one that tells of Keras and network:", name, err)
+		}
 	}
 }

@@ -34,6 +34,10 @@ func parseSpec(root *node) (*Spec, *SpecError) {
 	if root.fields == nil {
 		return nil, root.errorf("a spec is a mapping of keys to values, got %s", root)
 	}
+	if root.get("class_name") != nil && root.get("config") != nil {
+		return nil, root.errorf("this is a Keras to_json() document, which says nothing of features and label: " +
+			"write a spec with name, features and label (`modelbus init` does) and put the document under network:")
+	}
 	for _, f := range root.fields {
 		if slices.Contains(sections(), f.key) {
 			continue

@@ -1,7 +1,9 @@
 package model_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -64,32 +66,17 @@ func TestSuggestFits(t *testing.T) {
 	}
 }
 
-// TestSuggestLearns trains the suggestion for a real file on four fifths of it.
+// TestSuggestLearns trains the suggestion for a real file: each fifth of it is held
+// out once, over ten seeds, and none of them is chosen.
 func TestSuggestLearns(t *testing.T) {
 	path := filepath.Join("..", "testdata", "iris.csv")
 	inferred, err := dataset.Infer(irisReader(t, path), "species", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	train, test := feature.NewFrame(&inferred.Schema, true), feature.NewFrame(&inferred.Schema, true)
-	rows, err := dataset.Bind(irisReader(t, path), &inferred.Schema, "required")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range inferred.Rows {
-		row, err := rows.Read()
-		if err != nil {
-			t.Fatal(err)
-		}
-		part := train
-		if i%5 == 0 {
-			part = test
-		}
-		if err := part.Append(row); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for seed := range uint64(3) {
+	var accuracy, logLoss float64
+	for seed := range uint64(10) {
+		train, test := irisParts(t, path, &inferred.Schema, int(seed%5))
 		spec, err := model.Suggest("iris", inferred.Schema, train.Len())
 		if err != nil {
 			t.Fatal(err)
@@ -103,9 +90,44 @@ func TestSuggestLearns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Two of 30 rows wrong is what good models reach; a third is an accident of the seed.
-		if got := scores.Values["accuracy"]; got < 0.9 {
-			t.Errorf("seed %d: got accuracy %g, want at least 0.9", seed, got)
+		t.Logf("seed %d, rows %d, %d, … held out: accuracy %.4f, log loss %.4f", seed, seed%5, seed%5+5,
+			scores.Values["accuracy"], scores.Values["log_loss"])
+		accuracy += scores.Values["accuracy"] / 10
+		logLoss += scores.Values["log_loss"] / 10
+	}
+	// Multinomial logistic regression is wrong in one of 30 rows of this file, and
+	// so are good networks, which one or two odd rows drive to 2 in some parts. A
+	// network that learned those by heart has a log loss of 0.1 and more.
+	if accuracy < 0.95 {
+		t.Errorf("got a mean accuracy of %.4f, want at least 0.95", accuracy)
+	}
+	if logLoss > 0.085 {
+		t.Errorf("got a mean log loss of %.4f, want at most 0.085", logLoss)
+	}
+}
+
+// irisParts holds out every fifth row, from the row first on.
+func irisParts(t *testing.T, path string, schema *feature.Schema, first int) (train, test *feature.Frame) {
+	t.Helper()
+	train, test = feature.NewFrame(schema, true), feature.NewFrame(schema, true)
+	rows, err := dataset.Bind(irisReader(t, path), schema, "required")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			return train, test
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := train
+		if i%5 == first {
+			part = test
+		}
+		if err := part.Append(row); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

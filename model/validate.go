@@ -13,6 +13,10 @@ import (
 	"github.com/modelbus/modelbus/model/nn"
 )
 
+// reservedName is what the control service is called in discovery, as a model is
+// by its name.
+const reservedName = "modelbus"
+
 // ValidName reports whether name is a model name: [A-Za-z0-9_-]{1,64}.
 func ValidName(name string) bool {
 	return len(name) >= 1 && len(name) <= 64 && strings.IndexFunc(name, notInName) < 0
@@ -82,6 +86,8 @@ func (s *Spec) faults() []*fault {
 
 func (s *Spec) nameFault() *fault {
 	switch i := strings.IndexFunc(s.Name, notInName); {
+	case s.Name == reservedName:
+		return faultf("name", "the name %q is reserved: it is that of the service which creates and trains models; choose another", s.Name)
 	case ValidName(s.Name):
 		return nil
 	case s.Name == "":

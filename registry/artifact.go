@@ -75,6 +75,8 @@ func checkDigest(digest string) error {
 // chunks out of order and report success. Here each chunk follows the one before by
 // compare-and-set, and the metadata comes last.
 //
+// The cache in [Options] keeps it too, so that who opens it here downloads nothing.
+//
 // An artifact that no version refers to is kept for an hour at least, counted
 // from the last PutArtifact or Publish of it.
 func (r *Registry) PutArtifact(ctx context.Context, artifact []byte) (digest string, err error) {
@@ -86,6 +88,7 @@ func (r *Registry) PutArtifact(ctx context.Context, artifact []byte) (digest str
 	if err := r.put(ctx, digest, artifact); err != nil {
 		return "", fmt.Errorf("storing artifact %s: %w", digest, err)
 	}
+	r.cache.Add(ctx, digest, artifact)
 	return digest, nil
 }
 

@@ -10,6 +10,7 @@
 //	model.<name>               the spec and what goes with it
 //	version.<name>.<n>         an immutable record: digest, size, lineage, metrics
 //	alias.<name>.<alias>       the version an alias names, and the move that made it so
+//	training.<name>            the training that has begun and not ended; it goes with how it ends
 //	number.<name>              the ledger: the last numbers given; outlives the model
 //	event.<name>.<kind>.<id>   an announcement, written in the same batch as what it announces
 //

@@ -5,11 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/registry/cache"
 )
+
+// stallTime is how long a download waits for the next piece of an artifact: one that
+// gets nothing must not keep others from being loaded.
+const stallTime = 20 * time.Second
+
+// errStalled is why a download ended of which nothing came any more.
+var errStalled = errors.New("the download stalled")
 
 // errMoved is returned by load when the object was replaced while it was read.
 var errMoved = errors.New("the artifact was replaced meanwhile")
@@ -43,7 +51,7 @@ func (r *Registry) open(ctx context.Context, c *cache.Cache, digest string, size
 func (r *Registry) download(ctx context.Context, digest string, w *cache.Writer) error {
 	pace := newPacer()
 	for {
-		o, err := r.object(ctx, digest)
+		o, err := soon(ctx, r.stall, func(ctx context.Context) (object, error) { return r.object(ctx, digest) })
 		if err != nil {
 			return err
 		}
@@ -108,20 +116,20 @@ func (r *Registry) chunksOf(ctx context.Context, o object, leader bool, fn func(
 	var size uint64
 	from := uint64(1)
 	for i := range o.info.Chunks {
-		seq, data, err := r.chunk(ctx, subject, from, leader)
+		c, err := soon(ctx, r.stall, func(ctx context.Context) (chunk, error) { return r.chunk(ctx, subject, from, leader) })
 		if err != nil {
 			return err
 		}
-		if seq == 0 {
+		if c.seq == 0 {
 			return fmt.Errorf("%w: chunk %d of %d is missing", ErrCorrupt, i+1, o.info.Chunks)
 		}
-		if size += uint64(len(data)); size > o.info.Size {
+		if size += uint64(len(c.data)); size > o.info.Size {
 			break
 		}
-		if err := fn(data); err != nil {
+		if err := fn(c.data); err != nil {
 			return err
 		}
-		from = seq + 1
+		from = c.seq + 1
 	}
 	if size != o.info.Size {
 		return fmt.Errorf("%w: the chunks hold %d bytes, the metadata says %d", ErrCorrupt, size, o.info.Size)
@@ -129,20 +137,37 @@ func (r *Registry) chunksOf(ctx context.Context, o object, leader bool, fn func(
 	return nil
 }
 
+// soon calls fn, which has d to return.
+func soon[T any](ctx context.Context, d time.Duration, fn func(context.Context) (T, error)) (T, error) {
+	bounded, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	v, err := fn(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: nothing came for %v: %w", errStalled, d, err)
+	}
+	return v, err
+}
+
+// A chunk is a piece of an artifact and its place in the stream.
+type chunk struct {
+	seq  uint64
+	data []byte
+}
+
 // chunk returns the first chunk of an upload at or after a sequence, with
 // sequence 0 if there is none. A replica that does not have it may be behind, so
 // the leader has the last word.
-func (r *Registry) chunk(ctx context.Context, subject string, from uint64, leader bool) (uint64, []byte, error) {
+func (r *Registry) chunk(ctx context.Context, subject string, from uint64, leader bool) (chunk, error) {
 	if !leader {
 		try, stop := newPacer().try(ctx)
 		msg, err := r.objects.GetMsg(try, from, jetstream.WithGetMsgSubject(subject))
 		stop()
 		if err == nil {
-			return msg.Sequence, msg.Data, nil
+			return chunk{msg.Sequence, msg.Data}, nil
 		}
 	}
 	e, err := r.next(ctx, r.objectStream(), subject, from)
-	return e.seq, e.data, err
+	return chunk{e.seq, e.data}, err
 }
 
 // Export writes the artifact of v to w. Nothing is written unless it was verified.

@@ -16,6 +16,9 @@ var (
 	// a rollback of a first version.
 	ErrInvalid = errors.New("invalid")
 
+	// ErrEnded is returned for a training that has ended: somebody else has said how.
+	ErrEnded = errors.New("training has ended")
+
 	// ErrNotInitialized is returned by Open when the buckets and streams are
 	// not there; Create makes them.
 	ErrNotInitialized = errors.New("registry is not initialized")

@@ -50,6 +50,8 @@ func (l layout) meta(encoded string) string { return "$O." + l.objectBucket() + 
 func modelKey(name string) string  { return "model." + name }
 func ledgerKey(name string) string { return "number." + name }
 
+func trainingKey(model string) string { return "training." + model }
+
 func versionKey(model string, n uint64) string {
 	return "version." + model + "." + strconv.FormatUint(n, 10)
 }

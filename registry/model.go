@@ -192,6 +192,15 @@ func (r *Registry) Model(ctx context.Context, name string) (Model, error) {
 	return r.asModel(e)
 }
 
+// Deleted reports whether there was a model of that name, and is none any more.
+func (r *Registry) Deleted(ctx context.Context, name string) (bool, error) {
+	if err := CheckModel(name); err != nil {
+		return false, err
+	}
+	e, err := r.read(ctx, modelKey(name))
+	return e.seq != 0 && e.gone(), err
+}
+
 // Models returns all models, by name. A record that cannot be read does not hide
 // the others: they are returned with an error that names it and wraps
 // [ErrCorrupt].

@@ -46,6 +46,7 @@ type Lineage struct {
 	Software   string  `json:"software,omitempty"` // modelbus version and kernel
 	Seconds    float64 `json:"seconds,omitempty"`  // of fitting
 	Trigger    string  `json:"trigger,omitempty"`  // why it was trained, if nobody asked
+	Training   string  `json:"training,omitempty"` // its id
 	Imported   string  `json:"imported,omitempty"` // where an imported artifact came from
 }
 

@@ -22,7 +22,7 @@ type Options struct {
 	// 0 leaves its replicas alone.
 	Replicas int
 
-	// Cache is where OpenArtifact keeps artifacts; nil keeps none.
+	// Cache is where OpenArtifact and PutArtifact keep artifacts; nil keeps none.
 	Cache *cache.Cache
 }
 
@@ -35,6 +35,8 @@ type Registry struct {
 	js  jetstream.JetStream
 	nc  *nats.Conn
 	api string // prefix of JetStream API subjects, with its dot
+
+	stall time.Duration // how long a download waits for the next piece
 
 	kv      jetstream.Stream
 	objects jetstream.Stream
@@ -62,7 +64,7 @@ func open(ctx context.Context, js jetstream.JetStream, opts Options, stream func
 	if err := probe(ctx, js); err != nil {
 		return nil, err
 	}
-	r := &Registry{layout: l, cache: cmp.Or(opts.Cache, &cache.Cache{}), js: js, nc: js.Conn(), api: APIPrefix(js)}
+	r := &Registry{layout: l, cache: cmp.Or(opts.Cache, &cache.Cache{}), js: js, nc: js.Conn(), api: APIPrefix(js), stall: stallTime}
 	plans := l.plans(opts.Replicas)
 	for i, s := range []*jetstream.Stream{&r.kv, &r.objects, &r.log} {
 		if *s, err = stream(plans[i]); err != nil {

@@ -101,6 +101,9 @@ type Promotion struct {
 // ("rejected") too. v.Digest must be stored. It returns the record as stored:
 // Number, Created and, if 0, Size are set here.
 //
+// If v.Lineage.Training is set, that training, which has begun, ends in the same
+// step; Publish returns [ErrEnded] if it has ended already.
+//
 // The verdict's Model and Time are set here, its ID is the version number if
 // empty. A verdict of [KindPromoted] adds its Data to the promotion's event
 // instead of being one of its own.
@@ -178,6 +181,13 @@ func (r *Registry) publication(ctx context.Context, v Version, promote *Promotio
 		return nil, err
 	}
 	puts := []put{rec, event}
+	if v.Lineage.Training != "" {
+		over, err := r.ending(ctx, v.Model, v.Lineage.Training)
+		if err != nil {
+			return nil, err
+		}
+		puts = append(puts, over)
+	}
 	data := Promoted{}
 	if verdict != nil && verdict.Kind == KindPromoted {
 		data.Verdict = verdict.Data
@@ -191,6 +201,12 @@ func (r *Registry) publication(ctx context.Context, v Version, promote *Promotio
 	if promote == nil {
 		return puts, nil
 	}
+	moved, err := r.promotion(ctx, v, promote, data, l)
+	return append(puts, moved...), err
+}
+
+// promotion returns the writes that move an alias to v, as of its creation.
+func (r *Registry) promotion(ctx context.Context, v Version, promote *Promotion, data Promoted, l *ledger) ([]put, error) {
 	old, after, err := r.alias(ctx, v.Model, promote.Alias)
 	if err != nil {
 		return nil, err
@@ -199,8 +215,7 @@ func (r *Registry) publication(ctx context.Context, v Version, promote *Promotio
 		return nil, fmt.Errorf("%w: alias %s of %s names %s, not %s", ErrConflict, promote.Alias, v.Model, spoken(old.To), spoken(promote.If))
 	}
 	data.Move = old.on(l, Move{Model: v.Model, Alias: promote.Alias, To: v.Number, Who: promote.Who, Why: promote.Why, When: v.Created})
-	moved, err := movePuts(data, after, KindPromoted)
-	return append(puts, moved...), err
+	return movePuts(data, after, KindPromoted)
 }
 
 // verdict returns the write of the event that goes with v.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -111,19 +110,25 @@ func (a *app) aliasListCommand() *cobra.Command {
 func (a *app) aliasSetCommand() *cobra.Command {
 	var req wire.PromoteRequest
 	cmd := &cobra.Command{
-		Use:   "set MODEL ALIAS VERSION",
-		Short: "Make or move an alias",
-		Args:  args(cobra.ExactArgs(3)),
+		Use:   "set MODEL@N ALIAS",
+		Short: "Make or move an alias: the same as promote MODEL@N --alias ALIAS",
+		Args:  args(cobra.RangeArgs(2, 3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := strconv.ParseUint(args[2], 10, 64)
-			if err != nil || n == 0 {
-				return usagef("a version is a number from 1, received %q", args[2])
+			if len(args) == 3 { // MODEL ALIAS N
+				args = []string{args[0] + "@" + args[2], args[1]}
+			}
+			ref, err := registry.ParseRef(args[0])
+			if err != nil {
+				return err
+			}
+			if ref.Version == 0 {
+				return usagef("alias set wants a version, such as %s@3, received %q", ref.Model, args[0])
 			}
 			if err := registry.CheckAlias(args[1]); err != nil {
 				return err
 			}
-			req.Alias, req.Version, req.Who = args[1], n, who()
-			return a.move(cmd, wire.VerbPromote, args[0], req)
+			req.Alias, req.Version, req.Who = args[1], ref.Version, who()
+			return a.move(cmd, wire.VerbPromote, ref.Model, req)
 		},
 	}
 	cmd.Flags().StringVar(&req.Why, "why", "", "reason, kept in the alias's history")

@@ -89,26 +89,26 @@ func (a *app) benchCommand() *cobra.Command {
 }
 
 func (a *app) bench(ctx context.Context, o benchOptions) error {
-	return a.withClient(func(c *client.Client, _ *bus) error {
-		rows, err := a.benchRows(ctx, c, &o)
+	return a.withClient(func(c *client.Client, b *bus) error {
+		rows, err := a.benchRows(ctx, c, &o, b.nc.MaxPayload())
 		if err != nil {
 			return err
 		}
 		conns := make([]*nats.Conn, o.connections+1) // the echo's last
 		for i := range conns {
-			b, err := a.conn.connect()
+			own, err := a.conn.connect()
 			if err != nil {
 				return err
 			}
-			conns[i] = b.nc
-			defer b.nc.Close()
+			conns[i] = own.nc
+			defer own.nc.Close()
 		}
 		o.OnStep = func(s bench.Step) { a.notef("%s: %s", loadOf(&s), told(&s)) }
-		b, err := bench.New(conns[:o.connections], conns[o.connections], o.ref, rows, o.Options)
+		m, err := bench.New(conns[:o.connections], conns[o.connections], o.ref, rows, o.Options)
 		if err != nil {
 			return err
 		}
-		report, err := b.Run(ctx)
+		report, err := m.Run(ctx)
 		if report == nil || len(report.Steps) == 0 {
 			return err
 		}
@@ -116,8 +116,9 @@ func (a *app) bench(ctx context.Context, o benchOptions) error {
 	})
 }
 
-// benchRows returns rows of the file, or drawn from the model's schema.
-func (a *app) benchRows(ctx context.Context, c *client.Client, o *benchOptions) (*feature.Frame, error) {
+// benchRows returns rows of the file, or drawn from the model's schema, of which
+// --rows fit into a message of limit bytes.
+func (a *app) benchRows(ctx context.Context, c *client.Client, o *benchOptions, limit int64) (*feature.Frame, error) {
 	schema, err := c.Schema(ctx, o.ref.Model)
 	if err != nil {
 		return nil, err
@@ -138,7 +139,19 @@ func (a *app) benchRows(ctx context.Context, c *client.Client, o *benchOptions) 
 		}
 		vocabulary = m.Vocabulary
 	}
-	s, err := bench.NewSampler(schema, vocabulary, o.Seed)
+	some, err := sample(schema, vocabulary, o.Seed, min(o.Rows, bench.Payloads))
+	if err == nil {
+		err = bench.CheckSize(some, o.Form, o.Rows, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sample(schema, vocabulary, o.Seed, n)
+}
+
+// sample draws the first n rows of a seed.
+func sample(schema *feature.Schema, vocabulary func(string) []string, seed uint64, n int) (*feature.Frame, error) {
+	s, err := bench.NewSampler(schema, vocabulary, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,9 @@ func suggestions(m *wire.ModelInfo, word string, refs bool) []cobra.Completion {
 			return nil
 		}
 		what := "no version yet"
+		if len(m.Versions) > 0 {
+			what = "no champion"
+		}
 		if v := champion(*m); v != nil {
 			what = fmt.Sprintf("version %d, %s", v.Number, scoreLine(v.Metrics))
 		}

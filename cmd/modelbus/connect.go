@@ -96,7 +96,7 @@ type bus struct {
 
 // connect connects to the server or context named, else to the selected nats
 // context, else to nats://127.0.0.1:4222. Flags and variables beat the context.
-func (c *connection) connect() (*bus, error) {
+func (c *connection) connect(more ...nats.Option) (*bus, error) {
 	if c.timeout <= 0 {
 		return nil, usagef("--timeout is %v: want more than 0, such as 5s", c.timeout)
 	}
@@ -110,6 +110,7 @@ func (c *connection) connect() (*bus, error) {
 	}
 	opts = append(opts,
 		nats.Name(cmp.Or(c.connectionName, "modelbus")), nats.MaxReconnects(-1), nats.Timeout(c.timeout))
+	opts = append(opts, more...)
 	nc, err := nats.Connect(cmp.Or(s.URL, nats.DefaultURL), opts...)
 	_, unresolved := errors.AsType[*net.DNSError](err)
 	switch {

@@ -48,10 +48,14 @@ func (a *app) createCommand() *cobra.Command {
 
 // specError names the file and line as compilers do.
 func specError(file string, err error) error {
-	if se, ok := errors.AsType[*model.SpecError](err); ok && se.Line > 0 {
-		return fmt.Errorf("%s:%d:%d: %w", file, se.Line, se.Column, err)
+	se, ok := errors.AsType[*model.SpecError](err)
+	switch {
+	case !ok || se.Line == 0:
+		return fmt.Errorf("%s: %w", file, err)
+	case se.Column == 0:
+		return &placedError{text: fmt.Sprintf("%s:%d: %s", file, se.Line, se.Msg), err: err}
 	}
-	return fmt.Errorf("%s: %w", file, err)
+	return &placedError{text: fmt.Sprintf("%s:%d:%d: %s", file, se.Line, se.Column, se.Msg), err: err}
 }
 
 func (a *app) readAll(name string) (text []byte, err error) {

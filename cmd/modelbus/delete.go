@@ -14,8 +14,15 @@ func (a *app) deleteCommand() *cobra.Command {
 	var req wire.DeleteRequest
 	cmd := &cobra.Command{
 		Use:   "delete MODEL[@N]",
-		Short: "Delete a model with its versions, aliases and examples, or one version that no alias names",
-		Args:  args(cobra.ExactArgs(1)),
+		Short: "Delete a model with its versions, aliases, examples and dead letters, or one version that no alias names",
+		Long: "Delete a model: at once its spec, all its versions and its aliases with their history, then its training\n" +
+			"examples and its dead letters (the messages of the model in the streams <PREFIX>_TRAIN and <PREFIX>_DEAD;\n" +
+			"--keep-examples leaves both). Asked again with examples left, it removes those. Or delete one version, MODEL@N,\n" +
+			"that no alias names: that version alone goes.\n\n" +
+			"Artifacts that no version of any model uses any more are removed by a server within two hours. The\n" +
+			"announcements in <PREFIX>_EVENT stay, results in <PREFIX>_RESULT go when they are a day old, and a model made\n" +
+			"again under the name goes on with the version numbers.",
+		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := registry.ParseRef(args[0])
 			if err != nil {
@@ -37,6 +44,6 @@ func (a *app) deleteCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&req.Why, "why", "", "reason, kept with the announcement")
-	cmd.Flags().BoolVar(&req.KeepExamples, "keep-examples", false, "leave the training examples in their stream")
+	cmd.Flags().BoolVar(&req.KeepExamples, "keep-examples", false, "leave the training examples and dead letters in their streams")
 	return cmd
 }

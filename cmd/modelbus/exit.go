@@ -22,13 +22,16 @@ const (
 	exitUsage        = 2 // wrong flags or arguments
 	exitNotFound     = 3 // no such model, version, alias or file
 	exitRefused      = 4 // the input or the request was refused
-	exitNoResponders = 5 // no NATS server, or no modelbus behind it
+	exitNoResponders = 5 // no NATS server, or no modelbus behind it; train: nobody who trains, or not to its end
 	exitTimeout      = 6 // no answer in time
 	exitRejected     = 7 // train: the new version is not better and was not promoted; rebuild: other weights
 )
 
 // errRejected ends `train` when the gate kept the champion.
 var errRejected = errors.New("rejected")
+
+// errNoTrainer ends `train` when nobody trains, or not any more.
+var errNoTrainer = errors.New("no trainer")
 
 // A usageError is a wrong call of the command.
 type usageError struct{ msg string }
@@ -53,9 +56,10 @@ func exitCode(err error) int {
 		errs []error
 	}{
 		{exitUsage, []error{embedded.ErrAddress}},
+		{exitFailed, []error{embedded.ErrStore}}, // whatever the system says of the folder
 		{exitRejected, []error{errRejected, errDiffers}},
 		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, errNoContext, os.ErrNotExist}},
-		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer}},
+		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer, errNoTrainer}},
 		{exitTimeout, []error{wire.ErrDeadlineExceeded, context.DeadlineExceeded, nats.ErrTimeout}},
 		{exitRefused, []error{
 			wire.ErrInvalid, wire.ErrConflict, wire.ErrTooLarge, wire.ErrOverloaded, wire.ErrUnavailable, feature.ErrInvalid,

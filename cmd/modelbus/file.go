@@ -37,7 +37,8 @@ func bindDataset(cmd *cobra.Command, o *dataset.Options) {
 	f.StringVar(&o.Part, "part", "", "NPZ: read the arrays with this suffix, such as test for x_test and y_test")
 }
 
-// nameOf returns the model name that a file's name suggests.
+// nameOf returns the model name that a file's name suggests, "model" if it
+// suggests none, as that of standard input.
 func nameOf(file string) string {
 	base := filepath.Base(file)
 	base = strings.TrimSuffix(base, ".gz")
@@ -48,7 +49,7 @@ func nameOf(file string) string {
 		}
 		return '_'
 	}, base)
-	if name == "" {
+	if strings.Trim(name, "-_") == "" {
 		return "model"
 	}
 	return name[:min(len(name), 64)]

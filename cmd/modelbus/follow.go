@@ -3,45 +3,67 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// A follower shows a training: a bar over the epochs on a terminal, else a line
-// an epoch.
+// sayEvery is the least time between two lines about the same state of a training,
+// where they do not replace each other.
+const sayEvery = time.Second
+
+// A follower shows a training: a bar over the epochs on a terminal, else lines, at
+// most one a second while nothing but numbers changes.
 type follower struct {
 	app *app
 	bar *progressbar.ProgressBar
 
 	last     string // the state seen last
 	epoch    int    // the epoch said last
+	said     time.Time
 	rejected int
 }
 
 func (f *follower) event(t wire.Training) {
-	terminal := isTerminal(f.app.err)
 	again := f.last == t.State
 	f.last, f.rejected = t.State, max(f.rejected, t.Reject)
+	terminal := isTerminal(f.app.err)
 	switch {
-	case t.State != "epoch":
-		switch {
-		case t.State == "waiting" && !again:
+	case t.State == "waiting":
+		if !again {
 			f.app.notef("waiting for another training to end")
-		case !terminal && t.State != "done" && t.State != "waiting":
-			f.app.notef("%s%s", t.State, rowsRead(t))
 		}
-	case terminal:
-		if f.bar == nil {
-			f.bar = f.app.bar(int64(t.Epochs), "training", "epochs")
-		}
-		f.bar.Describe("training: " + epochScores(t.Scores))
-		_ = f.bar.Set(t.Epoch) //nolint:errcheck // the bar is decoration
-	case t.Epoch != f.epoch:
-		f.epoch = t.Epoch
-		f.app.notef("epoch %d/%d %s", t.Epoch, t.Epochs, epochScores(t.Scores))
+	case t.State == "done":
+	case terminal && t.State == "epoch":
+		f.draw(t)
+	case terminal, t.State == "epoch" && t.Epoch == f.epoch:
+	case again && time.Since(f.said) < sayEvery && (t.State != "epoch" || t.Epoch < t.Epochs):
+	default:
+		f.say(t)
 	}
+}
+
+// say prints a line.
+func (f *follower) say(t wire.Training) {
+	f.said = time.Now()
+	if t.State != "epoch" {
+		f.app.notef("%s%s", t.State, amount(t))
+		return
+	}
+	f.epoch = t.Epoch
+	f.app.notef("epoch %d/%d %s", t.Epoch, t.Epochs, epochScores(t.Scores))
+}
+
+// draw moves the bar.
+func (f *follower) draw(t wire.Training) {
+	if f.bar == nil {
+		f.bar = f.app.bar(int64(t.Epochs), "training")
+	}
+	f.bar.Describe("training: " + epochScores(t.Scores))
+	_ = f.bar.Set(t.Epoch) //nolint:errcheck // the bar is decoration
 }
 
 func (f *follower) finish() {
@@ -50,7 +72,11 @@ func (f *follower) finish() {
 	}
 }
 
-func rowsRead(t wire.Training) string {
+// amount says how much a training has before it.
+func amount(t wire.Training) string {
+	if t.Bytes > 0 {
+		return ": " + humanize.IBytes(uint64(t.Bytes))
+	}
 	if t.Rows == 0 {
 		return ""
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ func (a *app) initCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.label, "label", "", "the column to predict")
-	f.StringVar(&o.name, "name", "", "the model's name (default: the file's)")
+	f.StringVar(&o.name, "name", "", "the model's name (default: the file's, or model for standard input)")
 	f.IntVar(&o.rows, "rows", 0, "read only this many rows (default all)")
 	bindDataset(cmd, &o.read)
 	return cmd
@@ -45,6 +46,11 @@ func (a *app) init(o initOptions) (err error) {
 	}
 	if o.name == "" {
 		o.name = nameOf(o.file)
+		defer func() {
+			if _, ok := errors.AsType[*model.SpecError](err); ok {
+				err = fmt.Errorf("%w (the name comes from the file's; --name gives another)", err)
+			}
+		}()
 	}
 	in, err := a.open(o.file)
 	if err != nil {
@@ -79,6 +85,9 @@ func (a *app) init(o initOptions) (err error) {
 func (a *app) remarks(in *dataset.Inferred) {
 	if in.Rejected > 0 {
 		a.notef("%d of %d rows could not be read, the first one because of %v", in.Rejected, in.Rejected+in.Rows, in.Reason)
+	}
+	if in.Classes == 1 {
+		a.notef("the label %q has one class alone in these rows: a model needs two or more to train on", in.Schema.Label.Name)
 	}
 	for _, column := range slices.Sorted(maps.Keys(in.Notes)) {
 		note := in.Notes[column]

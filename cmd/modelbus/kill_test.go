@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,10 +74,51 @@ func TestKill(t *testing.T) {
 		t.Errorf("after a kill the champion is version %d, want %d", got.To, want.To)
 	}
 	v.modelbus("predict", "doubled", "0.5")
-	v.modelbus("create", "--update", v.spec("3}"))
+	if lost := v.failed(ctx); len(lost) != 1 || !strings.Contains(lost[0], "the trainer ended during it") {
+		t.Errorf("failed trainings %q, want the one that was killed", lost)
+	}
+	v.modelbus("create", "--update", v.spec("4}"))
 	v.modelbus("train", "doubled", "--no-promote") // exits with 7, as a rejection does
 	if got := v.show(); len(got.Versions) != 2 || got.Versions[1].Lineage.Examples != rows {
 		t.Errorf("after another training versions = %+v, want a second one, made of %d examples", got.Versions, rows)
+	}
+}
+
+// TestTrainerStops interrupts the server while somebody follows a training.
+func TestTrainerStops(t *testing.T) {
+	v := &victim{t: t, addr: freeAddr(t), data: t.TempDir()}
+	v.start()
+	v.modelbus("create", v.spec("1000000}"))
+	nc, err := nats.Connect(v.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		if _, err := nc.Request("modelbus.train.doubled", []byte(`{"instances": [[1], [2]], "labels": [2, 4]}`), 20*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nc.Close()
+	cmd := exec.CommandContext(t.Context(), "modelbus", "train", "doubled", "--server", v.addr)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(stderr)
+	for said.Scan() && !strings.HasPrefix(said.Text(), "epoch ") {
+	}
+	if err := v.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	last := ""
+	for said.Scan() {
+		last += said.Text() + "\n"
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != exitNoResponders || !strings.Contains(last, "trainer stopped") {
+		t.Errorf("train ended with %v, want exit code %d:\n%s", err, exitNoResponders, last)
 	}
 }
 
@@ -212,6 +254,28 @@ func (v *victim) show() wire.ModelInfo {
 		v.t.Fatal(err)
 	}
 	return info
+}
+
+// failed returns how trainings failed, once one has.
+func (v *victim) failed(ctx context.Context) []string {
+	v.t.Helper()
+	nc, err := nats.Connect(v.addr)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer nc.Close()
+	sub, err := nc.SubscribeSync("modelbus.event.doubled.failed.*")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	all := v.modelbus("watch", "doubled", "--all", "--count", "4") // created, version, promoted, updated
+	if !strings.Contains(all, "failed") {
+		if _, err := sub.NextMsgWithContext(ctx); err != nil {
+			v.t.Fatalf("no training failed: %v", err)
+		}
+	}
+	lines := strings.Split(v.modelbus("watch", "doubled", "--all", "--count", "5"), "\n")
+	return slices.DeleteFunc(lines, func(line string) bool { return !strings.Contains(line, " failed ") })
 }
 
 // spec writes the spec, which ends in the number of epochs, and returns its file.

@@ -56,7 +56,19 @@ func (a *app) printModels(models []wire.ModelInfo) error {
 		})
 	}
 	t.Render()
+	for i := range models {
+		a.noteUnpromoted(&models[i])
+	}
 	return nil
+}
+
+// noteUnpromoted says what to do about a model that has versions and no champion.
+func (a *app) noteUnpromoted(m *wire.ModelInfo) {
+	if len(m.Versions) == 0 || m.Aliases[registry.Champion].To != 0 {
+		return
+	}
+	newest := m.Versions[len(m.Versions)-1].Number
+	a.notef("%[1]s has no champion; it has version %[2]d: `modelbus promote %[1]s@%[2]d` has that one answer", m.Model.Name, newest)
 }
 
 // champion returns the champion's record, nil if there is none.

@@ -24,6 +24,7 @@ type nodeOptions struct {
 	registry registry.Options
 	models   []string // nil: all
 	noTrain  bool
+	parallel int // trainings at once; 0: as learn.Options says
 	logger   zerolog.Logger
 }
 
@@ -82,7 +83,9 @@ func (o nodeOptions) trainer(nc *nats.Conn, reg *registry.Registry) (*learn.Trai
 	if o.noTrain {
 		return nil, nil //nolint:nilnil // no trainer is what was asked for
 	}
-	return learn.New(nc, reg, learn.Options{Subjects: o.subjects, Software: software(), Logger: o.logger})
+	return learn.New(nc, reg, learn.Options{
+		Subjects: o.subjects, Parallel: o.parallel, Software: software(), Logger: o.logger,
+	})
 }
 
 // run runs the parts until ctx ends or one fails, which ends the others.

@@ -48,18 +48,20 @@ func isTerminal(w io.Writer) bool {
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 
-// bar returns a progress bar on standard error; total −1 means unknown. On
-// anything but a terminal it stays silent.
-func (a *app) bar(total int64, what, unit string) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(total,
+// bar returns a progress bar on standard error; total −1 means unknown: then it only
+// turns, and its description is to say how far it is. On anything but a terminal it
+// stays silent.
+func (a *app) bar(total int64, what string) *progressbar.ProgressBar {
+	opts := []progressbar.Option{
 		progressbar.OptionSetWriter(a.err),
 		progressbar.OptionSetDescription(what),
-		progressbar.OptionSetItsString(unit),
-		progressbar.OptionShowIts(),
-		progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(24),
 		progressbar.OptionThrottle(progressInterval),
 		progressbar.OptionSetVisibility(isTerminal(a.err)),
 		progressbar.OptionClearOnFinish(),
-	)
+	}
+	if total >= 0 {
+		opts = append(opts, progressbar.OptionShowCount())
+	}
+	return progressbar.NewOptions64(total, opts...)
 }

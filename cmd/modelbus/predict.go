@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +11,7 @@ import (
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/client"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 type predictOptions struct {
@@ -36,6 +33,7 @@ func (a *app) predictCommand() *cobra.Command {
 			"  modelbus predict iris --file held_out.csv",
 		Long: "Ask a model about rows. A ROW is a comma-separated list of values in feature order or of\n" +
 			"name=value pairs, or JSON; single values in as many arguments as there are features are one row.\n" +
+			"Numbers are written as in a CSV file; an empty value is a missing one.\n" +
 			"With --file, rows come from a CSV, TSV, JSON Lines or NPZ file, and where its label column is\n" +
 			"there, the scores are printed (to standard error; in --json with the predictions). Each row of the\n" +
 			"file gets one line: a row that cannot be predicted gets – and the reason, in --csv an empty prediction\n" +
@@ -47,6 +45,9 @@ func (a *app) predictCommand() *cobra.Command {
 				return err
 			}
 			o.ref, o.rows = ref, args[1:]
+			if o.csv && a.json {
+				return usagef("--csv and --json are two forms of output: give one of them")
+			}
 			if (len(o.rows) == 0) == (o.file == "") {
 				return usagef("predict wants rows as arguments or --file FILE, one of the two")
 			}
@@ -69,11 +70,11 @@ func (a *app) predict(ctx context.Context, o predictOptions) error {
 		if err != nil {
 			return err
 		}
-		instances, err := parseRows(schema, o.rows)
+		rows, err := parseRows(schema, o.rows)
 		if err != nil {
 			return err
 		}
-		p, err := c.Predict(ctx, o.ref.String(), instances...)
+		p, err := predictRows(ctx, c, o.ref.String(), rows)
 		if err != nil {
 			return err
 		}
@@ -81,6 +82,23 @@ func (a *app) predict(ctx context.Context, o predictOptions) error {
 		out.add(p)
 		return a.printPredicted(out, o.csv)
 	})
+}
+
+// predictRows asks about rows; if one of them is refused, the error tells which.
+func predictRows(ctx context.Context, c *client.Client, ref string, rows *feature.Frame) (*wire.Predictions, error) {
+	p, err := c.PredictFrame(ctx, ref, rows)
+	if !errors.Is(err, wire.ErrInvalid) {
+		return p, err
+	}
+	if rows.Len() == 1 {
+		return nil, ofRow(err)
+	}
+	for i := range rows.Len() {
+		if _, bad := c.PredictFrame(ctx, ref, rows.Range(i, i+1)); errors.Is(bad, wire.ErrInvalid) {
+			return nil, fmt.Errorf("row %d: %w", i+1, ofRow(bad))
+		}
+	}
+	return nil, err
 }
 
 func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOptions) (err error) {
@@ -102,10 +120,13 @@ func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOption
 	if err != nil {
 		return err
 	}
+	ignored := ignoredColumns{app: a, model: o.ref.Model}
+	ignored.tell(rows)
 	s := &scorer{app: a, client: c, ref: o.ref.String(), rows: rows, out: newPredicted(schema)}
 	if err := s.all(ctx); err != nil {
 		return err
 	}
+	ignored.tell(rows)
 	if s.read == 0 {
 		return fmt.Errorf("%w: the file has no rows", feature.ErrInvalid)
 	}
@@ -116,119 +137,4 @@ func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOption
 		return fmt.Errorf("%d of %d rows could not be predicted: %w", n, s.read, feature.ErrInvalid)
 	}
 	return nil
-}
-
-// parseRows turns arguments into instances.
-func parseRows(s *feature.Schema, words []string) ([]any, error) {
-	if joined, ok := singleValues(s, words); ok {
-		words = []string{joined}
-	}
-	instances := make([]any, len(words))
-	for i, word := range words {
-		row, err := parseRow(s, word)
-		if err != nil {
-			return nil, fmt.Errorf("row %d: %w", i+1, err)
-		}
-		instances[i] = row
-	}
-	return instances, nil
-}
-
-// singleValues joins arguments that are one row, a value each.
-func singleValues(s *feature.Schema, words []string) (string, bool) {
-	if len(words) < 2 || slices.ContainsFunc(words, func(w string) bool { return strings.ContainsAny(w, ",[{") }) {
-		return "", false
-	}
-	named := !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(w, "=") })
-	return strings.Join(words, ","), named || len(words) == s.Width()
-}
-
-func parseRow(s *feature.Schema, word string) (any, error) {
-	if strings.HasPrefix(word, "[") || strings.HasPrefix(word, "{") {
-		var v any
-		dec := json.NewDecoder(strings.NewReader(word))
-		dec.UseNumber()
-		if err := dec.Decode(&v); err != nil {
-			return nil, fmt.Errorf("%w: not JSON: %w", feature.ErrInvalid, err)
-		}
-		return v, nil
-	}
-	r := csv.NewReader(strings.NewReader(word))
-	r.TrimLeadingSpace = true
-	cells, err := r.Read()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %q: %w", feature.ErrInvalid, word, err)
-	}
-	if !slices.ContainsFunc(cells, func(c string) bool { return !strings.Contains(c, "=") }) {
-		return namedRow(s, cells)
-	}
-	if len(cells) != s.Width() {
-		return nil, fmt.Errorf("%w: %d values, want %d: %s", feature.ErrInvalid, len(cells), s.Width(), featureNames(s))
-	}
-	return positionalRow(s, cells)
-}
-
-func namedRow(s *feature.Schema, cells []string) (any, error) {
-	row := make(map[string]any, len(cells))
-	for _, cell := range cells {
-		name, text, _ := strings.Cut(cell, "=")
-		name = strings.TrimSpace(name)
-		i, ok := s.Index(name)
-		if !ok {
-			return nil, fmt.Errorf("%w: no feature %q: there are %s", feature.ErrInvalid, name, featureNames(s))
-		}
-		if _, twice := row[name]; twice {
-			return nil, fmt.Errorf("%w: feature %q is given twice", feature.ErrInvalid, name)
-		}
-		v, err := jsonValue(&s.Features[i], strings.TrimSpace(text))
-		if err != nil {
-			return nil, err
-		}
-		row[name] = v
-	}
-	return row, nil
-}
-
-func positionalRow(s *feature.Schema, cells []string) (any, error) {
-	row := make([]any, 0, len(cells))
-	for i := range s.Features {
-		f := &s.Features[i]
-		n := 1
-		if f.Type == feature.Vector {
-			n = f.Size
-		}
-		for range n {
-			v, err := jsonValue(f, strings.TrimSpace(cells[len(row)]))
-			if err != nil {
-				return nil, err
-			}
-			row = append(row, v)
-		}
-	}
-	return row, nil
-}
-
-// jsonValue turns a word into the JSON value that a feature wants.
-func jsonValue(f *feature.Feature, text string) (any, error) {
-	switch {
-	case text == "":
-		return nil, nil //nolint:nilnil // null is what an empty cell means
-	case f.Type == feature.Category:
-		return text, nil
-	case f.Type == feature.Boolean && (text == "true" || text == "false"):
-		return text == "true", nil
-	}
-	n := json.Number(text)
-	if _, err := n.Float64(); err != nil || !json.Valid([]byte(text)) {
-		return nil, fmt.Errorf("%w: feature %q wants a %s, received %q", feature.ErrInvalid, f.Name, f.Type, text)
-	}
-	return n, nil
-}
-
-func featureNames(s *feature.Schema) string {
-	names := make([]string, len(s.Features))
-	for i, f := range s.Features {
-		names[i] = f.Name
-	}
-	return strings.Join(names, ", ")
 }

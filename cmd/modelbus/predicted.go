@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,7 +128,7 @@ func (s *scorer) chunk(ctx context.Context, frame *feature.Frame, from []origin)
 		return err
 	}
 	if frame.Len() == 1 {
-		s.reject(from[0].row, atLine(from[0].line, err))
+		s.reject(from[0].row, atLine(from[0].line, ofRow(err)))
 		return nil
 	}
 	for i := range frame.Len() {
@@ -160,110 +158,44 @@ func atLine(line int, err error) error {
 	return &dataset.RowError{Line: line, Err: err}
 }
 
-// scores returns the scores of the rows whose truth is known, nil if there are none.
-func (p *predicted) scores() (*metric.Scores, error) {
-	if len(p.truth) == 0 {
-		return nil, nil //nolint:nilnil // no truth, no scores
-	}
-	if len(p.values) > 0 {
-		return p.regression()
-	}
-	return p.classification()
-}
-
-func (p *predicted) regression() (*metric.Scores, error) {
-	pred, truth := make([]float32, 0, p.len()), make([]float32, 0, p.len())
-	for i, t := range p.truth {
-		if t.Kind == feature.KindMissing {
-			continue
-		}
-		v, err := strconv.ParseFloat(textOf(t), 32)
-		if err != nil {
-			return nil, fmt.Errorf("%w: label %q is no number: %q", feature.ErrInvalid, p.schema.Label.Name, textOf(t))
-		}
-		pred, truth = append(pred, float32(p.values[i])), append(truth, float32(v))
-	}
-	s := metric.Regression(pred, truth, nil)
-	return &s, nil
-}
-
-func (p *predicted) classification() (*metric.Scores, error) {
-	classes := slices.Sorted(maps.Keys(p.labels[0].Scores))
-	known := len(classes)
-	for _, t := range p.truth {
-		if c := p.class(t); t.Kind != feature.KindMissing && !slices.Contains(classes, c) {
-			classes = append(classes, c) // one the model never saw: every such row is wrong
-		}
-	}
-	var prob, truth []float32
-	for i, t := range p.truth {
-		if t.Kind == feature.KindMissing {
-			continue
-		}
-		for _, c := range classes[:known] {
-			prob = append(prob, float32(p.labels[i].Scores[c]))
-		}
-		prob = append(prob, make([]float32, len(classes)-known)...)
-		truth = append(truth, float32(slices.Index(classes, p.class(t))))
-	}
-	s := metric.Classification(prob, truth, nil, classes)
-	return &s, nil
-}
-
-// class returns the class that a label names, as the model writes it.
-func (p *predicted) class(t feature.Value) string {
-	text := textOf(t)
-	if p.schema.Label.Type != feature.Boolean {
-		return text
-	}
-	switch text = strings.ToLower(text); text {
-	case "1", "t", "yes":
-		return "true"
-	case "0", "f", "no":
-		return "false"
-	}
-	return text
-}
-
-func textOf(v feature.Value) string {
-	switch v.Kind {
-	case feature.KindNumber:
-		return strconv.FormatFloat(v.Num, 'g', -1, 64)
-	case feature.KindBool:
-		return strconv.FormatBool(v.Num != 0)
-	default:
-		return v.Text
-	}
-}
-
 // printPredicted prints predictions to standard output and scores to standard
 // error, or all of it as JSON.
 func (a *app) printPredicted(p *predicted, asCSV bool) error {
-	scores, err := p.scores()
-	if err != nil {
-		return err
-	}
+	s := p.score()
+	var err error
 	switch {
 	case a.json:
-		predictions, err := p.json()
-		if err != nil {
-			return err
-		}
-		return a.printJSON(struct {
-			Model       string         `json:"model_name"`
-			Version     string         `json:"model_version"`
-			Predictions any            `json:"predictions"`
-			Scores      *metric.Scores `json:"scores,omitempty"`
-		}{p.model, strconv.FormatUint(p.version, 10), predictions, scores})
+		return a.printPredictedJSON(p, s)
 	case asCSV:
 		err = a.printCSV(p)
 	default:
 		err = a.printPlain(p)
 	}
-	if err == nil && scores != nil {
-		a.printScores(p, scores)
+	if err == nil && s != nil {
+		a.printScores(p, s)
 	}
 	return err
+}
+
+func (a *app) printPredictedJSON(p *predicted, s *scored) error {
+	predictions, err := p.json()
+	if err != nil {
+		return err
+	}
+	out := struct {
+		Model       string         `json:"model_name"`
+		Version     string         `json:"model_version"`
+		Predictions any            `json:"predictions"`
+		Scores      *metric.Scores `json:"scores,omitempty"`
+		Unscored    map[string]int `json:"unscored,omitempty"` // rows by a label that the model does not know
+	}{Model: p.model, Version: strconv.FormatUint(p.version, 10), Predictions: predictions}
+	if s != nil {
+		out.Scores, out.Unscored = s.scores, s.unknown
+		if text := s.unscored(p); text != "" {
+			a.notef("%s", text)
+		}
+	}
+	return a.printJSON(out)
 }
 
 // json returns a prediction, or an error, for each row.
@@ -301,7 +233,7 @@ func (a *app) printCSV(p *predicted) error {
 	header := []string{p.schema.Label.Name}
 	var classes []string
 	if len(p.labels) > 0 {
-		classes = slices.Sorted(maps.Keys(p.labels[0].Scores))
+		classes = p.classes()
 		header = append(header, "score")
 		header = append(header, classes...)
 	}
@@ -330,18 +262,4 @@ func (a *app) printCSV(p *predicted) error {
 		return err
 	}
 	return w.WriteAll(records)
-}
-
-// printScores prints the scores with the baseline beside them.
-func (a *app) printScores(p *predicted, s *metric.Scores) {
-	a.notef("%s version %d, %d rows with labels:", p.model, p.version, s.Rows)
-	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
-		a.notef("  %-10s %s", name, number64(s.Values[name]))
-	}
-	if v, ok := s.Baseline["majority"]; ok {
-		a.notef("for comparison, always the most frequent class: accuracy %s", number64(v))
-	}
-	if v, ok := s.Baseline["mean"]; ok {
-		a.notef("for comparison, always the mean of these labels: mse %s", number64(v))
-	}
 }

@@ -47,7 +47,8 @@ func (a *app) pushCommand() *cobra.Command {
 		Use:   "push MODEL FILE",
 		Short: "Publish the rows of a file as training examples",
 		Long: "Publish the rows of a CSV, TSV, JSON Lines or NPZ file (gzip too, - for standard input) as\n" +
-			"training examples. Rows that do not fit the model's features are named and left out.",
+			"training examples. Rows that do not fit the model's features are named and left out; columns that are no features are\n" +
+			"ignored, and named.",
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.model, o.file = args[0], args[1]
@@ -83,10 +84,13 @@ func (a *app) push(ctx context.Context, o pushOptions) (err error) {
 		if err != nil {
 			return err
 		}
+		ignored := ignoredColumns{app: a, model: o.model}
+		ignored.tell(rows)
 		p := &pusher{app: a, to: c.Examples(o.model, schema, client.PublisherOptions{BatchRows: o.batch, ID: o.id})}
 		start := time.Now()
 		err = p.all(ctx, rows)
 		p.settle(ctx, err)
+		ignored.tell(rows)
 		return a.pushed(pushResult{Model: o.model, Rows: p.to.Published(), Rejected: p.rejected, Seconds: time.Since(start).Seconds()}, err)
 	})
 }
@@ -137,9 +141,10 @@ func (p *pusher) settle(ctx context.Context, err error) {
 }
 
 func (p *pusher) all(ctx context.Context, rows *dataset.Bound) error {
-	bar := p.app.bar(-1, "pushing", "rows")
+	bar := p.app.bar(-1, "pushing")
 	defer func() { _ = bar.Finish() }() //nolint:errcheck // the bar is decoration
-	next := time.Now().Add(reportInterval)
+	begin := time.Now()
+	next := begin.Add(reportInterval)
 	for n := 0; ; n++ {
 		err := p.one(ctx, rows)
 		if errors.Is(err, io.EOF) {
@@ -148,12 +153,21 @@ func (p *pusher) all(ctx context.Context, rows *dataset.Bound) error {
 		if err != nil {
 			return err
 		}
+		if n%256 == 255 {
+			bar.Describe(pushing(n+1, time.Since(begin)))
+		}
 		_ = bar.Add(1) //nolint:errcheck // the bar is decoration
 		if !isTerminal(p.app.err) && n%1024 == 0 && time.Now().After(next) {
 			next = time.Now().Add(reportInterval)
 			p.app.notef("%s rows stored, %d rejected", humanize.Comma(int64(p.to.Published())), p.rejected)
 		}
 	}
+}
+
+// pushing says how many rows were read, and how fast.
+func pushing(rows int, took time.Duration) string {
+	return fmt.Sprintf("pushing: %s rows, %s rows/s", humanize.Comma(int64(rows)),
+		humanize.Comma(int64(float64(rows)/max(took.Seconds(), 1e-9))))
 }
 
 // one publishes the next row; a bad one is counted.

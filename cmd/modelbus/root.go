@@ -37,7 +37,7 @@ type app struct {
 func run(ctx context.Context, args []string, std stdio) int {
 	a := &app{stdio: std}
 	root := a.root()
-	root.SetArgs(args)
+	root.SetArgs(guardNegatives(root, args))
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
@@ -70,7 +70,10 @@ func (a *app) root() *cobra.Command {
 		if err := kernel.Check(); err != nil {
 			return usagef("%v", err)
 		}
-		return readEnvironment(cmd.Flags())
+		if err := readEnvironment(cmd.Flags()); err != nil {
+			return err
+		}
+		return a.checkPrefix()
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%v; usage: %s", err, cmd.UseLine()) })
 	root.SuggestionsMinimumDistance = 2
@@ -87,18 +90,31 @@ func (a *app) root() *cobra.Command {
 		a.exportCommand(), a.importCommand(), a.watchCommand(), a.versionCommand(),
 	)
 	a.completeArguments(root)
+	root.InitDefaultCompletionCmd()
+	refuseUnknown(root)
 	return root
 }
 
-// unknownCommand prints help when no command is given.
-func unknownCommand(root *cobra.Command, words []string) error {
-	if len(words) == 0 {
-		return root.Help()
+// refuseUnknown has commands that only have commands of their own refuse other
+// words, for which cobra would print help.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		if sub.HasSubCommands() && !sub.Runnable() {
+			sub.Args, sub.RunE = cobra.ArbitraryArgs, unknownCommand
+		}
+		refuseUnknown(sub)
 	}
-	if near := root.SuggestionsFor(words[0]); len(near) > 0 {
+}
+
+// unknownCommand prints help when no command is given.
+func unknownCommand(cmd *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		return cmd.Help()
+	}
+	if near := cmd.SuggestionsFor(words[0]); len(near) > 0 {
 		return usagef("no command %q: did you mean %s?", words[0], strings.Join(near, " or "))
 	}
-	return usagef("no command %q: `modelbus --help` lists them", words[0])
+	return usagef("no command %q: `%s --help` lists them", words[0], cmd.CommandPath())
 }
 
 // args wraps cobra's argument checks so that they count as wrong usage.
@@ -112,6 +128,14 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 }
 
 func (a *app) subjects() wire.Subjects { return wire.Subjects{Prefix: a.prefix} }
+
+// checkPrefix refuses a prefix that no deployment can have.
+func (a *app) checkPrefix() error {
+	if a.subjects().Check() != nil || strings.ToLower(a.prefix) != a.prefix {
+		return usagef("--prefix is %q: want one token, up to 32 of a-z, 0-9, _ and -", a.prefix)
+	}
+	return nil
+}
 
 func (a *app) registryOptions(replicas int) registry.Options {
 	return registry.Options{Prefix: a.prefix, Replicas: replicas}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 // the usual commands of testscript, a script has
 //
 //	up            start a system on a free loopback port and set NATS_URL
+//	taken         set TAKEN to the address of the system of up
 //	status N CMD  run modelbus and want exit code N
 //	await FILE    wait until a file is there
 //	publish SUBJECT TEXT
@@ -53,6 +55,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up":      up,
+			"taken":   taken,
 			"status":  status,
 			"await":   await,
 			"publish": publish,
@@ -81,6 +84,11 @@ func up(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 	ts.Check(err)
 	ts.Setenv("NATS_URL", srv.URL())
+}
+
+// taken sets TAKEN to the address that the system of up listens on.
+func taken(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("TAKEN", strings.TrimPrefix(ts.Getenv("NATS_URL"), "nats://"))
 }
 
 // status runs modelbus and checks its exit code.

@@ -30,6 +30,7 @@ type serveOptions struct {
 	replicas   int
 	models     []string
 	noTrain    bool
+	parallel   int
 	cache      string
 	cacheSize  string
 }
@@ -62,6 +63,7 @@ func (a *app) serveCommand() *cobra.Command {
 	f.StringVar(&o.cacheSize, "cache-size", "8GiB", "how large that folder may grow; 0 keeps artifacts in memory [MODELBUS_CACHE_SIZE]")
 	f.StringSliceVar(&o.models, "model", nil, "serve only these models (default all)")
 	f.BoolVar(&o.noTrain, "no-train", false, "serve only, do not train")
+	f.IntVar(&o.parallel, "train-parallel", 0, "how many models train at once, each with its examples in memory (default the processors, 4 at most)")
 	return cmd
 }
 
@@ -112,6 +114,9 @@ func (a *app) cacheFolder(o serveOptions) string {
 }
 
 func (a *app) serve(ctx context.Context, o serveOptions) error {
+	if o.parallel < 0 {
+		return usagef("--train-parallel is %d: want 1 or more, or 0 for the default", o.parallel)
+	}
 	log := a.logger()
 	artifacts, err := a.artifacts(o, log)
 	if err != nil {
@@ -128,7 +133,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	reg.Cache = artifacts
 	n, err := startNode(ctx, js, nodeOptions{
 		subjects: a.subjects(), registry: reg,
-		models: o.models, noTrain: o.noTrain, logger: log,
+		models: o.models, noTrain: o.noTrain, parallel: o.parallel, logger: log,
 	})
 	if ctx.Err() != nil {
 		return closeBus() // interrupted while starting
@@ -145,7 +150,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 // bus connects to the NATS system named, or starts one of our own.
 func (a *app) bus(o serveOptions, log zerolog.Logger) (jetstream.JetStream, func() error, error) {
 	if a.conn.explicit() {
-		b, err := a.conn.connect()
+		b, err := a.conn.connect(logged(log)...)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -77,6 +77,7 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 		})
 	}
 	v.Render()
+	a.noteUnpromoted(info)
 	if len(info.History) > 0 {
 		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")
 		for _, m := range info.History {

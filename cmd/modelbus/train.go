@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -20,9 +21,11 @@ func (a *app) trainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train MODEL",
 		Short: "Train a model now, follow it, and print the verdict",
-		Long: "Train a model on the examples in the stream, follow the epochs, and print the verdict: promoted,\n" +
-			"or rejected (exit code 7) with the scores of both on the same held-out rows. Interrupting stops\n" +
-			"following; the training goes on unless --cancel is given in another call.",
+		Long: "Train a model on the examples in the stream, follow the epochs, and print the verdict: promoted, or\n" +
+			"rejected (exit code 7) with the scores of both on the same held-out rows. A training that gives the\n" +
+			"artifact of the newest version again makes no new one (unchanged: exit code 0 if that one is the\n" +
+			"champion). Exit code 5 if nobody trains, or the trainer ends during it. Interrupting stops following;\n" +
+			"the training goes on unless --cancel is given in another call.",
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := registry.CheckModel(args[0]); err != nil {
@@ -66,6 +69,9 @@ func (a *app) train(ctx context.Context, c *client.Client, name string, req wire
 	if ctx.Err() != nil && follow.last != "" {
 		return fmt.Errorf("the training of %s goes on without being followed; `modelbus train %s --cancel` ends it: %w", name, name, ctx.Err())
 	}
+	if errors.Is(err, wire.ErrUnavailable) { // by its text nobody there to ask
+		return fmt.Errorf("%w: %w", errNoTrainer, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -78,7 +84,8 @@ func (a *app) train(ctx context.Context, c *client.Client, name string, req wire
 	} else {
 		err = a.printf("%s\n", verdictLine(name, verdict))
 	}
-	if err == nil && !verdict.Promoted && !req.NoPromote {
+	served := verdict.Promoted || verdict.Unchanged && verdict.Version == verdict.Champion
+	if err == nil && !served && !req.NoPromote {
 		return errRejected
 	}
 	return err
@@ -87,8 +94,11 @@ func (a *app) train(ctx context.Context, c *client.Client, name string, req wire
 // verdictLine says in one line what a training led to.
 func verdictLine(name string, v *wire.Verdict) string {
 	what := "rejected"
-	if v.Promoted {
+	switch {
+	case v.Promoted:
 		what = "promoted"
+	case v.Unchanged:
+		what = "stays"
 	}
 	line := fmt.Sprintf("%s version %d %s: %s", name, v.Version, what, scoreLine(v.Challenger))
 	if v.Champion > 0 && len(v.Before) > 0 {

@@ -88,7 +88,7 @@ func (a *app) watchTrainings(nc *nats.Conn, model string) (*nats.Subscription, e
 			a.notef("%s %s training epoch %d/%d %s", e.Time.Local().Format(time.TimeOnly), e.Model, t.Epoch, t.Epochs, epochScores(t.Scores))
 			return
 		}
-		a.notef("%s %s training %s%s", e.Time.Local().Format(time.TimeOnly), e.Model, t.State, rowsRead(t))
+		a.notef("%s %s training %s%s", e.Time.Local().Format(time.TimeOnly), e.Model, t.State, amount(t))
 	})
 }
 

@@ -18,15 +18,18 @@ type Bound struct {
 	from    [][]int // by feature: its column, or one for each number of a vector; none if it has none yet
 	label   int     // its column, or -1
 	weight  int     // its column, or -1
+	dropped int     // the label's column if nobody wants it, or -1
 	use     string  // what the caller wants of the label
 	row     feature.Row
-	vectors [][]float32 // by feature, where put together from columns
+	vectors [][]float32     // by feature, where put together from columns
+	parts   []feature.Value // scratch: the numbers of one
 }
 
 // Bind matches columns to features and label by name. Columns that the schema
-// does not name are ignored; a feature without column is an error that lists
-// the columns there are (unless the file is JSON Lines, where later rows may
-// have it, and the feature may be missing). A vector is one column, or as many
+// does not name are ignored ([Bound.Ignored] tells which); a feature without column
+// is an error that lists the columns there are, and one of them that may be meant
+// (unless the file is JSON Lines, where later rows may have it, and the feature may
+// be missing). A vector is one column, or as many
 // as it has numbers, named after it and counted from 0 or 1: "x[0]", "x0" or
 // "x_0". The label's column is required with label "required", used where there
 // with "optional", and ignored with "none".
@@ -74,21 +77,24 @@ func (b *Bound) matchNames() error {
 			lost = append(lost, f.Name)
 		}
 	}
-	b.label, b.weight = -1, -1
+	b.label, b.weight, b.dropped = -1, -1, -1
 	for i, c := range columns {
 		switch {
 		case c.Role == RoleWeight:
 			b.weight = i
-		case b.use == "none":
 		case c.Role == RoleLabel, c.Role == RoleValue && c.Name == b.schema.Label.Name && b.label < 0:
 			b.label = i
 		}
 	}
+	if b.use == "none" {
+		b.label, b.dropped = -1, b.label
+	}
 	if len(lost) > 0 {
-		return invalidf("there is no column for %s: the columns are %s", list(lost), list(names(columns)))
+		return invalidf("there is no column for %s: the columns are %s%s", list(lost), list(names(columns)), b.misspelled())
 	}
 	if b.use == "required" && b.label < 0 && !b.open() {
-		return invalidf("there is no column for the label %q: the columns are %s", b.schema.Label.Name, list(names(columns)))
+		return invalidf("there is no column for the label %q: the columns are %s%s",
+			b.schema.Label.Name, list(names(columns)), b.misspelled())
 	}
 	return nil
 }
@@ -167,8 +173,8 @@ func (b *Bound) matchPositions() bool {
 		if k, err := strconv.Atoi(strings.TrimPrefix(b.schema.Label.Name, "c")); err == nil && k >= 1 && k <= len(positions) && "c"+strconv.Itoa(k) == b.schema.Label.Name {
 			at = k - 1
 		}
-		if b.use != "none" {
-			b.label = positions[at]
+		if b.label = positions[at]; b.use == "none" {
+			b.label, b.dropped = -1, b.label
 		}
 		return b.place(slices.Delete(positions, at, at+1))
 	}
@@ -252,26 +258,17 @@ func (b *Bound) single(i int) {
 
 // join puts a vector together; it is missing if all its numbers are.
 func (b *Bound) join(i int, values []feature.Value) error {
-	missing := 0
-	for j, from := range b.from[i] {
-		v := values[from]
-		if v.Kind == feature.KindMissing {
-			missing++
-			continue
-		}
-		x, ok := number(v)
-		if !ok {
-			return invalidf("feature %q at position %d: got %.40q: a number is due", b.schema.Features[i].Name, j, v.Text)
-		}
-		b.vectors[i][j] = x
+	b.parts = b.parts[:0]
+	for _, from := range b.from[i] {
+		b.parts = append(b.parts, values[from])
 	}
-	switch missing {
-	case 0:
+	missing, err := join(&b.schema.Features[i], b.vectors[i], b.parts)
+	if err != nil {
+		return err
+	}
+	b.row.Values[i] = feature.Value{}
+	if !missing {
 		b.row.Values[i] = feature.Value{Kind: feature.KindVector, Vector: b.vectors[i]}
-	case len(b.from[i]):
-		b.row.Values[i] = feature.Value{}
-	default:
-		return invalidf("feature %q: %d of %d numbers are missing", b.schema.Features[i].Name, missing, len(b.from[i]))
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ type Inferred struct {
 	// such as "3 values", "12 missing" or "left out: all values differ".
 	Notes map[string]string
 
+	Classes  int       // of the label; 0 if it is a number
 	Rows     int       // that were read
 	Rejected int       // that could not be read
 	Reason   *RowError // why the first of them could not
@@ -180,6 +181,7 @@ func (in *Inferred) label(p *profile, name string) error {
 	if l.Type == feature.Number {
 		in.note(name, "%s", p.span())
 	} else {
+		in.Classes = n
 		in.note(name, "%s", counted(n, "class", "classes"))
 	}
 	if p.missing > 0 {

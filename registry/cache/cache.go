@@ -83,6 +83,25 @@ func (c *Cache) Open(ctx context.Context, digest string, size int64, fetch func(
 	return a, nil
 }
 
+// Add keeps an artifact that its caller has in memory, where files are kept and it is
+// not one of those that stay in memory. What keeps it from being kept is told Warn.
+func (c *Cache) Add(ctx context.Context, digest string, artifact []byte) {
+	size := int64(len(artifact))
+	if size < MinFile || !c.usable(digest) {
+		return
+	}
+	_, err := c.Open(ctx, digest, size, func(w *Writer) error {
+		if err := w.Start(ctx, size); err != nil {
+			return err
+		}
+		_, err := w.Write(artifact)
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		c.complain("artifact %s is not kept: %w", digest, err)
+	}
+}
+
 func isDigest(s string) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && len(b) == sha256.Size && hex.EncodeToString(b) == s

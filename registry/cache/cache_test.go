@@ -35,6 +35,19 @@ func TestKeepsAndMaps(t *testing.T) {
 	again.warned()
 }
 
+// TestAdd wants what was made here kept as what was downloaded is.
+func TestAdd(t *testing.T) {
+	h := newHouse(t, t.TempDir(), 10*mib)
+	large, small := newBlob(1, 2*mib), newBlob(2, mib-1)
+	h.Add(t.Context(), large.digest, large.bytes)
+	h.Add(t.Context(), small.digest, small.bytes)
+	h.has(large)
+	h.check(large, true)
+	h.downloads(0)
+	h.warned()
+	new(cache.Cache).Add(t.Context(), large.digest, large.bytes) // keeps nothing
+}
+
 func TestStaysInMemory(t *testing.T) {
 	small, large := newBlob(1, mib-1), newBlob(2, mib)
 	h := newHouse(t, t.TempDir(), 10*mib)

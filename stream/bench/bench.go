@@ -47,14 +47,8 @@ func New(conns []*nats.Conn, echo *nats.Conn, ref registry.Ref, f *feature.Frame
 		load: load{conns: conns, timeout: opts.Timeout, requests: opts.Requests, inFlight: opts.InFlight, seed: opts.Seed},
 	}
 	var err error
-	if b.model, err = payloads(f, opts.Form, opts.Subjects.Predict(ref.Model, target(ref)), opts.Rows); err != nil {
+	if b.model, err = b.payloads(f, conns[0].MaxPayload()); err != nil {
 		return nil, err
-	}
-	for _, m := range b.model {
-		if limit := conns[0].MaxPayload(); int64(m.Size()) > limit {
-			return nil, fmt.Errorf("%w: a request of %d rows has %d bytes, the server takes %d: ask for fewer rows",
-				wire.ErrTooLarge, opts.Rows, m.Size(), limit)
-		}
 	}
 	return b, nil
 }

@@ -391,3 +391,34 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be sent is refused before it is made: one of 64 requests of so many rows
+// would take seconds.
+func TestSizeIsCheckedFirst(t *testing.T) {
+	t.Parallel()
+	f := rows(t, island(t), 100)
+	for _, form := range []wire.Form{wire.FormRows, wire.FormOIP, wire.FormBinary} {
+		err := bench.CheckSize(f, form, 50_000_000, 8<<20)
+		if !errors.Is(err, wire.ErrTooLarge) || !strings.Contains(err.Error(), "50000000 rows") || !strings.Contains(err.Error(), "rows fit") {
+			t.Errorf("form %v: %v, want it too large, and how many rows fit", form, err)
+		}
+		if err := bench.CheckSize(f, form, 1000, 8<<20); err != nil {
+			t.Errorf("form %v: 1000 rows: %v, want none", form, err)
+		}
+	}
+	wide := bench.Options{Rows: 65536}
+	srv := embeddedtest.Start(t)
+	nc := embeddedtest.Join(t, srv)
+	long := feature.NewFrame(f.Schema(), false)
+	for range 2 {
+		if err := long.Append(feature.Row{Values: []feature.Value{
+			{Kind: feature.KindText, Text: strings.Repeat("x", 4096)}, {Kind: feature.KindNumber},
+		}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := bench.New([]*nats.Conn{nc}, nil, registry.Ref{Model: "island"}, long, wide)
+	if !errors.Is(err, wire.ErrTooLarge) || !strings.Contains(err.Error(), "rows fit") {
+		t.Errorf("New() = %v, want it too large before anything is made", err)
+	}
+}

@@ -63,6 +63,9 @@ func (c *Client) Import(ctx context.Context, name string, artifact []byte, promo
 	if err := registry.CheckModel(spec.Name); err != nil {
 		return registry.Version{}, err
 	}
+	if err := spec.Validate(); err != nil {
+		return registry.Version{}, fmt.Errorf("importing as %s: %w", spec.Name, err)
+	}
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	reg, err := c.registry(ctx)

@@ -131,7 +131,9 @@ func (f *follower) event(data []byte) *wire.Verdict {
 // verdictOf returns the verdict on training id if e carries it: as its data, or
 // within it beside a move.
 func verdictOf(e *registry.Event, id string) *wire.Verdict {
-	if e.Kind != registry.KindPromoted && e.Kind != "rejected" && e.Kind != "failed" {
+	switch e.Kind {
+	case registry.KindPromoted, "rejected", "unchanged", "failed":
+	default:
 		return nil
 	}
 	var v wire.Verdict

@@ -32,11 +32,12 @@ func TestModelsComeAndGo(t *testing.T) {
 	}
 
 	d.train(t, "iris")
+	d.examples(t, "iris", 20)
 	d.train(t, "iris")
 	var info wire.ModelInfo
 	d.must(t, "show.iris", `{"history": true}`, &info)
-	if len(info.Versions) != 2 || info.Examples != 20 || len(info.History) == 0 || info.Training != nil {
-		t.Errorf("show answered %+v, want 2 versions, 20 examples and moves", info)
+	if len(info.Versions) != 2 || info.Examples != 40 || len(info.History) == 0 || info.Training != nil {
+		t.Errorf("show answered %+v, want 2 versions, 40 examples and moves", info)
 	}
 	if info.Aliases[registry.Champion].To == 0 {
 		t.Errorf("aliases %+v, want a champion", info.Aliases)
@@ -79,6 +80,30 @@ func TestDeleteKeepsExamples(t *testing.T) {
 	d.must(t, "delete.iris", "", nil)
 	if err := d.ask(t, "delete.iris", "", nil); err == nil {
 		t.Error("delete of nothing succeeded")
+	}
+}
+
+// A name that no model ever had keeps what was sent to it: examples that wait for
+// their model, and dead letters.
+func TestDeleteOfNothing(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, false)
+	d.examples(t, "soon", 5)
+	if _, err := d.js.Publish(t.Context(), "modelbus.dead.soon", []byte("a request")); err != nil {
+		t.Fatal(err)
+	}
+	err := d.ask(t, "delete.soon", "", nil)
+	if e, ok := errors.AsType[*wire.Error](err); !ok || e.Code != "not_found" {
+		t.Errorf("delete of a model that never was: %v, want not_found", err)
+	}
+	for name, want := range map[string]uint64{"MODELBUS_TRAIN": 5, "MODELBUS_DEAD": 1} {
+		s, err := d.js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.CachedInfo().State.Msgs; got != want {
+			t.Errorf("%s has %d messages, want the %d from before", name, got, want)
+		}
 	}
 }
 

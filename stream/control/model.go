@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,8 +113,8 @@ func (c *Controller) setPaused(ctx context.Context, in *call, paused bool) (any,
 	}
 }
 
-// remove deletes a model, or one version of it. Asked again after it could not remove the examples, it
-// removes them.
+// remove deletes a model, or one version of it. Asked again about a model that it
+// deleted, it removes what examples are left; a name that no model ever had keeps its.
 func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 	var req wire.DeleteRequest
 	if err := in.decode(&req); err != nil {
@@ -125,19 +126,24 @@ func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 	if c.trainer != nil {
 		c.trainer.Cancel(in.model)
 	}
-	err := c.reg.DeleteModel(ctx, in.model, req.Who, req.Why)
-	if err != nil && (req.KeepExamples || !errors.Is(err, registry.ErrNotFound)) {
-		return nil, err
+	missing := c.reg.DeleteModel(ctx, in.model, req.Who, req.Why)
+	if missing != nil && (req.KeepExamples || !errors.Is(missing, registry.ErrNotFound)) {
+		return nil, missing
 	}
 	if req.KeepExamples {
 		return struct{}{}, nil
 	}
-	purged, failed := c.purge(ctx, in)
+	if missing != nil {
+		if deleted, err := c.reg.Deleted(ctx, in.model); err != nil || !deleted {
+			return nil, cmp.Or(err, missing)
+		}
+	}
+	purged, err := c.purge(ctx, in)
 	switch {
-	case failed != nil:
-		return nil, fmt.Errorf("the model is deleted, but its examples are not: %w", failed)
-	case err != nil && purged == 0:
-		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("the model is deleted, but its examples are not: %w", err)
+	case missing != nil && purged == 0:
+		return nil, missing
 	}
 	return struct{}{}, nil
 }

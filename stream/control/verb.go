@@ -156,16 +156,16 @@ func (c *Controller) reply(r request, v *verb, result any, err error) {
 	if v != nil {
 		v.stats.count(took, failure)
 	}
-	c.log(r.msg.Subject, v, took, failure)
+	c.log(r.msg.Subject, v, took.Round(time.Microsecond), failure)
 }
 
 func (c *Controller) log(subject string, v *verb, took time.Duration, failure *wire.Error) {
 	switch {
 	case failure != nil && failure.Status >= 500:
-		c.opts.Logger.Error().Str("subject", subject).Str("code", failure.Code).Dur("took", took).Msg(failure.Message)
+		c.opts.Logger.Error().Str("subject", subject).Str("code", failure.Code).Stringer("took", took).Msg(failure.Message)
 	case failure != nil:
-		c.opts.Logger.Debug().Str("subject", subject).Str("code", failure.Code).Dur("took", took).Msg(failure.Message)
+		c.opts.Logger.Debug().Str("subject", subject).Str("code", failure.Code).Stringer("took", took).Msg(failure.Message)
 	case v != nil && v.changes:
-		c.opts.Logger.Info().Str("subject", subject).Dur("took", took).Msg("done")
+		c.opts.Logger.Info().Str("subject", subject).Stringer("took", took).Msg("done")
 	}
 }

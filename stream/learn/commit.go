@@ -35,6 +35,10 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 	v := t.version(p, data, f)
 	v.Digest, v.Size = digest, int64(len(artifact))
 
+	same, err := t.sameAs(ctx, digest)
+	if err != nil {
+		return outcome{}, err
+	}
 	contest := &contest{
 		spec: p.spec, specDigest: p.specDigest, noPromote: t.job.req.NoPromote,
 		challenger: f.model, train: data.train, held: data.held,
@@ -50,11 +54,14 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 			return outcome{}, err
 		}
 		out.ID = t.job.id
+		if same != 0 {
+			out.repeats(same)
+		}
 		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
 		if ctx.Err() != nil || !t.ending(t.job) {
 			return outcome{}, ended(ctx)
 		}
-		t.progress.report(wire.Training{State: stateStoring, Rows: data.held.Len(), Reject: data.rejected, Scores: out.metrics})
+		t.progress.report(wire.Training{State: stateStoring, Bytes: v.Size, Reject: data.rejected, Scores: out.metrics})
 		stored, err := t.publishVersion(ctx, v, &out)
 		if err == nil {
 			out.Version = stored.Number
@@ -67,6 +74,30 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 	}
 	return outcome{}, fmt.Errorf("registering the new version of %s: %w: the champion changed in each of %d attempts",
 		t.job.model, registry.ErrConflict, publishAttempts)
+}
+
+// sameAs returns the newest version if it has the artifact of that digest, else 0.
+func (t *training) sameAs(ctx context.Context, digest string) (uint64, error) {
+	versions, err := t.reg.Versions(ctx, t.job.model)
+	if err != nil {
+		return 0, fmt.Errorf("looking up the versions of %s: %w", t.job.model, err)
+	}
+	if n := len(versions); n > 0 && versions[n-1].Digest == digest {
+		return versions[n-1].Number, nil
+	}
+	return 0, nil
+}
+
+// repeats makes out one of a training that gave the artifact of a version that is there.
+// It is no version again; if another one is the champion, it may still be promoted.
+func (out *outcome) repeats(version uint64) {
+	out.Unchanged, out.Version = true, version
+	why := fmt.Sprintf("unchanged: same as version %d", version)
+	if version == out.Champion {
+		out.Promoted, out.Why = false, why
+		return
+	}
+	out.Why = why + "; " + out.Why
 }
 
 // parent is the version that training started from or, without one, was compared with.
@@ -93,6 +124,7 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			Seed:       p.spec.Training.Seed,
 			Software:   t.opts.Software,
 			Trigger:    t.job.trigger,
+			Training:   t.job.id,
 			Seconds:    f.seconds,
 		},
 	}
@@ -100,11 +132,14 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 
 // publishVersion makes v visible, with the promotion if it won. The event that
 // carries the verdict is the promotion's, or a "rejected" one with the version's
-// number as its id.
+// number as its id, or an "unchanged" one if the version is there already.
 func (t *training) publishVersion(ctx context.Context, v registry.Version, out *outcome) (registry.Version, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	kind := kindRejected
+	if out.Unchanged {
+		kind = kindSame
+	}
 	var promotion *registry.Promotion
 	if out.Promoted {
 		kind = kindPromoted
@@ -116,6 +151,12 @@ func (t *training) publishVersion(ctx context.Context, v registry.Version, out *
 	verdict, err := t.event(kind, out.Verdict)
 	if err != nil {
 		return registry.Version{}, err
+	}
+	if out.Unchanged {
+		err := t.reg.EndTraining(ctx, registry.Ending{
+			Model: v.Model, Training: t.job.id, Event: verdict, Promote: promotion, Version: out.Version,
+		})
+		return registry.Version{Number: out.Version}, err
 	}
 	verdict.ID = ""
 	return t.reg.Publish(ctx, v, promotion, &verdict)

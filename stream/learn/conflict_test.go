@@ -15,6 +15,16 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
+// another makes another trainer of d, which does not run yet.
+func another(t *testing.T, d *deployment) *learn.Trainer {
+	t.Helper()
+	trainer, err := learn.New(embeddedtest.Join(t, d.srv), d.reg, learn.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trainer
+}
+
 // atFirstCommit makes another trainer of d, and calls fn before the first write of
 // a version of iris by it gets to the server.
 func atFirstCommit(t *testing.T, d *deployment, prefix string, fn func()) *learn.Trainer {
@@ -46,14 +56,14 @@ func TestLostCompareAndSet(t *testing.T) {
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
 	d.train(t, wire.TrainRequest{})
-	d.train(t, wire.TrainRequest{})
+	d.train(t, seeded(8))
 	d.trainer = atFirstCommit(t, d, "late", func() {
 		if _, err := d.reg.Promote(t.Context(), "iris", registry.Champion, 1, "ann", "by hand"); err != nil {
 			t.Error(err)
 		}
 	})
 	run(t, d.trainer)
-	got := d.train(t, wire.TrainRequest{})
+	got := d.train(t, seeded(9))
 	if got.kind != "promoted" || got.Champion != 1 {
 		t.Errorf("outcome %+v, want it promoted in place of version 1", got)
 	}
@@ -74,21 +84,14 @@ func TestLostCompareAndSet(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesAtOnce has two processes train at the same time and commit in the
-// same instant: one wins against the champion there was, the other is compared with
-// the winner.
+// TestTwoProcessesAtOnce has two processes asked at the same time: one trains after the
+// other, and is compared with what that led to.
 func TestTwoProcessesAtOnce(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
-	var both sync.WaitGroup
-	both.Add(2)
-	meet := func() {
-		both.Done()
-		both.Wait()
-	}
-	a, b := atFirstCommit(t, d, "one", meet), atFirstCommit(t, d, "two", meet)
+	a, b := another(t, d), another(t, d)
 	replies := make([]wire.TrainReply, 2)
 	var asking sync.WaitGroup
 	for i, trainer := range []*learn.Trainer{a, b} {

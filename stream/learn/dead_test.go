@@ -61,11 +61,11 @@ func TestBadExamplesAreBuriedOnce(t *testing.T) {
 
 	// The same range again, and a new bad one: only that is new.
 	d.publish(t, "iris", `{"features": [1, 2, 3], "label": "left"}`)
-	d.train(t, wire.TrainRequest{})
+	d.train(t, seeded(8))
 	if got := len(d.dead(t)); got != len(want)+1 {
 		t.Errorf("after another training %d messages on the dead subject, want %d", got, len(want)+1)
 	}
-	if l := d.resolve(t, "iris").Lineage; l.Rejected != 5 {
+	if l := d.resolve(t, "iris@2").Lineage; l.Rejected != 5 {
 		t.Errorf("the second training rejected %d rows, want 5", l.Rejected)
 	}
 }

@@ -234,6 +234,10 @@ func (d *deployment) train(t *testing.T, req wire.TrainRequest) result {
 	return d.outcome(t, reply.ID)
 }
 
+// seeded asks for a training with another seed than the spec's, which gives another
+// version of the same examples.
+func seeded(seed uint64) wire.TrainRequest { return wire.TrainRequest{Seed: &seed} }
+
 // outcome waits for the one event that ends a training.
 func (d *deployment) outcome(t *testing.T, id string) result {
 	t.Helper()
@@ -263,6 +267,9 @@ func asResult(t *testing.T, e registry.Event) result {
 		}
 	case "failed":
 		decode(t, e.Data, &r.Verdict)
+	case "unchanged":
+		decode(t, e.Data, &r.Verdict)
+		r.version = r.Version
 	}
 	return r
 }

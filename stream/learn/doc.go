@@ -29,9 +29,7 @@
 //
 // A model whose spec has a retrain section is trained when as many examples have come,
 // or as much time has passed, as it says, counted from the newest version: a trainer
-// that was away catches up once. With nothing new there is no training. Of several
-// processes the one that has the model's lease trains; it runs out 6 seconds after
-// its holder has died. A training by itself that failed is tried again with the next
+// that was away catches up once. With nothing new there is no training. A training by itself that failed is tried again with the next
 // examples, a minute later at the earliest. The lineage says why a version was
 // trained.
 //
@@ -43,13 +41,24 @@
 // group of some features. The verdict of every training carries its own, "no_gate" if
 // there is none.
 //
+// # Leases
+//
+// Every training, asked for or by itself, holds its model's lease, so that processes
+// train a model one after the other; it runs out 6 seconds after its holder has died.
+// Who waits for one of the process's slots ([Options.Parallel]) has no lease. With the
+// lease, the registry notes that the training has begun; whoever has it and finds a
+// note of another training knows that the process of that one is no more, and announces
+// that it failed. Other trainers look for such notes every 15 seconds. The note goes in
+// the same step with how the training ends, so it ends once.
+//
 // # Events
 //
-// Every training ends with exactly one kept event: "promoted" (the verdict is in
-// the field verdict of its data), "rejected" (its id is the version's number, its
-// data the verdict), or "failed" (its id is the training's, its data a verdict with
-// an error). Its progress is published plainly as "training" events: waiting (if
-// other models train), reading, epoch, evaluating, storing, and in any case done. The
+// Every training that has begun ends with exactly one kept event: "promoted" (the
+// verdict is in the field verdict of its data), "rejected" (its id is the version's
+// number, its data the verdict), "unchanged" (it gave the artifact of the newest
+// version again; its id is the training's, its data the verdict), or "failed" (its id
+// is the training's, its data a verdict with an error). Its progress is published
+// plainly as "training" events: waiting (for a slot or the lease), reading, epoch, evaluating, storing, and in any case done. The
 // last one is repeated every 5 seconds. A plain "cancel" event asks whoever carries
 // out the training of that id to end it.
 //

@@ -26,7 +26,7 @@ var errLeaseLost error = &sentinel{"the lease on the model was lost, another pro
 // the server.
 func leaseConfig(bucket string, replicas int) jetstream.KeyValueConfig {
 	return jetstream.KeyValueConfig{
-		Bucket: bucket, Description: "who trains a model by itself now",
+		Bucket: bucket, Description: "who trains a model now",
 		TTL: leaseTime, Storage: jetstream.MemoryStorage, Replicas: replicas,
 	}
 }
@@ -34,65 +34,89 @@ func leaseConfig(bucket string, replicas int) jetstream.KeyValueConfig {
 // A lease is the right to train one model for a time. It decides who tries; what
 // counts is decided by the registry's compare-and-set.
 type lease struct {
+	bucket   func(context.Context) (jetstream.KeyValue, error)
 	kv       jetstream.KeyValue
 	key      string
 	holder   string
 	revision uint64
 }
 
-// acquire returns nil if another process has the lease.
-func acquire(ctx context.Context, kv jetstream.KeyValue, key, holder string) (*lease, error) {
+// acquire returns nil if another process has the lease on the model.
+func (t *Trainer) acquire(ctx context.Context, model string) (*lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, leaseTime/2)
 	defer cancel()
-	revision, err := kv.Create(ctx, key, []byte(holder))
+	kv, err := t.leases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	revision, err := kv.Create(ctx, model, []byte(t.name))
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return nil, nil //nolint:nilnil // nobody failed: it is taken
 	}
 	if err != nil {
-		return nil, fmt.Errorf("taking the lease on %s: %w", key, err)
+		return nil, fmt.Errorf("taking the lease on %s: %w", model, err)
 	}
-	return &lease{kv: kv, key: key, holder: holder, revision: revision}, nil
+	return &lease{bucket: t.leases, kv: kv, key: model, holder: t.name, revision: revision}, nil
 }
 
-// keep renews the lease until ctx is done. It returns errLeaseLost if the lease
-// could not be renewed in its time.
+// keep renews the lease until ctx is done. It returns errLeaseLost if another process
+// has it. While JetStream cannot be reached nothing is lost: who comes later ends what
+// has begun here, and the registry has one of the two win.
 func (l *lease) keep(ctx context.Context) error {
 	tick := time.NewTicker(leaseRenew)
 	defer tick.Stop()
-	renewed := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		try, cancel := context.WithTimeout(ctx, leaseRenew)
-		revision, err := l.kv.Update(try, l.key, []byte(l.holder), l.revision)
-		cancel()
-		switch {
-		case err == nil:
-			l.revision, renewed = revision, time.Now()
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, jetstream.ErrKeyExists) && l.adopt(ctx):
-			renewed = time.Now()
-		case errors.Is(err, jetstream.ErrKeyExists), time.Since(renewed) > leaseTime-leaseRenew:
-			return errLeaseLost
+		if err := l.renew(ctx); errors.Is(err, errLeaseLost) {
+			return err
 		}
 	}
 }
 
-// adopt takes on the lease as it is stored, if it is ours: the answer to an earlier
-// renewal may have been lost.
-func (l *lease) adopt(ctx context.Context) bool {
+// renew renews the lease once, or takes it again if it was forgotten.
+func (l *lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseRenew)
 	defer cancel()
+	revision, err := l.kv.Update(ctx, l.key, []byte(l.holder), l.revision)
+	if err == nil {
+		l.revision = revision
+		return nil
+	}
+	if !errors.Is(err, jetstream.ErrKeyExists) {
+		kv, err := l.bucket(ctx) // which may be gone, as when the server started anew
+		if err != nil {
+			return err
+		}
+		l.kv = kv
+	}
+	return l.adopt(ctx)
+}
+
+// adopt takes on the lease as it is stored, if it is ours: the answer to an earlier
+// renewal may have been lost. One that is not stored is made again.
+func (l *lease) adopt(ctx context.Context) error {
 	e, err := l.kv.Get(ctx, l.key)
-	if err != nil || string(e.Value()) != l.holder {
-		return false
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		revision, err := l.kv.Create(ctx, l.key, []byte(l.holder))
+		if errors.Is(err, jetstream.ErrKeyExists) {
+			return errLeaseLost
+		}
+		if err == nil {
+			l.revision = revision
+		}
+		return err
+	case err != nil:
+		return err
+	case string(e.Value()) != l.holder:
+		return errLeaseLost
 	}
 	l.revision = e.Revision()
-	return true
+	return nil
 }
 
 // release gives the lease back. If that fails, it runs out.
@@ -100,4 +124,29 @@ func (l *lease) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenew)
 	defer cancel()
 	return l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.revision))
+}
+
+// leases returns the bucket of leases. It is made again if the server has forgotten it,
+// as it does when it starts anew.
+func (t *Trainer) leases(ctx context.Context) (jetstream.KeyValue, error) {
+	bucket := t.opts.Subjects.Stream("LEASE")
+	kv, err := t.js.KeyValue(ctx, bucket)
+	if !errors.Is(err, jetstream.ErrBucketNotFound) {
+		if err != nil {
+			return nil, fmt.Errorf("looking for leases: %w", err)
+		}
+		return kv, nil
+	}
+	examples, err := t.js.Stream(ctx, t.opts.Subjects.Stream("TRAIN"))
+	if err != nil {
+		return nil, fmt.Errorf("making the bucket of leases: %w", err)
+	}
+	kv, err = t.js.CreateKeyValue(ctx, leaseConfig(bucket, examples.CachedInfo().Config.Replicas))
+	if errors.Is(err, jetstream.ErrBucketExists) {
+		kv, err = t.js.KeyValue(ctx, bucket)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making the bucket of leases: %w", err)
+	}
+	return kv, nil
 }

@@ -56,7 +56,7 @@ func TestCancel(t *testing.T) {
 
 func TestParallelBoundsTrainings(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, learn.Options{})
+	d := deploy(t, learn.Options{Parallel: 1})
 	d.create(t, slow(t))
 	d.create(t, change(t, spec, "name: iris", "name: other"))
 	d.points(t, "iris", 100, 1)
@@ -142,8 +142,8 @@ func TestChampionMovesMeanwhile(t *testing.T) {
 	d.create(t, spec)
 	d.points(t, "iris", 100, 1)
 	d.train(t, wire.TrainRequest{})
-	d.train(t, wire.TrainRequest{})
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
+	d.train(t, seeded(8))
+	reply, err := d.trainer.Train(t.Context(), "iris", seeded(9))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,9 +87,9 @@ func TestLeaderChange(t *testing.T) {
 	}
 	d.stop = run(t, d.trainer)
 	d.create(t, spec)
-	d.points(t, "iris", 60, 1)
 	d.publish(t, "iris", `{"features": [1], "label": "left"}`)
-	for range 2 {
+	for i := range uint64(2) {
+		d.points(t, "iris", 60, i)
 		if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {
 			t.Errorf("training: %+v, want it promoted", got)
 		}

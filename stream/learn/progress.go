@@ -16,12 +16,13 @@ const (
 	kindPromoted = "promoted"
 	kindRejected = "rejected"
 	kindFailed   = "failed"
+	kindSame     = "unchanged"
 )
 
 // The states of a training, in order. "epoch" comes once for an epoch, or less
 // often when epochs are short. Every training ends with "done", however it went.
 const (
-	stateWaiting    = "waiting" // for other models' trainings
+	stateWaiting    = "waiting" // for a slot, or for the training of the model elsewhere
 	stateReading    = "reading"
 	stateEpoch      = "epoch"
 	stateEvaluating = "evaluating"

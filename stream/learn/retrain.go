@@ -283,76 +283,33 @@ func (r *retrainer) train(ctx context.Context, from mark, seq uint64, why string
 	if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
 		return true, err
 	}
-	kv, err := r.leases(ctx)
-	if err != nil {
+	p, err := r.seat(ctx, r.name)
+	if err != nil || p == nil {
 		return false, err
 	}
-	l, err := acquire(ctx, kv, r.name, r.Trainer.name)
-	if err != nil || l == nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, l.release(ctx)) }()
 	if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
-		return true, err
+		return true, errors.Join(err, p.leave(ctx))
 	}
-	return r.hold(ctx, l, seq, why)
+	return r.hold(ctx, p, seq, why)
 }
 
-// leases returns the bucket of leases. It is made again if the server has forgotten it,
-// as it does when it starts anew.
-func (r *retrainer) leases(ctx context.Context) (jetstream.KeyValue, error) {
-	bucket := r.opts.Subjects.Stream("LEASE")
-	kv, err := r.js.KeyValue(ctx, bucket)
-	if !errors.Is(err, jetstream.ErrBucketNotFound) {
-		if err != nil {
-			return nil, fmt.Errorf("looking for leases: %w", err)
-		}
-		return kv, nil
-	}
-	examples, err := r.js.Stream(ctx, r.opts.Subjects.Stream("TRAIN"))
-	if err != nil {
-		return nil, fmt.Errorf("making the bucket of leases: %w", err)
-	}
-	kv, err = r.js.CreateKeyValue(ctx, leaseConfig(bucket, examples.CachedInfo().Config.Replicas))
-	if errors.Is(err, jetstream.ErrBucketExists) {
-		kv, err = r.js.KeyValue(ctx, bucket)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("making the bucket of leases: %w", err)
-	}
-	return kv, nil
-}
-
-// hold trains and renews the lease until the training has ended.
-func (r *retrainer) hold(ctx context.Context, l *lease, seq uint64, why string) (done bool, err error) {
-	j := &job{model: r.name, req: wire.TrainRequest{Who: who}, trigger: why}
+// hold trains in seat p.
+func (r *retrainer) hold(ctx context.Context, p *seat, seq uint64, why string) (done bool, err error) {
+	j := &job{model: r.name, req: wire.TrainRequest{Who: who}, trigger: why, seat: p}
 	reply, err := r.begin(ctx, j)
-	if err != nil {
-		return false, err
-	}
-	if reply.ID != j.id { // one that somebody asked for is under way
-		return false, nil
+	if err != nil || reply.ID != j.id { // one that somebody asked for is under way
+		return false, errors.Join(err, p.leave(ctx))
 	}
 	r.log.Info().Str("training", j.id).Str("because", why).Msg("training by itself")
-	leased, stop := context.WithCancel(context.WithoutCancel(ctx)) // the training goes on after ctx
-	lost := make(chan error, 1)
-	go func() { lost <- l.keep(leased) }()
-	select {
-	case <-j.done:
-		stop()
-		err = <-lost
-	case err = <-lost:
-		stop()
-		r.end(j, err)
-		<-j.done
-	}
+	<-j.done
+	next := mark{seq: max(seq, j.read), time: time.Now(), gap: time.Duration(r.spec.Retrain.MinGap)}
 	if j.failed != nil {
 		r.notBefore = time.Now().Add(afterFailure)
-		if ofTheData(j.failed) {
-			r.counted = mark{seq: max(seq, j.read), time: time.Now(), gap: time.Duration(r.spec.Retrain.MinGap)}
-		}
 	}
-	return true, err
+	if j.unchanged || ofTheData(j.failed) {
+		r.counted = next
+	}
+	return true, nil
 }
 
 // ofTheData reports whether a training would fail again on the same examples, or

@@ -1,9 +1,11 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -21,7 +23,8 @@ import (
 type Options struct {
 	Subjects wire.Subjects
 
-	// Parallel bounds how many models train at once: 1 if 0. Others wait.
+	// Parallel bounds how many models train at once; others wait. Each has its
+	// examples in memory. If 0, it is the number of processors, 4 at most.
 	Parallel int
 
 	// Software is written into lineages.
@@ -36,6 +39,8 @@ const (
 	stateRunning = "running"
 
 	announceTimeout = 10 * time.Second
+
+	mostParallel = 4 // trainings, where nobody says how many: a bound of memory
 )
 
 // A Trainer trains models on request, and by themselves where their specs say so.
@@ -64,9 +69,12 @@ type job struct {
 	trigger string // why it was started, if nobody asked for it
 	done    chan struct{}
 
-	// Set before done is closed.
-	read   uint64 // sequence of the last example that it was to read
-	failed error
+	// Of the goroutine that works on it; set before done is closed.
+	seat      *seat  // nil until it has one
+	begun     bool   // it is noted in the registry
+	read      uint64 // sequence of the last example that it was to read
+	failed    error
+	unchanged bool // it gave the same artifact as the newest version
 
 	cancel   context.CancelCauseFunc // nil until it runs
 	canceled bool
@@ -85,7 +93,7 @@ func New(nc *nats.Conn, reg *registry.Registry, opts Options) (*Trainer, error) 
 		reg:     reg,
 		opts:    opts,
 		name:    nuid.Next(),
-		slots:   make(chan struct{}, max(opts.Parallel, 1)),
+		slots:   make(chan struct{}, cmp.Or(opts.Parallel, min(runtime.GOMAXPROCS(0), mostParallel))),
 		start:   make(chan *job),
 		stopped: make(chan struct{}),
 		jobs:    map[string]*job{},
@@ -103,6 +111,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 	}
 	var work sync.WaitGroup
 	work.Go(func() { t.schedule(ctx) })
+	work.Go(func() { t.orphans(ctx) })
 	for {
 		select {
 		case j := <-t.start:
@@ -117,10 +126,9 @@ func (t *Trainer) Run(ctx context.Context) error {
 // Train starts a training of the model, or reports the one that is under way, here
 // or in another process. It returns [registry.ErrNotFound] for an unknown model and
 // [ErrStopped] if Run has ended; before Run it waits. The outcome comes as one event
-// "promoted", "rejected" or "failed" with a [wire.Verdict].
+// "promoted", "rejected", "unchanged" or "failed" with a [wire.Verdict].
 //
-// Two processes asked at the very same time may both train; the registry's
-// compare-and-set lets one promotion win and the other is compared with it.
+// Two processes asked at the very same time train one after the other.
 func (t *Trainer) Train(ctx context.Context, model string, req wire.TrainRequest) (wire.TrainReply, error) {
 	if _, err := t.reg.Model(ctx, model); err != nil {
 		return wire.TrainReply{}, fmt.Errorf("training %s: %w", model, err)
@@ -262,6 +270,14 @@ func (t *Trainer) work(ctx context.Context, j *job) {
 	}
 	t.mu.Unlock()
 	defer t.forget(j)
+	defer func() {
+		if j.seat == nil {
+			return
+		}
+		if err := j.seat.leave(ctx); err != nil { // it runs out
+			t.opts.Logger.Debug().Err(err).Str("model", j.model).Msg("giving a lease back")
+		}
+	}()
 
 	tr := &training{Trainer: t, job: j, log: t.opts.Logger.With().Str("model", j.model).Str("training", j.id).Logger()}
 	tr.progress = newProgress(j.id, tr.publish)
@@ -273,11 +289,12 @@ func (t *Trainer) work(ctx context.Context, j *job) {
 		t.failed(ctx, tr, err)
 		return
 	}
+	j.unchanged = out.Unchanged
 	tr.log.Info().Uint64("version", out.Version).Bool("promoted", out.Promoted).Str("why", out.Why).
-		Dur("took", time.Since(began)).Msg("trained")
+		Stringer("took", time.Since(began).Round(time.Millisecond)).Msg("trained")
 }
 
-// attempt waits for a slot and trains. A panic is an error; so is ctx's end, which
+// attempt waits for its seat and trains. A panic is an error; so is ctx's end, which
 // is told by its cause.
 func (t *Trainer) attempt(ctx context.Context, tr *training) (out outcome, err error) {
 	defer func() {
@@ -286,18 +303,12 @@ func (t *Trainer) attempt(ctx context.Context, tr *training) (out outcome, err e
 			err = fmt.Errorf("%w: %v", ErrPanic, r)
 		}
 	}()
-	select {
-	case t.slots <- struct{}{}:
-	default:
-		tr.progress.report(wire.Training{State: stateWaiting})
-		select {
-		case t.slots <- struct{}{}:
-		case <-ctx.Done():
-			return out, ended(ctx)
-		}
+	if err = t.admit(ctx, tr); err == nil {
+		stop := t.keep(ctx, tr.job)
+		defer stop()
+		out, err = tr.run(ctx)
 	}
-	defer func() { <-t.slots }()
-	if out, err = tr.run(ctx); err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		err = ended(ctx)
 	}
 	return out, err
@@ -319,7 +330,11 @@ func (t *Trainer) failed(ctx context.Context, tr *training, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceTimeout)
 	defer cancel()
 	event, err := tr.event(kindFailed, wire.Verdict{ID: tr.job.id, Error: wire.ErrorOf(why)})
-	if err == nil {
+	switch {
+	case err != nil:
+	case tr.job.begun: // another process may have said so, if it took the lease
+		err = t.reg.EndTraining(ctx, registry.Ending{Model: event.Model, Training: tr.job.id, Event: event})
+	default:
 		err = t.reg.Announce(ctx, event)
 	}
 	tr.log.Warn().Err(why).AnErr("announcing", err).Msg("training failed")

@@ -100,12 +100,12 @@ func TestMinDelta(t *testing.T) {
 	d.create(t, change(t, spec, "seed: 7", "seed: 7, min_delta: 0.01"))
 	d.points(t, "iris", 100, 1)
 	d.train(t, wire.TrainRequest{})
-	if got := d.train(t, wire.TrainRequest{}); got.kind != "rejected" || got.Challenger["accuracy"] != got.Before["accuracy"] {
-		t.Errorf("the same again with min_delta: %+v, want it rejected with equal scores", got)
+	if got := d.train(t, seeded(8)); got.kind != "rejected" || got.Challenger["accuracy"] != got.Before["accuracy"] {
+		t.Errorf("the like again with min_delta: %+v, want it rejected with equal scores", got)
 	}
 	d.update(t, spec)
-	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {
-		t.Errorf("the same again without: %+v, want it promoted", got)
+	if got := d.train(t, seeded(9)); got.kind != "promoted" {
+		t.Errorf("the like again without: %+v, want it promoted", got)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestNothingHeldOutPromotes(t *testing.T) {
 	d.create(t, change(t, spec, "seed: 7", "seed: 7, holdout: 0"))
 	d.points(t, "iris", 50, 1)
 	d.train(t, wire.TrainRequest{})
-	got := d.train(t, wire.TrainRequest{})
+	got := d.train(t, seeded(8))
 	if got.kind != "promoted" || got.version != 2 || !strings.Contains(got.Why, "no held-out rows") {
 		t.Errorf("without held-out rows: %+v, want version 2 promoted and why", got)
 	}

@@ -156,6 +156,18 @@ func (f *fakeRegistry) Aliases(_ context.Context, name string) (map[string]regis
 	return all, f.broken
 }
 
+func (f *fakeRegistry) Versions(_ context.Context, name string) ([]registry.Version, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []registry.Version
+	for number := range uint64(100) {
+		if _, ok := f.artifacts[fmt.Sprintf("%s.%d", name, number)]; ok {
+			all = append(all, registry.Version{Model: name, Number: number})
+		}
+	}
+	return all, f.broken
+}
+
 func (f *fakeRegistry) Resolve(_ context.Context, ref registry.Ref) (registry.Version, error) {
 	if ref.Version == 99 {
 		f.looked <- struct{}{}

@@ -171,10 +171,27 @@ func (l *lane) fail(r *request, err error) {
 
 // missing returns the error for a target that the model does not have.
 func (l *lane) missing(target string) error {
-	if target == "" || target == registry.Champion {
+	return fmt.Errorf("%w: model %q has no version or alias %q%s", wire.ErrNotFound, l.name, target, l.has())
+}
+
+// unpromoted returns the error for a model that has no champion: it tells what to do
+// about that.
+func (l *lane) unpromoted(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	versions, err := l.store.Versions(ctx, l.name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: model %q has no champion, and its versions could not be looked up: %v", wire.ErrUnavailable, l.name, err) //nolint:errorlint // the cause's own code must not travel
+	case len(versions) == 0:
 		return fmt.Errorf("%w: model %q has no version yet: publish examples and train it", wire.ErrUnavailable, l.name)
 	}
-	return fmt.Errorf("%w: model %q has no version or alias %q%s", wire.ErrNotFound, l.name, target, l.has())
+	newest := versions[len(versions)-1].Number
+	has := fmt.Sprintf("it has version %d", newest)
+	if len(versions) > 1 {
+		has = fmt.Sprintf("it has %d versions, the newest is %d", len(versions), newest)
+	}
+	return fmt.Errorf("%w: model %s has no champion; %s: modelbus promote %s@%d", wire.ErrUnavailable, l.name, has, l.name, newest)
 }
 
 // has tells which versions the aliases name.

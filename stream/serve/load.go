@@ -24,6 +24,7 @@ const keptOnDemand = 4
 // A store is where a lane finds its versions: a [registry.Registry].
 type store interface {
 	Aliases(ctx context.Context, model string) (map[string]registry.Move, error)
+	Versions(ctx context.Context, model string) ([]registry.Version, error)
 	Resolve(ctx context.Context, ref registry.Ref) (registry.Version, error)
 	OpenArtifact(ctx context.Context, digest string, size int64) (*cache.Artifact, error)
 }
@@ -168,6 +169,9 @@ func (l *lane) demand(ctx context.Context, name string) (*version, error) {
 	if t.number == 0 {
 		if problem := l.keeper.failing(); problem != "" {
 			return nil, fmt.Errorf("%w: model %q: %s", wire.ErrUnavailable, l.name, problem)
+		}
+		if t.alias == registry.Champion {
+			return nil, l.unpromoted(ctx)
 		}
 		return nil, l.missing(name)
 	}

@@ -21,6 +21,8 @@ func TestAnswers(t *testing.T) {
 	h.publish("iris", "canary", 2, "two")
 	h.publish("iris", "champion", 3, "three")
 	h.create("untrained", "")
+	h.create("loose", "")
+	h.publish("loose", "", 1, "loose")
 	h.start()
 
 	tests := []struct {
@@ -43,8 +45,9 @@ func TestAnswers(t *testing.T) {
 		{subject: "modelbus.predict.iris.99999999999999999999", err: wire.ErrNotFound, status: 404},
 		{subject: "modelbus.predict.iris.nobody", err: wire.ErrNotFound, status: 404, says: "canary is version 2"},
 		{subject: "modelbus.predict.Iris", err: wire.ErrNotFound, status: 404, says: `did you mean "iris"`},
-		{subject: "modelbus.predict.something-else", err: wire.ErrNotFound, status: 404, says: "there is iris, untrained"},
+		{subject: "modelbus.predict.something-else", err: wire.ErrNotFound, status: 404, says: "there is iris, loose, untrained"},
 		{subject: "modelbus.predict.untrained", err: wire.ErrUnavailable, status: 503, says: "train"},
+		{subject: "modelbus.predict.loose", err: wire.ErrUnavailable, status: 503, says: "loose has no champion; it has version 1: modelbus promote loose@1"},
 		{subject: "modelbus.predict.iris.canary.x", err: wire.ErrInvalid, status: 400, says: "modelbus.predict.<model>"},
 		{subject: "modelbus.predict.ir$s", err: wire.ErrInvalid, status: 400},
 	}

@@ -32,7 +32,8 @@ type CreateRequest struct {
 	Revision uint64 `json:"revision,omitempty"`
 }
 
-// DeleteRequest removes a model and, unless KeepExamples, its training examples.
+// DeleteRequest removes a model and, unless KeepExamples, its training examples and
+// dead letters.
 // With a Version only that is removed, which no alias may name.
 type DeleteRequest struct {
 	Version      uint64 `json:"version,omitempty"`
@@ -103,11 +104,12 @@ type Training struct {
 	Epochs int                `json:"epochs,omitempty"`
 	Rows   int                `json:"rows,omitempty"`
 	Reject int                `json:"rejected,omitempty"`
+	Bytes  int64              `json:"bytes,omitempty"`  // of the artifact that is being stored
 	Scores map[string]float64 `json:"scores,omitempty"` // loss, val_loss, …
 }
 
-// Verdict is the data of a "promoted" or "rejected" event that a training led
-// to, and of "failed" with Error set.
+// Verdict is the data of a "promoted", "rejected" or "unchanged" event that a training
+// led to, and of "failed" with Error set.
 type Verdict struct {
 	ID         string             `json:"id"` // the training's
 	Version    uint64             `json:"version,omitempty"`
@@ -117,7 +119,8 @@ type Verdict struct {
 	Before     map[string]float64 `json:"champion_scores,omitempty"`
 	Promoted   bool               `json:"promoted"`
 	Why        string             `json:"why,omitempty"`
-	Gate       *gate.Verdict      `json:"gate,omitempty"` // its outcome is "no_gate" if the spec has none
+	Unchanged  bool               `json:"unchanged,omitempty"` // it gave the artifact of Version, which was the newest
+	Gate       *gate.Verdict      `json:"gate,omitempty"`      // its outcome is "no_gate" if the spec has none
 	Error      *Error             `json:"error,omitempty"`
 	Data       json.RawMessage    `json:"data,omitempty"`
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/model/nn"
 )
 
 // A rowReader reads instances that are written as lists or objects. Its memory
@@ -284,7 +285,11 @@ func boolValue(b bool) feature.Value {
 }
 
 func unknownFeature(s *feature.Schema, name string) error {
-	return invalidf("unknown feature %s: known are %s", quote(name), list(featureNames(s)))
+	names := featureNames(s)
+	if near := nn.Nearest(name, names); near != "" {
+		return invalidf("unknown feature %s: did you mean %s? known are %s", quote(name), quote(near), list(names))
+	}
+	return invalidf("unknown feature %s: known are %s", quote(name), list(names))
 }
 
 func featureNames(s *feature.Schema) []string {
