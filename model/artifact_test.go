@@ -329,21 +329,6 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// onlineFile is a small artifact with the state of a learner.
-func onlineFile(tb testing.TB) []byte {
-	tb.Helper()
-	s := mustParse(tb, onlineSpec)
-	rows := learnRows(tb, &s.Schema, 40)
-	l, err := model.NewLearner(s, rows)
-	if err == nil {
-		_, err = l.Learn(rows)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return stored(tb, l)
-}
-
 // A frozen case lists what the model in a file must predict.
 type frozen struct {
 	File        string      `json:"file"`

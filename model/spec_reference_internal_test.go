@@ -119,7 +119,13 @@ func readExample(t *testing.T, heading, form, key, example string) {
 	if heading == "training" && key == "target" {
 		spec += "  validation_split: 0.1\n"
 	}
-	if heading == "retrain" && !slices.Contains([]string{"every", "cron", "window", "gate"}, key) {
+	if heading == "retrain" && slices.Contains([]string{"batch", "replay"}, key) {
+		spec += "  mode: online\n"
+	}
+	if heading == "retrain.gate" && slices.Contains([]string{"alpha", "test", "margin"}, key) {
+		spec += "    kind: stream\n"
+	}
+	if heading == "retrain" && !slices.Contains([]string{"every", "cron", "on", "window", "gate"}, key) {
 		spec += "  every: 10\n"
 	}
 	if heading == "retrain.gate" && key == "slices" {

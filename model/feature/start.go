@@ -63,30 +63,44 @@ func (st *starting) feature(ft *Feature, c *column) error {
 		}
 		st.scales(ft.Name, ft.scales(), ft.places())
 	case Category:
-		if ft.Encode == Hashing {
-			return nil
+		if ft.Encode != Hashing {
+			return st.vocabulary(ft, c)
 		}
-		words := slices.Clone(ft.Vocabulary)
-		if len(words) == 0 {
-			words = st.words(c)
-			if ft.Missing == MissingConstant {
-				fill, err := ft.fillText()
-				if err != nil {
-					return fmt.Errorf("%s: fill: %w", c.title, err)
-				}
-				if !slices.Contains(words, fill) {
-					words = append(words, fill)
-				}
-			}
-			sortWords(words)
-		}
-		if len(words) == 0 {
-			return invalidf("%s: none of %d rows has a category, and the spec lists none", c.title, st.frame.rows)
-		}
-		st.state.Vocabularies[ft.Name] = words
 	case Boolean:
 	}
 	return nil
+}
+
+func (st *starting) vocabulary(ft *Feature, c *column) error {
+	words := slices.Clone(ft.Vocabulary)
+	var err error
+	if len(words) == 0 {
+		words, err = st.shown(ft, c)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(words) == 0:
+		return invalidf("%s: none of %d rows has a category, and the spec lists none", c.title, st.frame.rows)
+	}
+	st.state.Vocabularies[ft.Name] = words
+	return nil
+}
+
+// shown returns the categories that the rows show, with what stands for a missing one.
+func (st *starting) shown(ft *Feature, c *column) ([]string, error) {
+	words := st.words(c)
+	if ft.Missing == MissingConstant {
+		fill, err := ft.fillText()
+		if err != nil {
+			return nil, fmt.Errorf("%s: fill: %w", c.title, err)
+		}
+		if !slices.Contains(words, fill) {
+			words = append(words, fill)
+		}
+	}
+	sortWords(words)
+	return words, nil
 }
 
 func (st *starting) label(l *Label) error {

@@ -56,7 +56,7 @@ func TestEveryShapeIsTheChain(t *testing.T) {
 				for n := 1 + m%step; n <= most; n += step {
 					k := 1 + (31*m+17*n)%most
 					if (m+n)%97 == 0 {
-						k += 2 * 384
+						k += 2 * 1024 // more than a block
 					}
 					s := shape{m: m, k: k, n: n, kind: m*most + n}
 					a, b, c, e := s.operands(r)
@@ -97,7 +97,11 @@ func TestEveryWayIsTheChain(t *testing.T) {
 		{shape{m: 5000, k: 50, n: 9}, "rows divided"},
 		{shape{m: 90, k: 103, n: 75, kind: 3}, "B transposed and packed"},
 		{shape{m: 6, k: 170, n: 290, kind: 3}, "sides changed"},
-		{shape{m: 290, k: 34, n: 170, kind: 1}, "A transposed"},
+		{shape{m: 290, k: 34, n: 170, kind: 1}, "A transposed and turned"},
+		{shape{m: 290, k: 9, n: 170, kind: 1}, "A transposed"},
+		{shape{m: 1, k: 1100, n: 1027, kind: 4}, "one row, far"},
+		{shape{m: 13, k: 2070, n: 530, kind: 4}, "B far in two blocks and more"},
+		{shape{m: 2, k: 40000, n: 33, kind: 4}, "B far in few panels"},
 	}
 	for set := range everySet() {
 		for _, tt := range tests {
@@ -109,6 +113,7 @@ func TestEveryWayIsTheChain(t *testing.T) {
 				want := c
 				want.Data = slices.Clone(c.Data)
 				chain(want, a, b, e)
+				packed := PackWeights(b)
 				for _, threads := range []int{1, 2, 3, 16} {
 					got := c
 					got.Data = slices.Clone(c.Data)
@@ -116,6 +121,11 @@ func TestEveryWayIsTheChain(t *testing.T) {
 					g.Multiply(got, a, b, e)
 					if i := firstDifference(got.Data, want.Data); i >= 0 {
 						t.Errorf("threads %d: number %d of C is %v, want %v", threads, i, got.Data[i], want.Data[i])
+					}
+					copy(got.Data, c.Data)
+					g.MultiplyPacked(got, a, packed, e)
+					if i := firstDifference(got.Data, want.Data); i >= 0 {
+						t.Errorf("threads %d, packed: number %d of C is %v, want %v", threads, i, got.Data[i], want.Data[i])
 					}
 				}
 			})

@@ -20,18 +20,25 @@ DATA tail<>+56(SB)/4, $0x00000000
 DATA tail<>+60(SB)/4, $0x00000000
 GLOBL tail<>(SB), RODATA|NOPTR, $64
 
-// func tile1x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -44,21 +51,37 @@ tile1x16AVX512Masked_start:
 	JMP       tile1x16AVX512Masked_products
 
 tile1x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 
 tile1x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x16AVX512Masked_rest
 
 tile1x16AVX512Masked_loop:
+	TESTQ      R9, R9
+	JZ         tile1x16AVX512Masked_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 (R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x16AVX512Masked_here:
 	VMOVUPS.Z    (BX), K1, Z1
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  Z2, Z1, Z0
@@ -83,6 +106,7 @@ tile1x16AVX512Masked_loop:
 	JGE          tile1x16AVX512Masked_loop
 
 tile1x16AVX512Masked_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x16AVX512Masked_done
 
@@ -96,33 +120,50 @@ tile1x16AVX512Masked_single:
 	JNZ          tile1x16AVX512Masked_single
 
 tile1x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x16AVX512Masked_store
 	VPXORD Z3, Z3, Z3
 	VMAXPS Z0, Z3, Z0
 
 tile1x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, K1, (AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -137,23 +178,39 @@ tile2x16AVX512Masked_start:
 	JMP       tile2x16AVX512Masked_products
 
 tile2x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
 
 tile2x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x16AVX512Masked_rest
 
 tile2x16AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile2x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z2
 	VBROADCASTSS (CX), Z3
 	VFMADD231PS  Z3, Z2, Z0
@@ -186,6 +243,7 @@ tile2x16AVX512Masked_loop:
 	JGE          tile2x16AVX512Masked_loop
 
 tile2x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x16AVX512Masked_done
 
@@ -201,7 +259,7 @@ tile2x16AVX512Masked_single:
 	JNZ          tile2x16AVX512Masked_single
 
 tile2x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x16AVX512Masked_store
 	VPXORD Z4, Z4, Z4
@@ -209,29 +267,48 @@ tile2x16AVX512Masked_done:
 	VMAXPS Z1, Z4, Z1
 
 tile2x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -248,8 +325,8 @@ tile3x16AVX512Masked_start:
 	JMP       tile3x16AVX512Masked_products
 
 tile3x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -257,16 +334,32 @@ tile3x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z2
 
 tile3x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x16AVX512Masked_rest
 
 tile3x16AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile3x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z3
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  Z4, Z3, Z0
@@ -307,6 +400,7 @@ tile3x16AVX512Masked_loop:
 	JGE          tile3x16AVX512Masked_loop
 
 tile3x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x16AVX512Masked_done
 
@@ -324,7 +418,7 @@ tile3x16AVX512Masked_single:
 	JNZ          tile3x16AVX512Masked_single
 
 tile3x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x16AVX512Masked_store
 	VPXORD Z5, Z5, Z5
@@ -333,23 +427,31 @@ tile3x16AVX512Masked_done:
 	VMAXPS Z2, Z5, Z2
 
 tile3x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, K1, (AX)
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -357,8 +459,21 @@ TEXT ·tile4x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -377,8 +492,8 @@ tile4x16AVX512Masked_start:
 	JMP       tile4x16AVX512Masked_products
 
 tile4x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -388,19 +503,35 @@ tile4x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z3
 
 tile4x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x16AVX512Masked_rest
 
 tile4x16AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile4x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z4
 	VBROADCASTSS (CX), Z5
 	VFMADD231PS  Z5, Z4, Z0
@@ -453,6 +584,7 @@ tile4x16AVX512Masked_loop:
 	JGE          tile4x16AVX512Masked_loop
 
 tile4x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x16AVX512Masked_done
 
@@ -473,7 +605,7 @@ tile4x16AVX512Masked_single:
 	JNZ          tile4x16AVX512Masked_single
 
 tile4x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x16AVX512Masked_store
 	VPXORD Z6, Z6, Z6
@@ -483,8 +615,8 @@ tile4x16AVX512Masked_done:
 	VMAXPS Z3, Z6, Z3
 
 tile4x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -492,18 +624,26 @@ tile4x16AVX512Masked_store:
 	VMOVUPS Z1, K1, (AX)(CX*1)
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -513,8 +653,23 @@ TEXT ·tile5x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -535,8 +690,8 @@ tile5x16AVX512Masked_start:
 	JMP       tile5x16AVX512Masked_products
 
 tile5x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -548,19 +703,35 @@ tile5x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z4
 
 tile5x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x16AVX512Masked_rest
 
 tile5x16AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile5x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z5
 	VBROADCASTSS (CX), Z6
 	VFMADD231PS  Z6, Z5, Z0
@@ -621,6 +792,7 @@ tile5x16AVX512Masked_loop:
 	JGE          tile5x16AVX512Masked_loop
 
 tile5x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x16AVX512Masked_done
 
@@ -643,7 +815,7 @@ tile5x16AVX512Masked_single:
 	JNZ          tile5x16AVX512Masked_single
 
 tile5x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x16AVX512Masked_store
 	VPXORD Z7, Z7, Z7
@@ -654,8 +826,8 @@ tile5x16AVX512Masked_done:
 	VMAXPS Z4, Z7, Z4
 
 tile5x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -664,18 +836,26 @@ tile5x16AVX512Masked_store:
 	VMOVUPS Z2, K1, (AX)(CX*2)
 	VMOVUPS Z3, K1, (BX)
 	VMOVUPS Z4, K1, (BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -687,8 +867,25 @@ TEXT ·tile6x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -711,8 +908,8 @@ tile6x16AVX512Masked_start:
 	JMP       tile6x16AVX512Masked_products
 
 tile6x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -726,19 +923,35 @@ tile6x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z5
 
 tile6x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x16AVX512Masked_rest
 
 tile6x16AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile6x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z6
 	VBROADCASTSS (CX), Z7
 	VFMADD231PS  Z7, Z6, Z0
@@ -807,6 +1020,7 @@ tile6x16AVX512Masked_loop:
 	JGE          tile6x16AVX512Masked_loop
 
 tile6x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x16AVX512Masked_done
 
@@ -831,7 +1045,7 @@ tile6x16AVX512Masked_single:
 	JNZ          tile6x16AVX512Masked_single
 
 tile6x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x16AVX512Masked_store
 	VPXORD Z8, Z8, Z8
@@ -843,8 +1057,8 @@ tile6x16AVX512Masked_done:
 	VMAXPS Z5, Z8, Z5
 
 tile6x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -854,18 +1068,26 @@ tile6x16AVX512Masked_store:
 	VMOVUPS Z3, K1, (BX)
 	VMOVUPS Z4, K1, (BX)(CX*1)
 	VMOVUPS Z5, K1, (BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile7x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile7x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -879,8 +1101,27 @@ TEXT ·tile7x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile7x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x07, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile7x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -905,8 +1146,8 @@ tile7x16AVX512Masked_start:
 	JMP       tile7x16AVX512Masked_products
 
 tile7x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -922,21 +1163,37 @@ tile7x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z6
 
 tile7x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile7x16AVX512Masked_rest
 
 tile7x16AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile7x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile7x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z7
 	VBROADCASTSS (CX), Z8
 	VFMADD231PS  Z8, Z7, Z0
@@ -1017,6 +1274,7 @@ tile7x16AVX512Masked_loop:
 	JGE          tile7x16AVX512Masked_loop
 
 tile7x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile7x16AVX512Masked_done
 
@@ -1044,7 +1302,7 @@ tile7x16AVX512Masked_single:
 	JNZ          tile7x16AVX512Masked_single
 
 tile7x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile7x16AVX512Masked_store
 	VPXORD Z9, Z9, Z9
@@ -1057,8 +1315,8 @@ tile7x16AVX512Masked_done:
 	VMAXPS Z6, Z9, Z6
 
 tile7x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1071,18 +1329,26 @@ tile7x16AVX512Masked_store:
 	VMOVUPS Z4, K1, (BX)(CX*1)
 	VMOVUPS Z5, K1, (BX)(CX*2)
 	VMOVUPS Z6, K1, (SI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile7x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile8x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile8x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -1098,8 +1364,29 @@ TEXT ·tile8x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile8x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x08, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile8x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1126,8 +1413,8 @@ tile8x16AVX512Masked_start:
 	JMP       tile8x16AVX512Masked_products
 
 tile8x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1145,21 +1432,37 @@ tile8x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z7
 
 tile8x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile8x16AVX512Masked_rest
 
 tile8x16AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile8x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile8x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z8
 	VBROADCASTSS (CX), Z9
 	VFMADD231PS  Z9, Z8, Z0
@@ -1248,6 +1551,7 @@ tile8x16AVX512Masked_loop:
 	JGE          tile8x16AVX512Masked_loop
 
 tile8x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile8x16AVX512Masked_done
 
@@ -1277,7 +1581,7 @@ tile8x16AVX512Masked_single:
 	JNZ          tile8x16AVX512Masked_single
 
 tile8x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile8x16AVX512Masked_store
 	VPXORD Z10, Z10, Z10
@@ -1291,8 +1595,8 @@ tile8x16AVX512Masked_done:
 	VMAXPS Z7, Z10, Z7
 
 tile8x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1306,18 +1610,26 @@ tile8x16AVX512Masked_store:
 	VMOVUPS Z5, K1, (BX)(CX*2)
 	VMOVUPS Z6, K1, (SI)
 	VMOVUPS Z7, K1, (SI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile8x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile9x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile9x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -1335,8 +1647,31 @@ TEXT ·tile9x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile9x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x09, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile9x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1365,8 +1700,8 @@ tile9x16AVX512Masked_start:
 	JMP       tile9x16AVX512Masked_products
 
 tile9x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1386,21 +1721,37 @@ tile9x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z8
 
 tile9x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile9x16AVX512Masked_rest
 
 tile9x16AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile9x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile9x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z9
 	VBROADCASTSS (CX), Z10
 	VFMADD231PS  Z10, Z9, Z0
@@ -1497,6 +1848,7 @@ tile9x16AVX512Masked_loop:
 	JGE          tile9x16AVX512Masked_loop
 
 tile9x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile9x16AVX512Masked_done
 
@@ -1528,7 +1880,7 @@ tile9x16AVX512Masked_single:
 	JNZ          tile9x16AVX512Masked_single
 
 tile9x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile9x16AVX512Masked_store
 	VPXORD Z11, Z11, Z11
@@ -1543,8 +1895,8 @@ tile9x16AVX512Masked_done:
 	VMAXPS Z8, Z11, Z8
 
 tile9x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1559,18 +1911,26 @@ tile9x16AVX512Masked_store:
 	VMOVUPS Z6, K1, (SI)
 	VMOVUPS Z7, K1, (SI)(CX*1)
 	VMOVUPS Z8, K1, (SI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile9x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile10x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile10x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -1590,8 +1950,33 @@ TEXT ·tile10x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile10x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0a, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile10x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1622,8 +2007,8 @@ tile10x16AVX512Masked_start:
 	JMP       tile10x16AVX512Masked_products
 
 tile10x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1645,12 +2030,12 @@ tile10x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z9
 
 tile10x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -1658,10 +2043,26 @@ tile10x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile10x16AVX512Masked_rest
 
 tile10x16AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile10x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile10x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z10
 	VBROADCASTSS (CX), Z11
 	VFMADD231PS  Z11, Z10, Z0
@@ -1770,6 +2171,7 @@ tile10x16AVX512Masked_loop:
 	JGE          tile10x16AVX512Masked_loop
 
 tile10x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile10x16AVX512Masked_done
 
@@ -1804,7 +2206,7 @@ tile10x16AVX512Masked_single:
 	JNZ          tile10x16AVX512Masked_single
 
 tile10x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile10x16AVX512Masked_store
 	VPXORD Z12, Z12, Z12
@@ -1820,8 +2222,8 @@ tile10x16AVX512Masked_done:
 	VMAXPS Z9, Z12, Z9
 
 tile10x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -1839,18 +2241,26 @@ tile10x16AVX512Masked_store:
 	VMOVUPS Z7, K1, (SI)(CX*1)
 	VMOVUPS Z8, K1, (SI)(CX*2)
 	VMOVUPS Z9, K1, (DI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile10x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile11x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile11x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -1872,8 +2282,35 @@ TEXT ·tile11x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile11x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0b, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile11x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -1906,8 +2343,8 @@ tile11x16AVX512Masked_start:
 	JMP       tile11x16AVX512Masked_products
 
 tile11x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -1931,12 +2368,12 @@ tile11x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z10
 
 tile11x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -1944,10 +2381,26 @@ tile11x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile11x16AVX512Masked_rest
 
 tile11x16AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile11x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile11x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z11
 	VBROADCASTSS (CX), Z12
 	VFMADD231PS  Z12, Z11, Z0
@@ -2064,6 +2517,7 @@ tile11x16AVX512Masked_loop:
 	JGE          tile11x16AVX512Masked_loop
 
 tile11x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile11x16AVX512Masked_done
 
@@ -2100,7 +2554,7 @@ tile11x16AVX512Masked_single:
 	JNZ          tile11x16AVX512Masked_single
 
 tile11x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile11x16AVX512Masked_store
 	VPXORD Z13, Z13, Z13
@@ -2117,8 +2571,8 @@ tile11x16AVX512Masked_done:
 	VMAXPS Z10, Z13, Z10
 
 tile11x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -2137,18 +2591,26 @@ tile11x16AVX512Masked_store:
 	VMOVUPS Z8, K1, (SI)(CX*2)
 	VMOVUPS Z9, K1, (DI)
 	VMOVUPS Z10, K1, (DI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile11x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile12x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile12x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -2172,8 +2634,37 @@ TEXT ·tile12x16AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile12x16AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0c, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile12x16AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2208,8 +2699,8 @@ tile12x16AVX512Masked_start:
 	JMP       tile12x16AVX512Masked_products
 
 tile12x16AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -2235,12 +2726,12 @@ tile12x16AVX512Masked_accumulate:
 	VMOVUPS.Z (AX), K1, Z11
 
 tile12x16AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -2248,10 +2739,26 @@ tile12x16AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile12x16AVX512Masked_rest
 
 tile12x16AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile12x16AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 (R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile12x16AVX512Masked_here:
 	VMOVUPS.Z    (SI), K1, Z12
 	VBROADCASTSS (CX), Z13
 	VFMADD231PS  Z13, Z12, Z0
@@ -2376,6 +2883,7 @@ tile12x16AVX512Masked_loop:
 	JGE          tile12x16AVX512Masked_loop
 
 tile12x16AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile12x16AVX512Masked_done
 
@@ -2414,7 +2922,7 @@ tile12x16AVX512Masked_single:
 	JNZ          tile12x16AVX512Masked_single
 
 tile12x16AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile12x16AVX512Masked_store
 	VPXORD Z14, Z14, Z14
@@ -2432,8 +2940,8 @@ tile12x16AVX512Masked_done:
 	VMAXPS Z11, Z14, Z11
 
 tile12x16AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -2453,23 +2961,39 @@ tile12x16AVX512Masked_store:
 	VMOVUPS Z9, K1, (DI)
 	VMOVUPS Z10, K1, (DI)(CX*1)
 	VMOVUPS Z11, K1, (DI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile12x16AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2484,22 +3008,42 @@ tile1x32AVX512Masked_start:
 	JMP       tile1x32AVX512Masked_products
 
 tile1x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 
 tile1x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x32AVX512Masked_rest
 
 tile1x32AVX512Masked_loop:
+	TESTQ      R9, R9
+	JZ         tile1x32AVX512Masked_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 64(DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 64(DI)(R8*2)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x32AVX512Masked_here:
 	VMOVUPS      (BX), Z2
 	VMOVUPS.Z    64(BX), K1, Z3
 	VBROADCASTSS (CX), Z4
@@ -2532,6 +3076,7 @@ tile1x32AVX512Masked_loop:
 	JGE          tile1x32AVX512Masked_loop
 
 tile1x32AVX512Masked_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x32AVX512Masked_done
 
@@ -2547,7 +3092,7 @@ tile1x32AVX512Masked_single:
 	JNZ          tile1x32AVX512Masked_single
 
 tile1x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x32AVX512Masked_store
 	VPXORD Z5, Z5, Z5
@@ -2555,30 +3100,49 @@ tile1x32AVX512Masked_done:
 	VMAXPS Z1, Z5, Z1
 
 tile1x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, K1, 64(AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2597,8 +3161,8 @@ tile2x32AVX512Masked_start:
 	JMP       tile2x32AVX512Masked_products
 
 tile2x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2606,16 +3170,36 @@ tile2x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z3
 
 tile2x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x32AVX512Masked_rest
 
 tile2x32AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile2x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x32AVX512Masked_here:
 	VMOVUPS      (SI), Z4
 	VMOVUPS.Z    64(SI), K1, Z5
 	VBROADCASTSS (CX), Z6
@@ -2660,6 +3244,7 @@ tile2x32AVX512Masked_loop:
 	JGE          tile2x32AVX512Masked_loop
 
 tile2x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x32AVX512Masked_done
 
@@ -2678,7 +3263,7 @@ tile2x32AVX512Masked_single:
 	JNZ          tile2x32AVX512Masked_single
 
 tile2x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x32AVX512Masked_store
 	VPXORD Z7, Z7, Z7
@@ -2688,25 +3273,33 @@ tile2x32AVX512Masked_done:
 	VMAXPS Z3, Z7, Z3
 
 tile2x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z2, (AX)(CX*1)
 	VMOVUPS Z1, K1, 64(AX)
 	VMOVUPS Z3, K1, 64(AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -2715,8 +3308,22 @@ TEXT ·tile3x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2739,8 +3346,8 @@ tile3x32AVX512Masked_start:
 	JMP       tile3x32AVX512Masked_products
 
 tile3x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2751,16 +3358,36 @@ tile3x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z5
 
 tile3x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x32AVX512Masked_rest
 
 tile3x32AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile3x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x32AVX512Masked_here:
 	VMOVUPS      (SI), Z6
 	VMOVUPS.Z    64(SI), K1, Z7
 	VBROADCASTSS (CX), Z8
@@ -2817,6 +3444,7 @@ tile3x32AVX512Masked_loop:
 	JGE          tile3x32AVX512Masked_loop
 
 tile3x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x32AVX512Masked_done
 
@@ -2838,7 +3466,7 @@ tile3x32AVX512Masked_single:
 	JNZ          tile3x32AVX512Masked_single
 
 tile3x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x32AVX512Masked_store
 	VPXORD Z9, Z9, Z9
@@ -2850,27 +3478,35 @@ tile3x32AVX512Masked_done:
 	VMAXPS Z5, Z9, Z5
 
 tile3x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z2, (AX)(CX*1)
 	VMOVUPS Z4, (AX)(CX*2)
 	VMOVUPS Z1, K1, 64(AX)
 	VMOVUPS Z3, K1, 64(AX)(CX*1)
 	VMOVUPS Z5, K1, 64(AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -2882,8 +3518,25 @@ TEXT ·tile4x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -2910,8 +3563,8 @@ tile4x32AVX512Masked_start:
 	JMP       tile4x32AVX512Masked_products
 
 tile4x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2925,19 +3578,39 @@ tile4x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z7
 
 tile4x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x32AVX512Masked_rest
 
 tile4x32AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile4x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x32AVX512Masked_here:
 	VMOVUPS      (SI), Z8
 	VMOVUPS.Z    64(SI), K1, Z9
 	VBROADCASTSS (CX), Z10
@@ -3010,6 +3683,7 @@ tile4x32AVX512Masked_loop:
 	JGE          tile4x32AVX512Masked_loop
 
 tile4x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x32AVX512Masked_done
 
@@ -3035,7 +3709,7 @@ tile4x32AVX512Masked_single:
 	JNZ          tile4x32AVX512Masked_single
 
 tile4x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x32AVX512Masked_store
 	VPXORD Z11, Z11, Z11
@@ -3049,8 +3723,8 @@ tile4x32AVX512Masked_done:
 	VMAXPS Z7, Z11, Z7
 
 tile4x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -3062,19 +3736,27 @@ tile4x32AVX512Masked_store:
 	VMOVUPS Z3, K1, 64(AX)(CX*1)
 	VMOVUPS Z5, K1, 64(AX)(CX*2)
 	VMOVUPS Z7, K1, 64(BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3089,8 +3771,28 @@ TEXT ·tile5x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3121,8 +3823,8 @@ tile5x32AVX512Masked_start:
 	JMP       tile5x32AVX512Masked_products
 
 tile5x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3139,19 +3841,39 @@ tile5x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z9
 
 tile5x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x32AVX512Masked_rest
 
 tile5x32AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile5x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x32AVX512Masked_here:
 	VMOVUPS      (SI), Z10
 	VMOVUPS.Z    64(SI), K1, Z11
 	VBROADCASTSS (CX), Z12
@@ -3236,6 +3958,7 @@ tile5x32AVX512Masked_loop:
 	JGE          tile5x32AVX512Masked_loop
 
 tile5x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x32AVX512Masked_done
 
@@ -3264,7 +3987,7 @@ tile5x32AVX512Masked_single:
 	JNZ          tile5x32AVX512Masked_single
 
 tile5x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x32AVX512Masked_store
 	VPXORD Z13, Z13, Z13
@@ -3280,8 +4003,8 @@ tile5x32AVX512Masked_done:
 	VMAXPS Z9, Z13, Z9
 
 tile5x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -3295,19 +4018,27 @@ tile5x32AVX512Masked_store:
 	VMOVUPS Z5, K1, 64(AX)(CX*2)
 	VMOVUPS Z7, K1, 64(BX)
 	VMOVUPS Z9, K1, 64(BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3325,8 +4056,31 @@ TEXT ·tile6x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3361,8 +4115,8 @@ tile6x32AVX512Masked_start:
 	JMP       tile6x32AVX512Masked_products
 
 tile6x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3382,19 +4136,39 @@ tile6x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z11
 
 tile6x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x32AVX512Masked_rest
 
 tile6x32AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile6x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x32AVX512Masked_here:
 	VMOVUPS      (SI), Z12
 	VMOVUPS.Z    64(SI), K1, Z13
 	VBROADCASTSS (CX), Z14
@@ -3491,6 +4265,7 @@ tile6x32AVX512Masked_loop:
 	JGE          tile6x32AVX512Masked_loop
 
 tile6x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x32AVX512Masked_done
 
@@ -3522,7 +4297,7 @@ tile6x32AVX512Masked_single:
 	JNZ          tile6x32AVX512Masked_single
 
 tile6x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x32AVX512Masked_store
 	VPXORD Z15, Z15, Z15
@@ -3540,8 +4315,8 @@ tile6x32AVX512Masked_done:
 	VMAXPS Z11, Z15, Z11
 
 tile6x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -3557,19 +4332,27 @@ tile6x32AVX512Masked_store:
 	VMOVUPS Z7, K1, 64(BX)
 	VMOVUPS Z9, K1, 64(BX)(CX*1)
 	VMOVUPS Z11, K1, 64(BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile7x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile7x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3590,8 +4373,34 @@ TEXT ·tile7x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile7x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x07, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile7x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3630,8 +4439,8 @@ tile7x32AVX512Masked_start:
 	JMP       tile7x32AVX512Masked_products
 
 tile7x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3654,21 +4463,41 @@ tile7x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z13
 
 tile7x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile7x32AVX512Masked_rest
 
 tile7x32AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile7x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile7x32AVX512Masked_here:
 	VMOVUPS      (SI), Z14
 	VMOVUPS.Z    64(SI), K1, Z15
 	VBROADCASTSS (CX), Z16
@@ -3781,6 +4610,7 @@ tile7x32AVX512Masked_loop:
 	JGE          tile7x32AVX512Masked_loop
 
 tile7x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile7x32AVX512Masked_done
 
@@ -3816,7 +4646,7 @@ tile7x32AVX512Masked_single:
 	JNZ          tile7x32AVX512Masked_single
 
 tile7x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile7x32AVX512Masked_store
 	VPXORD Z17, Z17, Z17
@@ -3836,8 +4666,8 @@ tile7x32AVX512Masked_done:
 	VMAXPS Z13, Z17, Z13
 
 tile7x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -3857,19 +4687,27 @@ tile7x32AVX512Masked_store:
 	VMOVUPS Z9, K1, 64(BX)(CX*1)
 	VMOVUPS Z11, K1, 64(BX)(CX*2)
 	VMOVUPS Z13, K1, 64(SI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile7x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile8x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile8x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -3893,8 +4731,37 @@ TEXT ·tile8x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile8x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x08, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile8x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -3937,8 +4804,8 @@ tile8x32AVX512Masked_start:
 	JMP       tile8x32AVX512Masked_products
 
 tile8x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3964,21 +4831,41 @@ tile8x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z15
 
 tile8x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile8x32AVX512Masked_rest
 
 tile8x32AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile8x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile8x32AVX512Masked_here:
 	VMOVUPS      (SI), Z16
 	VMOVUPS.Z    64(SI), K1, Z17
 	VBROADCASTSS (CX), Z18
@@ -4103,6 +4990,7 @@ tile8x32AVX512Masked_loop:
 	JGE          tile8x32AVX512Masked_loop
 
 tile8x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile8x32AVX512Masked_done
 
@@ -4141,7 +5029,7 @@ tile8x32AVX512Masked_single:
 	JNZ          tile8x32AVX512Masked_single
 
 tile8x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile8x32AVX512Masked_store
 	VPXORD Z19, Z19, Z19
@@ -4163,8 +5051,8 @@ tile8x32AVX512Masked_done:
 	VMAXPS Z15, Z19, Z15
 
 tile8x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -4186,19 +5074,27 @@ tile8x32AVX512Masked_store:
 	VMOVUPS Z11, K1, 64(BX)(CX*2)
 	VMOVUPS Z13, K1, 64(SI)
 	VMOVUPS Z15, K1, 64(SI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile8x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile9x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile9x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -4225,8 +5121,40 @@ TEXT ·tile9x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile9x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x09, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile9x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -4273,8 +5201,8 @@ tile9x32AVX512Masked_start:
 	JMP       tile9x32AVX512Masked_products
 
 tile9x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -4303,21 +5231,41 @@ tile9x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z17
 
 tile9x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile9x32AVX512Masked_rest
 
 tile9x32AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile9x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile9x32AVX512Masked_here:
 	VMOVUPS      (SI), Z18
 	VMOVUPS.Z    64(SI), K1, Z19
 	VBROADCASTSS (CX), Z20
@@ -4454,6 +5402,7 @@ tile9x32AVX512Masked_loop:
 	JGE          tile9x32AVX512Masked_loop
 
 tile9x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile9x32AVX512Masked_done
 
@@ -4495,7 +5444,7 @@ tile9x32AVX512Masked_single:
 	JNZ          tile9x32AVX512Masked_single
 
 tile9x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile9x32AVX512Masked_store
 	VPXORD Z21, Z21, Z21
@@ -4519,8 +5468,8 @@ tile9x32AVX512Masked_done:
 	VMAXPS Z17, Z21, Z17
 
 tile9x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -4544,19 +5493,27 @@ tile9x32AVX512Masked_store:
 	VMOVUPS Z13, K1, 64(SI)
 	VMOVUPS Z15, K1, 64(SI)(CX*1)
 	VMOVUPS Z17, K1, 64(SI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x09, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile9x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile10x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile10x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -4586,8 +5543,43 @@ TEXT ·tile10x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile10x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0a, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile10x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -4638,8 +5630,8 @@ tile10x32AVX512Masked_start:
 	JMP       tile10x32AVX512Masked_products
 
 tile10x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -4671,12 +5663,12 @@ tile10x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z19
 
 tile10x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -4684,10 +5676,30 @@ tile10x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile10x32AVX512Masked_rest
 
 tile10x32AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile10x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 64(R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 64(R8)(R12*2)
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile10x32AVX512Masked_here:
 	VMOVUPS      (SI), Z20
 	VMOVUPS.Z    64(SI), K1, Z21
 	VBROADCASTSS (CX), Z22
@@ -4840,6 +5852,7 @@ tile10x32AVX512Masked_loop:
 	JGE          tile10x32AVX512Masked_loop
 
 tile10x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile10x32AVX512Masked_done
 
@@ -4885,7 +5898,7 @@ tile10x32AVX512Masked_single:
 	JNZ          tile10x32AVX512Masked_single
 
 tile10x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile10x32AVX512Masked_store
 	VPXORD Z23, Z23, Z23
@@ -4911,8 +5924,8 @@ tile10x32AVX512Masked_done:
 	VMAXPS Z19, Z23, Z19
 
 tile10x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -4940,19 +5953,27 @@ tile10x32AVX512Masked_store:
 	VMOVUPS Z15, K1, 64(SI)(CX*1)
 	VMOVUPS Z17, K1, 64(SI)(CX*2)
 	VMOVUPS Z19, K1, 64(DI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0a, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile10x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile11x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile11x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -4985,8 +6006,46 @@ TEXT ·tile11x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile11x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0b, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile11x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -5041,8 +6100,8 @@ tile11x32AVX512Masked_start:
 	JMP       tile11x32AVX512Masked_products
 
 tile11x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -5077,12 +6136,12 @@ tile11x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z21
 
 tile11x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -5090,10 +6149,30 @@ tile11x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile11x32AVX512Masked_rest
 
 tile11x32AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile11x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 64(R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 64(R8)(R12*2)
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile11x32AVX512Masked_here:
 	VMOVUPS      (SI), Z22
 	VMOVUPS.Z    64(SI), K1, Z23
 	VBROADCASTSS (CX), Z24
@@ -5258,6 +6337,7 @@ tile11x32AVX512Masked_loop:
 	JGE          tile11x32AVX512Masked_loop
 
 tile11x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile11x32AVX512Masked_done
 
@@ -5306,7 +6386,7 @@ tile11x32AVX512Masked_single:
 	JNZ          tile11x32AVX512Masked_single
 
 tile11x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile11x32AVX512Masked_store
 	VPXORD Z25, Z25, Z25
@@ -5334,8 +6414,8 @@ tile11x32AVX512Masked_done:
 	VMAXPS Z21, Z25, Z21
 
 tile11x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -5365,19 +6445,27 @@ tile11x32AVX512Masked_store:
 	VMOVUPS Z17, K1, 64(SI)(CX*2)
 	VMOVUPS Z19, K1, 64(DI)
 	VMOVUPS Z21, K1, 64(DI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0b, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile11x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile12x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile12x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x10, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	ADDQ       CX, AX
@@ -5413,8 +6501,49 @@ TEXT ·tile12x32AVX512Masked(SB), NOSPLIT, $0-88
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile12x32AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x0c, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile12x32AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -5473,8 +6602,8 @@ tile12x32AVX512Masked_start:
 	JMP       tile12x32AVX512Masked_products
 
 tile12x32AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -5512,12 +6641,12 @@ tile12x32AVX512Masked_accumulate:
 	VMOVUPS.Z 64(AX), K1, Z23
 
 tile12x32AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
@@ -5525,10 +6654,30 @@ tile12x32AVX512Masked_products:
 	ADDQ R8, R10
 	MOVQ R10, R11
 	ADDQ R8, R11
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R12
+	MOVQ step+112(FP), R13
+	LEAQ (R12)(R12*2), R14
+	MOVQ R8, R15
+	ADDQ R14, R15
 	SUBQ $0x04, AX
 	JLT  tile12x32AVX512Masked_rest
 
 tile12x32AVX512Masked_loop:
+	TESTQ      R13, R13
+	JZ         tile12x32AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 (R8)(R12*1)
+	PREFETCHT0 64(R8)(R12*1)
+	PREFETCHT0 (R8)(R12*2)
+	PREFETCHT0 64(R8)(R12*2)
+	PREFETCHT0 (R15)
+	PREFETCHT0 64(R15)
+	ADDQ       R13, R8
+	ADDQ       R13, R15
+
+tile12x32AVX512Masked_here:
 	VMOVUPS      (SI), Z24
 	VMOVUPS.Z    64(SI), K1, Z25
 	VBROADCASTSS (CX), Z26
@@ -5705,6 +6854,7 @@ tile12x32AVX512Masked_loop:
 	JGE          tile12x32AVX512Masked_loop
 
 tile12x32AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile12x32AVX512Masked_done
 
@@ -5756,7 +6906,7 @@ tile12x32AVX512Masked_single:
 	JNZ          tile12x32AVX512Masked_single
 
 tile12x32AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile12x32AVX512Masked_store
 	VPXORD Z27, Z27, Z27
@@ -5786,8 +6936,8 @@ tile12x32AVX512Masked_done:
 	VMAXPS Z23, Z27, Z23
 
 tile12x32AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -5819,24 +6969,41 @@ tile12x32AVX512Masked_store:
 	VMOVUPS Z19, K1, 64(DI)
 	VMOVUPS Z21, K1, 64(DI)(CX*1)
 	VMOVUPS Z23, K1, 64(DI)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x0c, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile12x32AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -5853,23 +7020,47 @@ tile1x48AVX512Masked_start:
 	JMP       tile1x48AVX512Masked_products
 
 tile1x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
 
 tile1x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x48AVX512Masked_rest
 
 tile1x48AVX512Masked_loop:
+	TESTQ      R9, R9
+	JZ         tile1x48AVX512Masked_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 128(DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 64(DI)(R8*1)
+	PREFETCHT0 128(DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 64(DI)(R8*2)
+	PREFETCHT0 128(DI)(R8*2)
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 128(R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x48AVX512Masked_here:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      64(BX), Z4
 	VMOVUPS.Z    128(BX), K1, Z5
@@ -5910,6 +7101,7 @@ tile1x48AVX512Masked_loop:
 	JGE          tile1x48AVX512Masked_loop
 
 tile1x48AVX512Masked_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x48AVX512Masked_done
 
@@ -5927,7 +7119,7 @@ tile1x48AVX512Masked_single:
 	JNZ          tile1x48AVX512Masked_single
 
 tile1x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x48AVX512Masked_store
 	VPXORD Z7, Z7, Z7
@@ -5936,24 +7128,32 @@ tile1x48AVX512Masked_done:
 	VMAXPS Z2, Z7, Z2
 
 tile1x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, K1, 128(AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -5961,8 +7161,21 @@ TEXT ·tile2x48AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -5985,8 +7198,8 @@ tile2x48AVX512Masked_start:
 	JMP       tile2x48AVX512Masked_products
 
 tile2x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -5996,16 +7209,40 @@ tile2x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z5
 
 tile2x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x48AVX512Masked_rest
 
 tile2x48AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile2x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 128(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 128(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x48AVX512Masked_here:
 	VMOVUPS      (SI), Z6
 	VMOVUPS      64(SI), Z7
 	VMOVUPS.Z    128(SI), K1, Z8
@@ -6062,6 +7299,7 @@ tile2x48AVX512Masked_loop:
 	JGE          tile2x48AVX512Masked_loop
 
 tile2x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x48AVX512Masked_done
 
@@ -6083,7 +7321,7 @@ tile2x48AVX512Masked_single:
 	JNZ          tile2x48AVX512Masked_single
 
 tile2x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x48AVX512Masked_store
 	VPXORD Z10, Z10, Z10
@@ -6095,27 +7333,35 @@ tile2x48AVX512Masked_done:
 	VMAXPS Z5, Z10, Z5
 
 tile2x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z3, (AX)(CX*1)
 	VMOVUPS Z4, 64(AX)(CX*1)
 	VMOVUPS Z2, K1, 128(AX)
 	VMOVUPS Z5, K1, 128(AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -6127,8 +7373,25 @@ TEXT ·tile3x48AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6157,8 +7420,8 @@ tile3x48AVX512Masked_start:
 	JMP       tile3x48AVX512Masked_products
 
 tile3x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -6172,16 +7435,40 @@ tile3x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z8
 
 tile3x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x48AVX512Masked_rest
 
 tile3x48AVX512Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile3x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 64(R8)(R9*1)
+	PREFETCHT0 128(R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 64(R8)(R9*2)
+	PREFETCHT0 128(R8)(R9*2)
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x48AVX512Masked_here:
 	VMOVUPS      (SI), Z9
 	VMOVUPS      64(SI), Z10
 	VMOVUPS.Z    128(SI), K1, Z11
@@ -6254,6 +7541,7 @@ tile3x48AVX512Masked_loop:
 	JGE          tile3x48AVX512Masked_loop
 
 tile3x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x48AVX512Masked_done
 
@@ -6279,7 +7567,7 @@ tile3x48AVX512Masked_single:
 	JNZ          tile3x48AVX512Masked_single
 
 tile3x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x48AVX512Masked_store
 	VPXORD Z13, Z13, Z13
@@ -6294,8 +7582,8 @@ tile3x48AVX512Masked_done:
 	VMAXPS Z8, Z13, Z8
 
 tile3x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z3, (AX)(CX*1)
@@ -6305,19 +7593,27 @@ tile3x48AVX512Masked_store:
 	VMOVUPS Z2, K1, 128(AX)
 	VMOVUPS Z5, K1, 128(AX)(CX*1)
 	VMOVUPS Z8, K1, 128(AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -6333,8 +7629,29 @@ TEXT ·tile4x48AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6369,8 +7686,8 @@ tile4x48AVX512Masked_start:
 	JMP       tile4x48AVX512Masked_products
 
 tile4x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -6388,19 +7705,43 @@ tile4x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z11
 
 tile4x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x48AVX512Masked_rest
 
 tile4x48AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile4x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 128(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 128(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x48AVX512Masked_here:
 	VMOVUPS      (SI), Z12
 	VMOVUPS      64(SI), Z13
 	VMOVUPS.Z    128(SI), K1, Z14
@@ -6493,6 +7834,7 @@ tile4x48AVX512Masked_loop:
 	JGE          tile4x48AVX512Masked_loop
 
 tile4x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x48AVX512Masked_done
 
@@ -6523,7 +7865,7 @@ tile4x48AVX512Masked_single:
 	JNZ          tile4x48AVX512Masked_single
 
 tile4x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x48AVX512Masked_store
 	VPXORD Z16, Z16, Z16
@@ -6541,8 +7883,8 @@ tile4x48AVX512Masked_done:
 	VMAXPS Z11, Z16, Z11
 
 tile4x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -6558,19 +7900,27 @@ tile4x48AVX512Masked_store:
 	VMOVUPS Z5, K1, 128(AX)(CX*1)
 	VMOVUPS Z8, K1, 128(AX)(CX*2)
 	VMOVUPS Z11, K1, 128(BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -6590,8 +7940,33 @@ TEXT ·tile5x48AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6632,8 +8007,8 @@ tile5x48AVX512Masked_start:
 	JMP       tile5x48AVX512Masked_products
 
 tile5x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -6655,19 +8030,43 @@ tile5x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z14
 
 tile5x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x48AVX512Masked_rest
 
 tile5x48AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile5x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 128(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 128(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x48AVX512Masked_here:
 	VMOVUPS      (SI), Z15
 	VMOVUPS      64(SI), Z16
 	VMOVUPS.Z    128(SI), K1, Z17
@@ -6776,6 +8175,7 @@ tile5x48AVX512Masked_loop:
 	JGE          tile5x48AVX512Masked_loop
 
 tile5x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x48AVX512Masked_done
 
@@ -6810,7 +8210,7 @@ tile5x48AVX512Masked_single:
 	JNZ          tile5x48AVX512Masked_single
 
 tile5x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x48AVX512Masked_store
 	VPXORD Z19, Z19, Z19
@@ -6831,8 +8231,8 @@ tile5x48AVX512Masked_done:
 	VMAXPS Z14, Z19, Z14
 
 tile5x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -6851,19 +8251,27 @@ tile5x48AVX512Masked_store:
 	VMOVUPS Z8, K1, 128(AX)(CX*2)
 	VMOVUPS Z11, K1, 128(BX)
 	VMOVUPS Z14, K1, 128(BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -6887,8 +8295,37 @@ TEXT ·tile6x48AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -6935,8 +8372,8 @@ tile6x48AVX512Masked_start:
 	JMP       tile6x48AVX512Masked_products
 
 tile6x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -6962,19 +8399,43 @@ tile6x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z17
 
 tile6x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x48AVX512Masked_rest
 
 tile6x48AVX512Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile6x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 64(R8)(R10*1)
+	PREFETCHT0 128(R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 64(R8)(R10*2)
+	PREFETCHT0 128(R8)(R10*2)
+	PREFETCHT0 (R13)
+	PREFETCHT0 64(R13)
+	PREFETCHT0 128(R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x48AVX512Masked_here:
 	VMOVUPS      (SI), Z18
 	VMOVUPS      64(SI), Z19
 	VMOVUPS.Z    128(SI), K1, Z20
@@ -7099,6 +8560,7 @@ tile6x48AVX512Masked_loop:
 	JGE          tile6x48AVX512Masked_loop
 
 tile6x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x48AVX512Masked_done
 
@@ -7137,7 +8599,7 @@ tile6x48AVX512Masked_single:
 	JNZ          tile6x48AVX512Masked_single
 
 tile6x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x48AVX512Masked_store
 	VPXORD Z22, Z22, Z22
@@ -7161,8 +8623,8 @@ tile6x48AVX512Masked_done:
 	VMAXPS Z17, Z22, Z17
 
 tile6x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -7184,19 +8646,27 @@ tile6x48AVX512Masked_store:
 	VMOVUPS Z11, K1, 128(BX)
 	VMOVUPS Z14, K1, 128(BX)(CX*1)
 	VMOVUPS Z17, K1, 128(BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile7x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile7x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -7224,8 +8694,41 @@ TEXT ·tile7x48AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile7x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x07, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile7x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -7278,8 +8781,8 @@ tile7x48AVX512Masked_start:
 	JMP       tile7x48AVX512Masked_products
 
 tile7x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -7309,21 +8812,45 @@ tile7x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z20
 
 tile7x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile7x48AVX512Masked_rest
 
 tile7x48AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile7x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 128(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 128(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	PREFETCHT0 128(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile7x48AVX512Masked_here:
 	VMOVUPS      (SI), Z21
 	VMOVUPS      64(SI), Z22
 	VMOVUPS.Z    128(SI), K1, Z23
@@ -7468,6 +8995,7 @@ tile7x48AVX512Masked_loop:
 	JGE          tile7x48AVX512Masked_loop
 
 tile7x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile7x48AVX512Masked_done
 
@@ -7511,7 +9039,7 @@ tile7x48AVX512Masked_single:
 	JNZ          tile7x48AVX512Masked_single
 
 tile7x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile7x48AVX512Masked_store
 	VPXORD Z25, Z25, Z25
@@ -7538,8 +9066,8 @@ tile7x48AVX512Masked_done:
 	VMAXPS Z20, Z25, Z20
 
 tile7x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -7566,19 +9094,27 @@ tile7x48AVX512Masked_store:
 	VMOVUPS Z14, K1, 128(BX)(CX*1)
 	VMOVUPS Z17, K1, 128(BX)(CX*2)
 	VMOVUPS Z20, K1, 128(SI)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x07, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile7x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile8x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile8x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x20, AX
 	MOVQ       $-1, CX
 	BZHIQ      AX, CX, CX
 	KMOVW      CX, K1
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -7610,8 +9146,45 @@ TEXT ·tile8x48AVX512Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile8x48AVX512Masked_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x08, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile8x48AVX512Masked_accumulate
 	TESTQ      CX, CX
@@ -7670,8 +9243,8 @@ tile8x48AVX512Masked_start:
 	JMP       tile8x48AVX512Masked_products
 
 tile8x48AVX512Masked_accumulate:
-	MOVQ      c+48(FP), AX
-	MOVQ      rsc+56(FP), CX
+	MOVQ      c+56(FP), AX
+	MOVQ      rsc+64(FP), CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS   64(AX), Z1
 	VMOVUPS.Z 128(AX), K1, Z2
@@ -7705,21 +9278,45 @@ tile8x48AVX512Masked_accumulate:
 	VMOVUPS.Z 128(AX), K1, Z23
 
 tile8x48AVX512Masked_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
 	MOVQ R9, R10
 	ADDQ R8, R10
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R8, R14
+	ADDQ R13, R14
 	SUBQ $0x04, AX
 	JLT  tile8x48AVX512Masked_rest
 
 tile8x48AVX512Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile8x48AVX512Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 128(R8)
+	PREFETCHT0 (R8)(R11*1)
+	PREFETCHT0 64(R8)(R11*1)
+	PREFETCHT0 128(R8)(R11*1)
+	PREFETCHT0 (R8)(R11*2)
+	PREFETCHT0 64(R8)(R11*2)
+	PREFETCHT0 128(R8)(R11*2)
+	PREFETCHT0 (R14)
+	PREFETCHT0 64(R14)
+	PREFETCHT0 128(R14)
+	ADDQ       R12, R8
+	ADDQ       R12, R14
+
+tile8x48AVX512Masked_here:
 	VMOVUPS      (SI), Z24
 	VMOVUPS      64(SI), Z25
 	VMOVUPS.Z    128(SI), K1, Z26
@@ -7880,6 +9477,7 @@ tile8x48AVX512Masked_loop:
 	JGE          tile8x48AVX512Masked_loop
 
 tile8x48AVX512Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile8x48AVX512Masked_done
 
@@ -7927,7 +9525,7 @@ tile8x48AVX512Masked_single:
 	JNZ          tile8x48AVX512Masked_single
 
 tile8x48AVX512Masked_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile8x48AVX512Masked_store
 	VPXORD Z28, Z28, Z28
@@ -7957,8 +9555,8 @@ tile8x48AVX512Masked_done:
 	VMAXPS Z23, Z28, Z23
 
 tile8x48AVX512Masked_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -7988,22 +9586,37 @@ tile8x48AVX512Masked_store:
 	VMOVUPS Z17, K1, 128(BX)(CX*2)
 	VMOVUPS Z20, K1, 128(SI)
 	VMOVUPS Z23, K1, 128(SI)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x08, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile8x48AVX512Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x8AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile1x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x01, DX, DX
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile1x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8016,21 +9629,37 @@ tile1x8AVX2Masked_start:
 	JMP        tile1x8AVX2Masked_products
 
 tile1x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 
 tile1x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, CX
 	JLT  tile1x8AVX2Masked_rest
 
 tile1x8AVX2Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile1x8AVX2Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile1x8AVX2Masked_here:
 	VMASKMOVPS   (SI), Y0, Y2
 	VBROADCASTSS (DX), Y3
 	VFMADD231PS  Y3, Y2, Y1
@@ -8055,6 +9684,7 @@ tile1x8AVX2Masked_loop:
 	JGE          tile1x8AVX2Masked_loop
 
 tile1x8AVX2Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile1x8AVX2Masked_done
 
@@ -8068,15 +9698,15 @@ tile1x8AVX2Masked_single:
 	JNZ          tile1x8AVX2Masked_single
 
 tile1x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile1x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
+	VXORPS Y2, Y2, Y2
+	VMAXPS Y1, Y2, Y1
 
 tile1x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	CMPQ    AX, $0x08
 	JNE     tails1_8
 	VMOVUPS Y1, (CX)
@@ -8103,23 +9733,38 @@ tails1_2:
 	ADDQ   $0x04, CX
 
 tails1_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile1x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x16AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile1x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile1x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x01, DX, DX
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile1x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8134,22 +9779,38 @@ tile1x16AVX2Masked_start:
 	JMP        tile1x16AVX2Masked_products
 
 tile1x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 
 tile1x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, CX
 	JLT  tile1x16AVX2Masked_rest
 
 tile1x16AVX2Masked_loop:
+	TESTQ      R10, R10
+	JZ         tile1x16AVX2Masked_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile1x16AVX2Masked_here:
 	VMOVUPS      (SI), Y3
 	VMASKMOVPS   32(SI), Y0, Y4
 	VBROADCASTSS (DX), Y5
@@ -8182,6 +9843,7 @@ tile1x16AVX2Masked_loop:
 	JGE          tile1x16AVX2Masked_loop
 
 tile1x16AVX2Masked_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile1x16AVX2Masked_done
 
@@ -8197,16 +9859,16 @@ tile1x16AVX2Masked_single:
 	JNZ          tile1x16AVX2Masked_single
 
 tile1x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile1x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y1, Y3, Y1
+	VMAXPS Y2, Y3, Y2
 
 tile1x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	VMOVUPS Y1, (CX)
 	CMPQ    AX, $0x08
 	JNE     tails2_8
@@ -8234,17 +9896,32 @@ tails2_2:
 	ADDQ   $0x04, CX
 
 tails2_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x01, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile1x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile1x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile1x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x01, CX, CX
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile1x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -8259,22 +9936,38 @@ tile1x16AVX2_start:
 	JMP     tile1x16AVX2_products
 
 tile1x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 
 tile1x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), DX
-	MOVQ b+32(FP), BX
-	MOVQ rsb+40(FP), SI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), DX
+	MOVQ b+40(FP), BX
+	MOVQ rsb+48(FP), SI
+	MOVQ ahead+96(FP), DI
+	MOVQ apart+104(FP), R8
+	MOVQ step+112(FP), R9
+	LEAQ (R8)(R8*2), R10
+	MOVQ DI, R11
+	ADDQ R10, R11
 	SUBQ $0x04, AX
 	JLT  tile1x16AVX2_rest
 
 tile1x16AVX2_loop:
+	TESTQ      R9, R9
+	JZ         tile1x16AVX2_here
+	PREFETCHT0 (DI)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R8*2)
+	PREFETCHT0 (R11)
+	ADDQ       R9, DI
+	ADDQ       R9, R11
+
+tile1x16AVX2_here:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	VBROADCASTSS (CX), Y4
@@ -8307,6 +10000,7 @@ tile1x16AVX2_loop:
 	JGE          tile1x16AVX2_loop
 
 tile1x16AVX2_rest:
+	MOVQ DI, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile1x16AVX2_done
 
@@ -8322,7 +10016,7 @@ tile1x16AVX2_single:
 	JNZ          tile1x16AVX2_single
 
 tile1x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile1x16AVX2_store
 	VXORPS Y2, Y2, Y2
@@ -8330,28 +10024,45 @@ tile1x16AVX2_done:
 	VMAXPS Y1, Y2, Y1
 
 tile1x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x01, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile1x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile2x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x8AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile2x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x02, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile2x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8366,23 +10077,39 @@ tile2x8AVX2Masked_start:
 	JMP        tile2x8AVX2Masked_products
 
 tile2x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
 
 tile2x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile2x8AVX2Masked_rest
 
 tile2x8AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile2x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile2x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y3
 	VBROADCASTSS (DX), Y4
 	VFMADD231PS  Y4, Y3, Y1
@@ -8415,6 +10142,7 @@ tile2x8AVX2Masked_loop:
 	JGE          tile2x8AVX2Masked_loop
 
 tile2x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile2x8AVX2Masked_done
 
@@ -8430,16 +10158,16 @@ tile2x8AVX2Masked_single:
 	JNZ          tile2x8AVX2Masked_single
 
 tile2x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile2x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
+	VXORPS Y3, Y3, Y3
+	VMAXPS Y1, Y3, Y1
+	VMAXPS Y2, Y3, Y2
 
 tile2x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	CMPQ    AX, $0x08
 	JNE     tails3_8
 	VMOVUPS Y1, (CX)
@@ -8472,25 +10200,42 @@ tails3_2:
 	ADDQ   $0x04, CX
 
 tails3_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile2x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile2x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile2x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x02, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile2x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8509,8 +10254,8 @@ tile2x16AVX2Masked_start:
 	JMP        tile2x16AVX2Masked_products
 
 tile2x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -8518,16 +10263,32 @@ tile2x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y4
 
 tile2x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile2x16AVX2Masked_rest
 
 tile2x16AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile2x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile2x16AVX2Masked_here:
 	VMOVUPS      (DI), Y5
 	VMASKMOVPS   32(DI), Y0, Y6
 	VBROADCASTSS (DX), Y7
@@ -8572,6 +10333,7 @@ tile2x16AVX2Masked_loop:
 	JGE          tile2x16AVX2Masked_loop
 
 tile2x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile2x16AVX2Masked_done
 
@@ -8590,18 +10352,18 @@ tile2x16AVX2Masked_single:
 	JNZ          tile2x16AVX2Masked_single
 
 tile2x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile2x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y1, Y5, Y1
+	VMAXPS Y2, Y5, Y2
+	VMAXPS Y3, Y5, Y3
+	VMAXPS Y4, Y5, Y4
 
 tile2x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	VMOVUPS Y1, (CX)
 	VMOVUPS Y3, (CX)(DX*1)
 	CMPQ    AX, $0x08
@@ -8636,19 +10398,36 @@ tails4_2:
 	ADDQ   $0x04, CX
 
 tails4_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x02, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile2x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile2x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile2x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x02, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile2x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -8667,8 +10446,8 @@ tile2x16AVX2_start:
 	JMP     tile2x16AVX2_products
 
 tile2x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -8676,16 +10455,32 @@ tile2x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y3
 
 tile2x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile2x16AVX2_rest
 
 tile2x16AVX2_loop:
+	TESTQ      R10, R10
+	JZ         tile2x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile2x16AVX2_here:
 	VMOVUPS      (SI), Y4
 	VMOVUPS      32(SI), Y5
 	VBROADCASTSS (CX), Y6
@@ -8730,6 +10525,7 @@ tile2x16AVX2_loop:
 	JGE          tile2x16AVX2_loop
 
 tile2x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile2x16AVX2_done
 
@@ -8748,7 +10544,7 @@ tile2x16AVX2_single:
 	JNZ          tile2x16AVX2_single
 
 tile2x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile2x16AVX2_store
 	VXORPS Y4, Y4, Y4
@@ -8758,32 +10554,51 @@ tile2x16AVX2_done:
 	VMAXPS Y3, Y4, Y3
 
 tile2x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, (AX)(CX*1)
 	VMOVUPS Y3, 32(AX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x02, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile2x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile3x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile3x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x03, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile3x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8800,8 +10615,8 @@ tile3x8AVX2Masked_start:
 	JMP        tile3x8AVX2Masked_products
 
 tile3x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -8809,16 +10624,32 @@ tile3x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y3
 
 tile3x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile3x8AVX2Masked_rest
 
 tile3x8AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile3x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile3x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y4
 	VBROADCASTSS (DX), Y5
 	VFMADD231PS  Y5, Y4, Y1
@@ -8859,6 +10690,7 @@ tile3x8AVX2Masked_loop:
 	JGE          tile3x8AVX2Masked_loop
 
 tile3x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile3x8AVX2Masked_done
 
@@ -8876,17 +10708,17 @@ tile3x8AVX2Masked_single:
 	JNZ          tile3x8AVX2Masked_single
 
 tile3x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile3x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
+	VXORPS Y4, Y4, Y4
+	VMAXPS Y1, Y4, Y1
+	VMAXPS Y2, Y4, Y2
+	VMAXPS Y3, Y4, Y3
 
 tile3x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	CMPQ    AX, $0x08
 	JNE     tails5_8
 	VMOVUPS Y1, (CX)
@@ -8925,27 +10757,46 @@ tails5_2:
 	ADDQ   $0x04, CX
 
 tails5_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile3x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile3x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile3x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x03, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile3x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -8968,8 +10819,8 @@ tile3x16AVX2Masked_start:
 	JMP        tile3x16AVX2Masked_products
 
 tile3x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -8980,16 +10831,32 @@ tile3x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y6
 
 tile3x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R9, R13
+	ADDQ R12, R13
 	SUBQ $0x04, CX
 	JLT  tile3x16AVX2Masked_rest
 
 tile3x16AVX2Masked_loop:
+	TESTQ      R11, R11
+	JZ         tile3x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R10*1)
+	PREFETCHT0 (R9)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R9
+	ADDQ       R11, R13
+
+tile3x16AVX2Masked_here:
 	VMOVUPS      (DI), Y7
 	VMASKMOVPS   32(DI), Y0, Y8
 	VBROADCASTSS (DX), Y9
@@ -9046,6 +10913,7 @@ tile3x16AVX2Masked_loop:
 	JGE          tile3x16AVX2Masked_loop
 
 tile3x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile3x16AVX2Masked_done
 
@@ -9067,20 +10935,20 @@ tile3x16AVX2Masked_single:
 	JNZ          tile3x16AVX2Masked_single
 
 tile3x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile3x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
+	VXORPS Y7, Y7, Y7
+	VMAXPS Y1, Y7, Y1
+	VMAXPS Y2, Y7, Y2
+	VMAXPS Y3, Y7, Y3
+	VMAXPS Y4, Y7, Y4
+	VMAXPS Y5, Y7, Y5
+	VMAXPS Y6, Y7, Y6
 
 tile3x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	VMOVUPS Y1, (CX)
 	VMOVUPS Y3, (CX)(DX*1)
 	VMOVUPS Y5, (CX)(DX*2)
@@ -9122,21 +10990,40 @@ tails6_2:
 	ADDQ   $0x04, CX
 
 tails6_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x03, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile3x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile3x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile3x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x03, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile3x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -9159,8 +11046,8 @@ tile3x16AVX2_start:
 	JMP     tile3x16AVX2_products
 
 tile3x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -9171,16 +11058,32 @@ tile3x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y5
 
 tile3x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R9
+	MOVQ step+112(FP), R10
+	LEAQ (R9)(R9*2), R11
+	MOVQ R8, R12
+	ADDQ R11, R12
 	SUBQ $0x04, AX
 	JLT  tile3x16AVX2_rest
 
 tile3x16AVX2_loop:
+	TESTQ      R10, R10
+	JZ         tile3x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+	PREFETCHT0 (R8)(R9*2)
+	PREFETCHT0 (R12)
+	ADDQ       R10, R8
+	ADDQ       R10, R12
+
+tile3x16AVX2_here:
 	VMOVUPS      (SI), Y6
 	VMOVUPS      32(SI), Y7
 	VBROADCASTSS (CX), Y8
@@ -9237,6 +11140,7 @@ tile3x16AVX2_loop:
 	JGE          tile3x16AVX2_loop
 
 tile3x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile3x16AVX2_done
 
@@ -9258,7 +11162,7 @@ tile3x16AVX2_single:
 	JNZ          tile3x16AVX2_single
 
 tile3x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile3x16AVX2_store
 	VXORPS Y6, Y6, Y6
@@ -9270,27 +11174,35 @@ tile3x16AVX2_done:
 	VMAXPS Y5, Y6, Y5
 
 tile3x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, (AX)(CX*1)
 	VMOVUPS Y3, 32(AX)(CX*1)
 	VMOVUPS Y4, (AX)(CX*2)
 	VMOVUPS Y5, 32(AX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x03, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile3x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile4x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -9298,8 +11210,21 @@ TEXT ·tile4x8AVX2Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile4x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x04, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile4x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -9318,8 +11243,8 @@ tile4x8AVX2Masked_start:
 	JMP        tile4x8AVX2Masked_products
 
 tile4x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -9329,19 +11254,35 @@ tile4x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y4
 
 tile4x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile4x8AVX2Masked_rest
 
 tile4x8AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile4x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile4x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y5
 	VBROADCASTSS (DX), Y6
 	VFMADD231PS  Y6, Y5, Y1
@@ -9394,6 +11335,7 @@ tile4x8AVX2Masked_loop:
 	JGE          tile4x8AVX2Masked_loop
 
 tile4x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile4x8AVX2Masked_done
 
@@ -9414,18 +11356,18 @@ tile4x8AVX2Masked_single:
 	JNZ          tile4x8AVX2Masked_single
 
 tile4x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile4x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
+	VXORPS Y5, Y5, Y5
+	VMAXPS Y1, Y5, Y1
+	VMAXPS Y2, Y5, Y2
+	VMAXPS Y3, Y5, Y3
+	VMAXPS Y4, Y5, Y4
 
 tile4x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -9476,20 +11418,28 @@ tails7_2:
 	ADDQ   $0x04, SI
 
 tails7_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile4x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -9497,8 +11447,21 @@ TEXT ·tile4x16AVX2Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile4x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x04, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile4x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -9525,8 +11488,8 @@ tile4x16AVX2Masked_start:
 	JMP        tile4x16AVX2Masked_products
 
 tile4x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -9540,19 +11503,35 @@ tile4x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y8
 
 tile4x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile4x16AVX2Masked_rest
 
 tile4x16AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile4x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile4x16AVX2Masked_here:
 	VMOVUPS      (DI), Y9
 	VMASKMOVPS   32(DI), Y0, Y10
 	VBROADCASTSS (DX), Y11
@@ -9625,6 +11604,7 @@ tile4x16AVX2Masked_loop:
 	JGE          tile4x16AVX2Masked_loop
 
 tile4x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile4x16AVX2Masked_done
 
@@ -9650,22 +11630,22 @@ tile4x16AVX2Masked_single:
 	JNZ          tile4x16AVX2Masked_single
 
 tile4x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile4x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
-	VMAXPS Y7, Y0, Y7
-	VMAXPS Y8, Y0, Y8
+	VXORPS Y9, Y9, Y9
+	VMAXPS Y1, Y9, Y1
+	VMAXPS Y2, Y9, Y2
+	VMAXPS Y3, Y9, Y3
+	VMAXPS Y4, Y9, Y4
+	VMAXPS Y5, Y9, Y5
+	VMAXPS Y6, Y9, Y6
+	VMAXPS Y7, Y9, Y7
+	VMAXPS Y8, Y9, Y8
 
 tile4x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -9720,14 +11700,22 @@ tails8_2:
 	ADDQ   $0x04, SI
 
 tails8_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x04, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile4x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile4x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -9735,8 +11723,21 @@ TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile4x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x04, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile4x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -9763,8 +11764,8 @@ tile4x16AVX2_start:
 	JMP     tile4x16AVX2_products
 
 tile4x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -9778,19 +11779,35 @@ tile4x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y7
 
 tile4x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile4x16AVX2_rest
 
 tile4x16AVX2_loop:
+	TESTQ      R11, R11
+	JZ         tile4x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile4x16AVX2_here:
 	VMOVUPS      (SI), Y8
 	VMOVUPS      32(SI), Y9
 	VBROADCASTSS (CX), Y10
@@ -9863,6 +11880,7 @@ tile4x16AVX2_loop:
 	JGE          tile4x16AVX2_loop
 
 tile4x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile4x16AVX2_done
 
@@ -9888,7 +11906,7 @@ tile4x16AVX2_single:
 	JNZ          tile4x16AVX2_single
 
 tile4x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile4x16AVX2_store
 	VXORPS Y8, Y8, Y8
@@ -9902,8 +11920,8 @@ tile4x16AVX2_done:
 	VMAXPS Y7, Y8, Y7
 
 tile4x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -9915,19 +11933,27 @@ tile4x16AVX2_store:
 	VMOVUPS Y5, 32(AX)(CX*2)
 	VMOVUPS Y6, (BX)
 	VMOVUPS Y7, 32(BX)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x04, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile4x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile5x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -9937,8 +11963,23 @@ TEXT ·tile5x8AVX2Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile5x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile5x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -9959,8 +12000,8 @@ tile5x8AVX2Masked_start:
 	JMP        tile5x8AVX2Masked_products
 
 tile5x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -9972,19 +12013,35 @@ tile5x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y5
 
 tile5x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile5x8AVX2Masked_rest
 
 tile5x8AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile5x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile5x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y6
 	VBROADCASTSS (DX), Y7
 	VFMADD231PS  Y7, Y6, Y1
@@ -10045,6 +12102,7 @@ tile5x8AVX2Masked_loop:
 	JGE          tile5x8AVX2Masked_loop
 
 tile5x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile5x8AVX2Masked_done
 
@@ -10067,19 +12125,19 @@ tile5x8AVX2Masked_single:
 	JNZ          tile5x8AVX2Masked_single
 
 tile5x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile5x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
+	VXORPS Y6, Y6, Y6
+	VMAXPS Y1, Y6, Y1
+	VMAXPS Y2, Y6, Y2
+	VMAXPS Y3, Y6, Y3
+	VMAXPS Y4, Y6, Y4
+	VMAXPS Y5, Y6, Y5
 
 tile5x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -10136,20 +12194,28 @@ tails9_2:
 	ADDQ   $0x04, SI
 
 tails9_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile5x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -10159,8 +12225,23 @@ TEXT ·tile5x16AVX2Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile5x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x05, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile5x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -10191,8 +12272,8 @@ tile5x16AVX2Masked_start:
 	JMP        tile5x16AVX2Masked_products
 
 tile5x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -10209,19 +12290,35 @@ tile5x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y10
 
 tile5x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile5x16AVX2Masked_rest
 
 tile5x16AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile5x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile5x16AVX2Masked_here:
 	VMOVUPS      (DI), Y11
 	VMASKMOVPS   32(DI), Y0, Y12
 	VBROADCASTSS (DX), Y13
@@ -10306,6 +12403,7 @@ tile5x16AVX2Masked_loop:
 	JGE          tile5x16AVX2Masked_loop
 
 tile5x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile5x16AVX2Masked_done
 
@@ -10334,24 +12432,24 @@ tile5x16AVX2Masked_single:
 	JNZ          tile5x16AVX2Masked_single
 
 tile5x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile5x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
-	VMAXPS Y7, Y0, Y7
-	VMAXPS Y8, Y0, Y8
-	VMAXPS Y9, Y0, Y9
-	VMAXPS Y10, Y0, Y10
+	VXORPS Y11, Y11, Y11
+	VMAXPS Y1, Y11, Y1
+	VMAXPS Y2, Y11, Y2
+	VMAXPS Y3, Y11, Y3
+	VMAXPS Y4, Y11, Y4
+	VMAXPS Y5, Y11, Y5
+	VMAXPS Y6, Y11, Y6
+	VMAXPS Y7, Y11, Y7
+	VMAXPS Y8, Y11, Y8
+	VMAXPS Y9, Y11, Y9
+	VMAXPS Y10, Y11, Y10
 
 tile5x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -10413,14 +12511,22 @@ tails10_2:
 	ADDQ   $0x04, SI
 
 tails10_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x05, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile5x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile5x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -10430,8 +12536,23 @@ TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile5x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x05, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile5x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -10462,8 +12583,8 @@ tile5x16AVX2_start:
 	JMP     tile5x16AVX2_products
 
 tile5x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -10480,19 +12601,35 @@ tile5x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y9
 
 tile5x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile5x16AVX2_rest
 
 tile5x16AVX2_loop:
+	TESTQ      R11, R11
+	JZ         tile5x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile5x16AVX2_here:
 	VMOVUPS      (SI), Y10
 	VMOVUPS      32(SI), Y11
 	VBROADCASTSS (CX), Y12
@@ -10577,6 +12714,7 @@ tile5x16AVX2_loop:
 	JGE          tile5x16AVX2_loop
 
 tile5x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile5x16AVX2_done
 
@@ -10605,7 +12743,7 @@ tile5x16AVX2_single:
 	JNZ          tile5x16AVX2_single
 
 tile5x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile5x16AVX2_store
 	VXORPS Y10, Y10, Y10
@@ -10621,8 +12759,8 @@ tile5x16AVX2_done:
 	VMAXPS Y9, Y10, Y9
 
 tile5x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -10636,19 +12774,27 @@ tile5x16AVX2_store:
 	VMOVUPS Y7, 32(BX)
 	VMOVUPS Y8, (BX)(CX*1)
 	VMOVUPS Y9, 32(BX)(CX*1)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x05, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile5x16AVX2_tile
 	VZEROUPPER
 	RET
 
-// func tile6x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -10660,8 +12806,25 @@ TEXT ·tile6x8AVX2Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile6x8AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile6x8AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -10684,8 +12847,8 @@ tile6x8AVX2Masked_start:
 	JMP        tile6x8AVX2Masked_products
 
 tile6x8AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMASKMOVPS (CX), Y0, Y1
 	ADDQ       DX, CX
 	VMASKMOVPS (CX), Y0, Y2
@@ -10699,19 +12862,35 @@ tile6x8AVX2Masked_accumulate:
 	VMASKMOVPS (CX), Y0, Y6
 
 tile6x8AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile6x8AVX2Masked_rest
 
 tile6x8AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile6x8AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile6x8AVX2Masked_here:
 	VMASKMOVPS   (DI), Y0, Y7
 	VBROADCASTSS (DX), Y8
 	VFMADD231PS  Y8, Y7, Y1
@@ -10780,6 +12959,7 @@ tile6x8AVX2Masked_loop:
 	JGE          tile6x8AVX2Masked_loop
 
 tile6x8AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile6x8AVX2Masked_done
 
@@ -10804,20 +12984,20 @@ tile6x8AVX2Masked_single:
 	JNZ          tile6x8AVX2Masked_single
 
 tile6x8AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile6x8AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
+	VXORPS Y7, Y7, Y7
+	VMAXPS Y1, Y7, Y1
+	VMAXPS Y2, Y7, Y2
+	VMAXPS Y3, Y7, Y3
+	VMAXPS Y4, Y7, Y4
+	VMAXPS Y5, Y7, Y5
+	VMAXPS Y6, Y7, Y6
 
 tile6x8AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -10880,20 +13060,28 @@ tails11_2:
 	ADDQ   $0x04, SI
 
 tails11_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile6x8AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-88
-	MOVQ       cols+64(FP), AX
+TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-120
+	MOVQ       cols+72(FP), AX
 	SUBQ       $0x08, AX
 	LEAQ       tail<>+0(SB), CX
 	MOVQ       AX, DX
 	NEGQ       DX
 	VMOVUPS    32(CX)(DX*4), Y0
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
@@ -10905,8 +13093,25 @@ TEXT ·tile6x16AVX2Masked(SB), NOSPLIT, $0-88
 	PREFETCHT0 (CX)
 	ADDQ       DX, CX
 	PREFETCHT0 (CX)
-	MOVQ       flags+80(FP), CX
-	MOVQ       start+72(FP), DX
+
+tile6x16AVX2Masked_tile:
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
+	IMUL3Q     $0x06, DX, BX
+	ADDQ       BX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	ADDQ       DX, CX
+	PREFETCHT0 (CX)
+	MOVQ       flags+88(FP), CX
+	MOVQ       start+80(FP), DX
 	BTQ        $0x00, CX
 	JCS        tile6x16AVX2Masked_accumulate
 	TESTQ      DX, DX
@@ -10941,8 +13146,8 @@ tile6x16AVX2Masked_start:
 	JMP        tile6x16AVX2Masked_products
 
 tile6x16AVX2Masked_accumulate:
-	MOVQ       c+48(FP), CX
-	MOVQ       rsc+56(FP), DX
+	MOVQ       c+56(FP), CX
+	MOVQ       rsc+64(FP), DX
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	ADDQ       DX, CX
@@ -10962,19 +13167,35 @@ tile6x16AVX2Masked_accumulate:
 	VMASKMOVPS 32(CX), Y0, Y12
 
 tile6x16AVX2Masked_products:
-	MOVQ k+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ rsa+16(FP), BX
-	MOVQ csa+24(FP), SI
-	MOVQ b+32(FP), DI
-	MOVQ rsb+40(FP), R8
+	MOVQ k+8(FP), CX
+	MOVQ a+16(FP), DX
+	MOVQ rsa+24(FP), BX
+	MOVQ csa+32(FP), SI
+	MOVQ b+40(FP), DI
+	MOVQ rsb+48(FP), R8
 	LEAQ (BX)(BX*2), R9
 	MOVQ DX, R10
 	ADDQ R9, R10
+	MOVQ ahead+96(FP), R9
+	MOVQ apart+104(FP), R11
+	MOVQ step+112(FP), R12
+	LEAQ (R11)(R11*2), R13
+	MOVQ R9, R14
+	ADDQ R13, R14
 	SUBQ $0x04, CX
 	JLT  tile6x16AVX2Masked_rest
 
 tile6x16AVX2Masked_loop:
+	TESTQ      R12, R12
+	JZ         tile6x16AVX2Masked_here
+	PREFETCHT0 (R9)
+	PREFETCHT0 (R9)(R11*1)
+	PREFETCHT0 (R9)(R11*2)
+	PREFETCHT0 (R14)
+	ADDQ       R12, R9
+	ADDQ       R12, R14
+
+tile6x16AVX2Masked_here:
 	VMOVUPS      (DI), Y13
 	VMASKMOVPS   32(DI), Y0, Y14
 	VBROADCASTSS (DX), Y15
@@ -11071,6 +13292,7 @@ tile6x16AVX2Masked_loop:
 	JGE          tile6x16AVX2Masked_loop
 
 tile6x16AVX2Masked_rest:
+	MOVQ R9, ahead+96(FP)
 	ADDQ $0x04, CX
 	JZ   tile6x16AVX2Masked_done
 
@@ -11102,26 +13324,26 @@ tile6x16AVX2Masked_single:
 	JNZ          tile6x16AVX2Masked_single
 
 tile6x16AVX2Masked_done:
-	MOVQ   flags+80(FP), CX
+	MOVQ   flags+88(FP), CX
 	BTQ    $0x01, CX
 	JCC    tile6x16AVX2Masked_store
-	VXORPS Y0, Y0, Y0
-	VMAXPS Y1, Y0, Y1
-	VMAXPS Y2, Y0, Y2
-	VMAXPS Y3, Y0, Y3
-	VMAXPS Y4, Y0, Y4
-	VMAXPS Y5, Y0, Y5
-	VMAXPS Y6, Y0, Y6
-	VMAXPS Y7, Y0, Y7
-	VMAXPS Y8, Y0, Y8
-	VMAXPS Y9, Y0, Y9
-	VMAXPS Y10, Y0, Y10
-	VMAXPS Y11, Y0, Y11
-	VMAXPS Y12, Y0, Y12
+	VXORPS Y13, Y13, Y13
+	VMAXPS Y1, Y13, Y1
+	VMAXPS Y2, Y13, Y2
+	VMAXPS Y3, Y13, Y3
+	VMAXPS Y4, Y13, Y4
+	VMAXPS Y5, Y13, Y5
+	VMAXPS Y6, Y13, Y6
+	VMAXPS Y7, Y13, Y7
+	VMAXPS Y8, Y13, Y8
+	VMAXPS Y9, Y13, Y9
+	VMAXPS Y10, Y13, Y10
+	VMAXPS Y11, Y13, Y11
+	VMAXPS Y12, Y13, Y12
 
 tile6x16AVX2Masked_store:
-	MOVQ    c+48(FP), CX
-	MOVQ    rsc+56(FP), DX
+	MOVQ    c+56(FP), CX
+	MOVQ    rsc+64(FP), DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    CX, SI
 	ADDQ    BX, SI
@@ -11190,14 +13412,22 @@ tails12_2:
 	ADDQ   $0x04, SI
 
 tails12_1:
+	MOVQ   rsa+24(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, a+16(FP)
+	MOVQ   rsc+64(FP), CX
+	IMUL3Q $0x06, CX, CX
+	ADDQ   CX, c+56(FP)
+	DECQ   count+0(FP)
+	JNZ    tile6x16AVX2Masked_tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+// func tile6x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-88
-	MOVQ       c+48(FP), AX
-	MOVQ       rsc+56(FP), CX
+TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-120
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
@@ -11209,8 +13439,25 @@ TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-88
 	PREFETCHT0 (AX)
 	ADDQ       CX, AX
 	PREFETCHT0 (AX)
-	MOVQ       flags+80(FP), AX
-	MOVQ       start+72(FP), CX
+
+tile6x16AVX2_tile:
+	MOVQ       c+56(FP), AX
+	MOVQ       rsc+64(FP), CX
+	IMUL3Q     $0x06, CX, DX
+	ADDQ       DX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	MOVQ       flags+88(FP), AX
+	MOVQ       start+80(FP), CX
 	BTQ        $0x00, AX
 	JCS        tile6x16AVX2_accumulate
 	TESTQ      CX, CX
@@ -11245,8 +13492,8 @@ tile6x16AVX2_start:
 	JMP     tile6x16AVX2_products
 
 tile6x16AVX2_accumulate:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -11266,19 +13513,35 @@ tile6x16AVX2_accumulate:
 	VMOVUPS 32(AX), Y11
 
 tile6x16AVX2_products:
-	MOVQ k+0(FP), AX
-	MOVQ a+8(FP), CX
-	MOVQ rsa+16(FP), DX
-	MOVQ csa+24(FP), BX
-	MOVQ b+32(FP), SI
-	MOVQ rsb+40(FP), DI
+	MOVQ k+8(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ rsa+24(FP), DX
+	MOVQ csa+32(FP), BX
+	MOVQ b+40(FP), SI
+	MOVQ rsb+48(FP), DI
 	LEAQ (DX)(DX*2), R8
 	MOVQ CX, R9
 	ADDQ R8, R9
+	MOVQ ahead+96(FP), R8
+	MOVQ apart+104(FP), R10
+	MOVQ step+112(FP), R11
+	LEAQ (R10)(R10*2), R12
+	MOVQ R8, R13
+	ADDQ R12, R13
 	SUBQ $0x04, AX
 	JLT  tile6x16AVX2_rest
 
 tile6x16AVX2_loop:
+	TESTQ      R11, R11
+	JZ         tile6x16AVX2_here
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R10*1)
+	PREFETCHT0 (R8)(R10*2)
+	PREFETCHT0 (R13)
+	ADDQ       R11, R8
+	ADDQ       R11, R13
+
+tile6x16AVX2_here:
 	VMOVUPS      (SI), Y12
 	VMOVUPS      32(SI), Y13
 	VBROADCASTSS (CX), Y14
@@ -11375,6 +13638,7 @@ tile6x16AVX2_loop:
 	JGE          tile6x16AVX2_loop
 
 tile6x16AVX2_rest:
+	MOVQ R8, ahead+96(FP)
 	ADDQ $0x04, AX
 	JZ   tile6x16AVX2_done
 
@@ -11406,7 +13670,7 @@ tile6x16AVX2_single:
 	JNZ          tile6x16AVX2_single
 
 tile6x16AVX2_done:
-	MOVQ   flags+80(FP), AX
+	MOVQ   flags+88(FP), AX
 	BTQ    $0x01, AX
 	JCC    tile6x16AVX2_store
 	VXORPS Y12, Y12, Y12
@@ -11424,8 +13688,8 @@ tile6x16AVX2_done:
 	VMAXPS Y11, Y12, Y11
 
 tile6x16AVX2_store:
-	MOVQ    c+48(FP), AX
-	MOVQ    rsc+56(FP), CX
+	MOVQ    c+56(FP), AX
+	MOVQ    rsc+64(FP), CX
 	LEAQ    (CX)(CX*2), DX
 	MOVQ    AX, BX
 	ADDQ    DX, BX
@@ -11441,6 +13705,362 @@ tile6x16AVX2_store:
 	VMOVUPS Y9, 32(BX)(CX*1)
 	VMOVUPS Y10, (BX)(CX*2)
 	VMOVUPS Y11, 32(BX)(CX*2)
+	MOVQ    rsa+24(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, a+16(FP)
+	MOVQ    rsc+64(FP), AX
+	IMUL3Q  $0x06, AX, AX
+	ADDQ    AX, c+56(FP)
+	DECQ    count+0(FP)
+	JNZ     tile6x16AVX2_tile
+	VZEROUPPER
+	RET
+
+// func row4x32AVX512(k int, a *float32, csa int, b *float32, next int, c *float32, start *float32, flags int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·row4x32AVX512(SB), NOSPLIT, $0-64
+	MOVQ   c+40(FP), AX
+	MOVQ   start+48(FP), CX
+	MOVQ   flags+56(FP), DX
+	BTQ    $0x00, DX
+	JCS    row4x32AVX512_accumulate
+	TESTQ  CX, CX
+	JNZ    row4x32AVX512_start
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	JMP    row4x32AVX512_products
+
+row4x32AVX512_start:
+	VMOVUPS (CX), Z0
+	VMOVUPS 64(CX), Z1
+	VMOVUPS 128(CX), Z2
+	VMOVUPS 192(CX), Z3
+	VMOVUPS 256(CX), Z4
+	VMOVUPS 320(CX), Z5
+	VMOVUPS 384(CX), Z6
+	VMOVUPS 448(CX), Z7
+	JMP     row4x32AVX512_products
+
+row4x32AVX512_accumulate:
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+
+row4x32AVX512_products:
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), BX
+	MOVQ csa+16(FP), SI
+	MOVQ next+32(FP), DI
+	MOVQ b+24(FP), R8
+	LEAQ (DI)(DI*2), R9
+	MOVQ R8, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
+	JLT  row4x32AVX512_rest
+
+row4x32AVX512_loop:
+	VBROADCASTSS (BX), Z8
+	ADDQ         SI, BX
+	PREFETCHT0   512(R8)
+	PREFETCHT0   576(R8)
+	VFMADD231PS  (R8), Z8, Z0
+	VFMADD231PS  64(R8), Z8, Z1
+	PREFETCHT0   512(R8)(DI*1)
+	PREFETCHT0   576(R8)(DI*1)
+	VFMADD231PS  (R8)(DI*1), Z8, Z2
+	VFMADD231PS  64(R8)(DI*1), Z8, Z3
+	PREFETCHT0   512(R8)(DI*2)
+	PREFETCHT0   576(R8)(DI*2)
+	VFMADD231PS  (R8)(DI*2), Z8, Z4
+	VFMADD231PS  64(R8)(DI*2), Z8, Z5
+	PREFETCHT0   512(R10)
+	PREFETCHT0   576(R10)
+	VFMADD231PS  (R10), Z8, Z6
+	VFMADD231PS  64(R10), Z8, Z7
+	VBROADCASTSS (BX), Z8
+	ADDQ         SI, BX
+	PREFETCHT0   640(R8)
+	PREFETCHT0   704(R8)
+	VFMADD231PS  128(R8), Z8, Z0
+	VFMADD231PS  192(R8), Z8, Z1
+	PREFETCHT0   640(R8)(DI*1)
+	PREFETCHT0   704(R8)(DI*1)
+	VFMADD231PS  128(R8)(DI*1), Z8, Z2
+	VFMADD231PS  192(R8)(DI*1), Z8, Z3
+	PREFETCHT0   640(R8)(DI*2)
+	PREFETCHT0   704(R8)(DI*2)
+	VFMADD231PS  128(R8)(DI*2), Z8, Z4
+	VFMADD231PS  192(R8)(DI*2), Z8, Z5
+	PREFETCHT0   640(R10)
+	PREFETCHT0   704(R10)
+	VFMADD231PS  128(R10), Z8, Z6
+	VFMADD231PS  192(R10), Z8, Z7
+	VBROADCASTSS (BX), Z8
+	ADDQ         SI, BX
+	PREFETCHT0   768(R8)
+	PREFETCHT0   832(R8)
+	VFMADD231PS  256(R8), Z8, Z0
+	VFMADD231PS  320(R8), Z8, Z1
+	PREFETCHT0   768(R8)(DI*1)
+	PREFETCHT0   832(R8)(DI*1)
+	VFMADD231PS  256(R8)(DI*1), Z8, Z2
+	VFMADD231PS  320(R8)(DI*1), Z8, Z3
+	PREFETCHT0   768(R8)(DI*2)
+	PREFETCHT0   832(R8)(DI*2)
+	VFMADD231PS  256(R8)(DI*2), Z8, Z4
+	VFMADD231PS  320(R8)(DI*2), Z8, Z5
+	PREFETCHT0   768(R10)
+	PREFETCHT0   832(R10)
+	VFMADD231PS  256(R10), Z8, Z6
+	VFMADD231PS  320(R10), Z8, Z7
+	VBROADCASTSS (BX), Z8
+	ADDQ         SI, BX
+	PREFETCHT0   896(R8)
+	PREFETCHT0   960(R8)
+	VFMADD231PS  384(R8), Z8, Z0
+	VFMADD231PS  448(R8), Z8, Z1
+	PREFETCHT0   896(R8)(DI*1)
+	PREFETCHT0   960(R8)(DI*1)
+	VFMADD231PS  384(R8)(DI*1), Z8, Z2
+	VFMADD231PS  448(R8)(DI*1), Z8, Z3
+	PREFETCHT0   896(R8)(DI*2)
+	PREFETCHT0   960(R8)(DI*2)
+	VFMADD231PS  384(R8)(DI*2), Z8, Z4
+	VFMADD231PS  448(R8)(DI*2), Z8, Z5
+	PREFETCHT0   896(R10)
+	PREFETCHT0   960(R10)
+	VFMADD231PS  384(R10), Z8, Z6
+	VFMADD231PS  448(R10), Z8, Z7
+	ADDQ         $0x00000200, R8
+	ADDQ         $0x00000200, R10
+	SUBQ         $0x04, CX
+	JGE          row4x32AVX512_loop
+
+row4x32AVX512_rest:
+	ADDQ $0x04, CX
+	JZ   row4x32AVX512_done
+
+row4x32AVX512_single:
+	VBROADCASTSS (BX), Z8
+	ADDQ         SI, BX
+	PREFETCHT0   512(R8)
+	PREFETCHT0   576(R8)
+	VFMADD231PS  (R8), Z8, Z0
+	VFMADD231PS  64(R8), Z8, Z1
+	PREFETCHT0   512(R8)(DI*1)
+	PREFETCHT0   576(R8)(DI*1)
+	VFMADD231PS  (R8)(DI*1), Z8, Z2
+	VFMADD231PS  64(R8)(DI*1), Z8, Z3
+	PREFETCHT0   512(R8)(DI*2)
+	PREFETCHT0   576(R8)(DI*2)
+	VFMADD231PS  (R8)(DI*2), Z8, Z4
+	VFMADD231PS  64(R8)(DI*2), Z8, Z5
+	PREFETCHT0   512(R10)
+	PREFETCHT0   576(R10)
+	VFMADD231PS  (R10), Z8, Z6
+	VFMADD231PS  64(R10), Z8, Z7
+	ADDQ         $0x00000080, R8
+	ADDQ         $0x00000080, R10
+	DECQ         CX
+	JNZ          row4x32AVX512_single
+
+row4x32AVX512_done:
+	BTQ    $0x01, DX
+	JCC    row4x32AVX512_store
+	VPXORD Z8, Z8, Z8
+	VMAXPS Z0, Z8, Z0
+	VMAXPS Z1, Z8, Z1
+	VMAXPS Z2, Z8, Z2
+	VMAXPS Z3, Z8, Z3
+	VMAXPS Z4, Z8, Z4
+	VMAXPS Z5, Z8, Z5
+	VMAXPS Z6, Z8, Z6
+	VMAXPS Z7, Z8, Z7
+
+row4x32AVX512_store:
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, 384(AX)
+	VMOVUPS Z7, 448(AX)
+	VZEROUPPER
+	RET
+
+// func row4x16AVX2(k int, a *float32, csa int, b *float32, next int, c *float32, start *float32, flags int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·row4x16AVX2(SB), NOSPLIT, $0-64
+	MOVQ   c+40(FP), AX
+	MOVQ   start+48(FP), CX
+	MOVQ   flags+56(FP), DX
+	BTQ    $0x00, DX
+	JCS    row4x16AVX2_accumulate
+	TESTQ  CX, CX
+	JNZ    row4x16AVX2_start
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	JMP    row4x16AVX2_products
+
+row4x16AVX2_start:
+	VMOVUPS (CX), Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS 64(CX), Y2
+	VMOVUPS 96(CX), Y3
+	VMOVUPS 128(CX), Y4
+	VMOVUPS 160(CX), Y5
+	VMOVUPS 192(CX), Y6
+	VMOVUPS 224(CX), Y7
+	JMP     row4x16AVX2_products
+
+row4x16AVX2_accumulate:
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+
+row4x16AVX2_products:
+	MOVQ k+0(FP), CX
+	MOVQ a+8(FP), BX
+	MOVQ csa+16(FP), SI
+	MOVQ next+32(FP), DI
+	MOVQ b+24(FP), R8
+	LEAQ (DI)(DI*2), R9
+	MOVQ R8, R10
+	ADDQ R9, R10
+	SUBQ $0x04, CX
+	JLT  row4x16AVX2_rest
+
+row4x16AVX2_loop:
+	VBROADCASTSS (BX), Y8
+	ADDQ         SI, BX
+	PREFETCHT0   512(R8)
+	VFMADD231PS  (R8), Y8, Y0
+	VFMADD231PS  32(R8), Y8, Y1
+	PREFETCHT0   512(R8)(DI*1)
+	VFMADD231PS  (R8)(DI*1), Y8, Y2
+	VFMADD231PS  32(R8)(DI*1), Y8, Y3
+	PREFETCHT0   512(R8)(DI*2)
+	VFMADD231PS  (R8)(DI*2), Y8, Y4
+	VFMADD231PS  32(R8)(DI*2), Y8, Y5
+	PREFETCHT0   512(R10)
+	VFMADD231PS  (R10), Y8, Y6
+	VFMADD231PS  32(R10), Y8, Y7
+	VBROADCASTSS (BX), Y8
+	ADDQ         SI, BX
+	PREFETCHT0   576(R8)
+	VFMADD231PS  64(R8), Y8, Y0
+	VFMADD231PS  96(R8), Y8, Y1
+	PREFETCHT0   576(R8)(DI*1)
+	VFMADD231PS  64(R8)(DI*1), Y8, Y2
+	VFMADD231PS  96(R8)(DI*1), Y8, Y3
+	PREFETCHT0   576(R8)(DI*2)
+	VFMADD231PS  64(R8)(DI*2), Y8, Y4
+	VFMADD231PS  96(R8)(DI*2), Y8, Y5
+	PREFETCHT0   576(R10)
+	VFMADD231PS  64(R10), Y8, Y6
+	VFMADD231PS  96(R10), Y8, Y7
+	VBROADCASTSS (BX), Y8
+	ADDQ         SI, BX
+	PREFETCHT0   640(R8)
+	VFMADD231PS  128(R8), Y8, Y0
+	VFMADD231PS  160(R8), Y8, Y1
+	PREFETCHT0   640(R8)(DI*1)
+	VFMADD231PS  128(R8)(DI*1), Y8, Y2
+	VFMADD231PS  160(R8)(DI*1), Y8, Y3
+	PREFETCHT0   640(R8)(DI*2)
+	VFMADD231PS  128(R8)(DI*2), Y8, Y4
+	VFMADD231PS  160(R8)(DI*2), Y8, Y5
+	PREFETCHT0   640(R10)
+	VFMADD231PS  128(R10), Y8, Y6
+	VFMADD231PS  160(R10), Y8, Y7
+	VBROADCASTSS (BX), Y8
+	ADDQ         SI, BX
+	PREFETCHT0   704(R8)
+	VFMADD231PS  192(R8), Y8, Y0
+	VFMADD231PS  224(R8), Y8, Y1
+	PREFETCHT0   704(R8)(DI*1)
+	VFMADD231PS  192(R8)(DI*1), Y8, Y2
+	VFMADD231PS  224(R8)(DI*1), Y8, Y3
+	PREFETCHT0   704(R8)(DI*2)
+	VFMADD231PS  192(R8)(DI*2), Y8, Y4
+	VFMADD231PS  224(R8)(DI*2), Y8, Y5
+	PREFETCHT0   704(R10)
+	VFMADD231PS  192(R10), Y8, Y6
+	VFMADD231PS  224(R10), Y8, Y7
+	ADDQ         $0x00000100, R8
+	ADDQ         $0x00000100, R10
+	SUBQ         $0x04, CX
+	JGE          row4x16AVX2_loop
+
+row4x16AVX2_rest:
+	ADDQ $0x04, CX
+	JZ   row4x16AVX2_done
+
+row4x16AVX2_single:
+	VBROADCASTSS (BX), Y8
+	ADDQ         SI, BX
+	PREFETCHT0   512(R8)
+	VFMADD231PS  (R8), Y8, Y0
+	VFMADD231PS  32(R8), Y8, Y1
+	PREFETCHT0   512(R8)(DI*1)
+	VFMADD231PS  (R8)(DI*1), Y8, Y2
+	VFMADD231PS  32(R8)(DI*1), Y8, Y3
+	PREFETCHT0   512(R8)(DI*2)
+	VFMADD231PS  (R8)(DI*2), Y8, Y4
+	VFMADD231PS  32(R8)(DI*2), Y8, Y5
+	PREFETCHT0   512(R10)
+	VFMADD231PS  (R10), Y8, Y6
+	VFMADD231PS  32(R10), Y8, Y7
+	ADDQ         $0x00000040, R8
+	ADDQ         $0x00000040, R10
+	DECQ         CX
+	JNZ          row4x16AVX2_single
+
+row4x16AVX2_done:
+	BTQ    $0x01, DX
+	JCC    row4x16AVX2_store
+	VXORPS Y8, Y8, Y8
+	VMAXPS Y0, Y8, Y0
+	VMAXPS Y1, Y8, Y1
+	VMAXPS Y2, Y8, Y2
+	VMAXPS Y3, Y8, Y3
+	VMAXPS Y4, Y8, Y4
+	VMAXPS Y5, Y8, Y5
+	VMAXPS Y6, Y8, Y6
+	VMAXPS Y7, Y8, Y7
+
+row4x16AVX2_store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, 128(AX)
+	VMOVUPS Y5, 160(AX)
+	VMOVUPS Y6, 192(AX)
+	VMOVUPS Y7, 224(AX)
 	VZEROUPPER
 	RET
 

@@ -51,6 +51,29 @@ func BenchmarkMultiply(b *testing.B) {
 	}
 }
 
+// BenchmarkMultiplyPacked measures products with weights as predictions have them, near
+// the processor and far. GB/s counts the weights alone.
+func BenchmarkMultiplyPacked(b *testing.B) {
+	for _, size := range [][2]int{{784, 512}, {4096, 4096}} {
+		k, n := size[0], size[1]
+		r := rand.New(rand.NewPCG(1, 2))
+		w := kernel.PackWeights(operand(r, k, n, false))
+		for _, m := range []int{1, 8, 32, 128} {
+			b.Run(fmt.Sprintf("%d×%d×%d", m, k, n), func(b *testing.B) {
+				x, c := operand(r, m, k, false), operand(r, m, n, false)
+				var g kernel.Gemm
+				for b.Loop() {
+					g.MultiplyPacked(c, x, w, kernel.Epilogue{})
+				}
+				times := float64(b.N) / b.Elapsed().Seconds() / 1e9
+				b.ReportMetric(2*float64(m)*float64(k)*float64(n)*times, "GFLOP/s")
+				b.ReportMetric(4*float64(k)*float64(n)*times, "GB/s")
+				b.ReportAllocs()
+			})
+		}
+	}
+}
+
 // operand returns a random matrix, in transposed memory if t is set.
 func operand(r *rand.Rand, rows, cols int, t bool) kernel.View {
 	data := make([]float32, rows*cols)

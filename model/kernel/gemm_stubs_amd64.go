@@ -3,154 +3,160 @@
 package kernel
 
 // tile1x16AVX512Masked is a tile of 1 × 16.
-func tile1x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile1x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile2x16AVX512Masked is a tile of 2 × 16.
-func tile2x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile2x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile3x16AVX512Masked is a tile of 3 × 16.
-func tile3x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile3x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile4x16AVX512Masked is a tile of 4 × 16.
-func tile4x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile4x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile5x16AVX512Masked is a tile of 5 × 16.
-func tile5x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile5x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile6x16AVX512Masked is a tile of 6 × 16.
-func tile6x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile6x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile7x16AVX512Masked is a tile of 7 × 16.
-func tile7x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile7x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile8x16AVX512Masked is a tile of 8 × 16.
-func tile8x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile8x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile9x16AVX512Masked is a tile of 9 × 16.
-func tile9x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile9x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile10x16AVX512Masked is a tile of 10 × 16.
-func tile10x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile10x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile11x16AVX512Masked is a tile of 11 × 16.
-func tile11x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile11x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile12x16AVX512Masked is a tile of 12 × 16.
-func tile12x16AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile12x16AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile1x32AVX512Masked is a tile of 1 × 32.
-func tile1x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile1x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile2x32AVX512Masked is a tile of 2 × 32.
-func tile2x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile2x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile3x32AVX512Masked is a tile of 3 × 32.
-func tile3x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile3x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile4x32AVX512Masked is a tile of 4 × 32.
-func tile4x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile4x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile5x32AVX512Masked is a tile of 5 × 32.
-func tile5x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile5x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile6x32AVX512Masked is a tile of 6 × 32.
-func tile6x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile6x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile7x32AVX512Masked is a tile of 7 × 32.
-func tile7x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile7x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile8x32AVX512Masked is a tile of 8 × 32.
-func tile8x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile8x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile9x32AVX512Masked is a tile of 9 × 32.
-func tile9x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile9x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile10x32AVX512Masked is a tile of 10 × 32.
-func tile10x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile10x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile11x32AVX512Masked is a tile of 11 × 32.
-func tile11x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile11x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile12x32AVX512Masked is a tile of 12 × 32.
-func tile12x32AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile12x32AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile1x48AVX512Masked is a tile of 1 × 48.
-func tile1x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile1x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile2x48AVX512Masked is a tile of 2 × 48.
-func tile2x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile2x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile3x48AVX512Masked is a tile of 3 × 48.
-func tile3x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile3x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile4x48AVX512Masked is a tile of 4 × 48.
-func tile4x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile4x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile5x48AVX512Masked is a tile of 5 × 48.
-func tile5x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile5x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile6x48AVX512Masked is a tile of 6 × 48.
-func tile6x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile6x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile7x48AVX512Masked is a tile of 7 × 48.
-func tile7x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile7x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile8x48AVX512Masked is a tile of 8 × 48.
-func tile8x48AVX512Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile8x48AVX512Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile1x8AVX2Masked is a tile of 1 × 8.
-func tile1x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile1x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile1x16AVX2Masked is a tile of 1 × 16.
-func tile1x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile1x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile1x16AVX2 is a tile of 1 × 16.
-func tile1x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile1x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile2x8AVX2Masked is a tile of 2 × 8.
-func tile2x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile2x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile2x16AVX2Masked is a tile of 2 × 16.
-func tile2x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile2x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile2x16AVX2 is a tile of 2 × 16.
-func tile2x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile2x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile3x8AVX2Masked is a tile of 3 × 8.
-func tile3x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile3x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile3x16AVX2Masked is a tile of 3 × 16.
-func tile3x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile3x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile3x16AVX2 is a tile of 3 × 16.
-func tile3x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile3x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile4x8AVX2Masked is a tile of 4 × 8.
-func tile4x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile4x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile4x16AVX2Masked is a tile of 4 × 16.
-func tile4x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile4x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile4x16AVX2 is a tile of 4 × 16.
-func tile4x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile4x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile5x8AVX2Masked is a tile of 5 × 8.
-func tile5x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile5x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile5x16AVX2Masked is a tile of 5 × 16.
-func tile5x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile5x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile5x16AVX2 is a tile of 5 × 16.
-func tile5x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile5x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile6x8AVX2Masked is a tile of 6 × 8.
-func tile6x8AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile6x8AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile6x16AVX2Masked is a tile of 6 × 16.
-func tile6x16AVX2Masked(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile6x16AVX2Masked(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
 
 // tile6x16AVX2 is a tile of 6 × 16.
-func tile6x16AVX2(k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)
+func tile6x16AVX2(count int, k int, a *float32, rsa int, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart int, step int)
+
+// row4x32AVX512 is a row by 4 panels of 32.
+func row4x32AVX512(k int, a *float32, csa int, b *float32, next int, c *float32, start *float32, flags int)
+
+// row4x16AVX2 is a row by 4 panels of 16.
+func row4x16AVX2(k int, a *float32, csa int, b *float32, next int, c *float32, start *float32, flags int)
 
 // axpy1AVX512 adds the products of 1 numbers of x with rows of B to the n numbers of y.
 func axpy1AVX512(n int, x *float32, csa int, b *float32, rsb int, y *float32, start *float32, flags int)

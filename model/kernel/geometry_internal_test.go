@@ -17,7 +17,7 @@ func at(p *float32, bytes, n int) []float32 {
 
 // emulate returns tiles of t's measures, written in Go.
 func emulate(t *tiles) *tiles {
-	e := &tiles{mr: t.mr, nr: t.nr, lanes: t.lanes, depth: t.depth, rows: t.rows, axpy1: emulateAxpy(1), axpy8: emulateAxpy(8)}
+	e := &tiles{mr: t.mr, nr: t.nr, lanes: t.lanes, depth: t.depth, rows: t.rows, axpy1: emulateAxpy(1), axpy8: emulateAxpy(8), row: emulateRow(t.nr)}
 	for i := range t.mr {
 		e.full[i] = emulateTile(i+1, t.nr, t.nr)
 		for v := range t.nr / t.lanes {
@@ -38,9 +38,9 @@ func between(n, least, most int) {
 }
 
 func emulateTile(rows, least, most int) tile {
-	return func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int) {
+	return func(count, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int, _ *float32, _, _ int) {
 		between(cols, least, most)
-		for i := range rows {
+		for i := range rows * count {
 			y := at(c, i*rsc, cols)
 			switch {
 			case flags&accumulate != 0:
@@ -72,7 +72,19 @@ func addProducts(y, x []float32, f float32) {
 
 func emulateAxpy(rows int) axpy {
 	return func(n int, x *float32, csa int, b *float32, rsb int, y, start *float32, flags int) {
-		emulateTile(1, n, n)(rows, x, 0, csa, b, rsb, y, 0, n, start, flags)
+		emulateTile(1, n, n)(1, rows, x, 0, csa, b, rsb, y, 0, n, start, flags, nil, 0, 0)
+	}
+}
+
+func emulateRow(nr int) row {
+	return func(k int, a *float32, csa int, b *float32, next int, c, start *float32, flags int) {
+		for panel := range streams {
+			to, from := 4*panel*nr, start
+			if start != nil {
+				from = &at(start, to, nr)[0]
+			}
+			emulateTile(1, nr, nr)(1, k, a, 0, csa, &at(b, panel*next, k*nr)[0], 4*nr, &at(c, to, nr)[0], 0, nr, from, flags, nil, 0, 0)
+		}
 	}
 }
 

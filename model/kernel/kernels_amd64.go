@@ -9,13 +9,13 @@ package kernel
 //nolint:gochecknoglobals // tables that never change
 var (
 	tilesAVX2 = tiles{
-		mr: 6, nr: 16, lanes: 8, depth: 384, rows: 144,
+		mr: 6, nr: 16, lanes: 8, depth: 1024, rows: 48,
 		full: [12]tile{tile1x16AVX2, tile2x16AVX2, tile3x16AVX2, tile4x16AVX2, tile5x16AVX2, tile6x16AVX2},
 		masked: [3][12]tile{
 			{tile1x8AVX2Masked, tile2x8AVX2Masked, tile3x8AVX2Masked, tile4x8AVX2Masked, tile5x8AVX2Masked, tile6x8AVX2Masked},
 			{tile1x16AVX2Masked, tile2x16AVX2Masked, tile3x16AVX2Masked, tile4x16AVX2Masked, tile5x16AVX2Masked, tile6x16AVX2Masked},
 		},
-		axpy1: axpy1AVX2, axpy8: axpy8AVX2,
+		axpy1: axpy1AVX2, axpy8: axpy8AVX2, row: row4x16AVX2,
 		pack4: pack4x16AVX2, pack1: pack1x16AVX2, packTail: [3]packer{packTail8x16AVX2, packTail16x16AVX2},
 	}
 	tilesAVX512 = tiles{
@@ -34,7 +34,7 @@ var (
 				tile7x32AVX512Masked, tile8x32AVX512Masked, tile9x32AVX512Masked, tile10x32AVX512Masked, tile11x32AVX512Masked, tile12x32AVX512Masked,
 			},
 		},
-		axpy1: axpy1AVX512, axpy8: axpy8AVX512,
+		axpy1: axpy1AVX512, axpy8: axpy8AVX512, row: row4x32AVX512,
 		pack4: pack4x32AVX512, pack1: pack1x32AVX512, packTail: [3]packer{packTail16x32AVX512, packTail32x32AVX512},
 		large: &largeAVX512,
 	}

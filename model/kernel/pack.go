@@ -50,6 +50,7 @@ func PackWeights(b View) *Weights {
 		return w // used where they are
 	}
 	w.panels = make([]float32, panelSize(b.Rows, b.Cols, t.nr))
+	preferHuge(w.panels)
 	t.pack(w.panels, b)
 	return w
 }

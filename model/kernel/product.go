@@ -3,11 +3,16 @@ package kernel
 const (
 	rowCols = 4096 // numbers of a few rows that are computed at once: they stay in the L1 cache
 
-	packRows = 64      // rows of C from which it pays to pack B
-	fewRows  = 4       // rows up to which it does not, even if B is far
-	farSize  = 1 << 20 // numbers from which on B is far
+	packRows    = 64  // rows of C from which it pays to pack B
+	fewRows     = 4   // rows up to which it does not, even if B is far
+	spreadDepth = 384 // rows of B that are multiplied at once if it is not packed: they share cache sets
 
-	copyPadding = 16 // numbers between rows of a copied block of A
+	farSize = 1 << 20 // numbers from which on B is far
+
+	copyStride  = 768 // numbers between rows of A from which on its blocks are copied
+	turnDepth   = 16  // columns of a transposed A from which on they are turned
+	copyCols    = 128 // columns of C from which on it pays to copy
+	copyPadding = 16  // numbers between rows of a copied block of A
 
 	chunkWork = 1 << 19 // multiplications that are worth handing over
 	shares    = 4       // chunks for each goroutine: one that loses its processor keeps the others waiting for less
@@ -51,10 +56,17 @@ func (p *product) paysToPack() bool {
 }
 
 // paysToCopy reports the same of blocks of A. Rows far apart are in as many pages,
-// and may fall into the same few cache sets.
+// and may fall into the same few cache sets; of a transposed A the rows of a tile are a
+// small part of each line.
 func (p *product) paysToCopy() bool {
-	return p.tiles != nil && p.a.Cols > 0 && p.a.ColStride == 1 && p.a.RowStride > 2*p.tiles.depth &&
-		p.c.Rows/p.rowParts > p.tiles.mr && p.c.Cols/p.colParts >= 128
+	switch {
+	case p.tiles == nil || p.c.Rows/p.rowParts <= p.tiles.mr || p.c.Cols/p.colParts < copyCols:
+		return false
+	case p.a.ColStride == 1:
+		return p.a.Cols > 0 && p.a.RowStride > copyStride
+	default:
+		return p.a.RowStride == 1 && p.a.Cols >= turnDepth
+	}
 }
 
 // far reports whether B is not in a cache near the processor, and a panel of it in as
@@ -66,7 +78,7 @@ func (p *product) streams() bool {
 	if p.b.ColStride != 1 || p.a.Cols == 0 {
 		return false
 	}
-	return p.c.Rows == 1 || p.c.Rows <= fewRows && p.panels == nil && p.far()
+	return p.panels == nil && (p.c.Rows == 1 || p.c.Rows <= fewRows && p.far())
 }
 
 // divide chooses into how many chunks p is divided: C into parts of about as many
@@ -134,11 +146,14 @@ func (p *product) columns(lo, hi int) {
 	case hi-lo > p.tiles.nr && p.streams():
 		p.stream(lo, hi)
 	default:
-		cols := hi - lo
+		j, cols := lo, hi-lo
+		if p.panels != nil && p.c.Rows == 1 && p.a.Cols > 0 {
+			j = p.row(lo, hi)
+		}
 		if p.pack {
 			cols = p.tiles.blockCols()
 		}
-		for j := lo; j < hi; j += cols {
+		for ; j < hi; j += cols {
 			p.blocks(j, min(j+cols, hi))
 		}
 	}
@@ -151,12 +166,17 @@ func (p *product) columns(lo, hi int) {
 
 // blocks computes columns by tiles, block after block of B's rows.
 func (p *product) blocks(lo, hi int) {
-	count := max((p.a.Cols+p.tiles.depth-1)/p.tiles.depth, 1)
+	most := p.tiles.depth
+	if p.panels == nil && !p.pack {
+		most = min(most, spreadDepth)
+	}
+	count := max((p.a.Cols+most-1)/most, 1)
 	depth := (p.a.Cols + count - 1) / count
+	rows := p.tiles.blockRows(depth)
 	for k := 0; ; k += depth {
 		b := p.block(k, depth, lo, hi)
-		for i := 0; i < p.c.Rows; i += p.tiles.rows {
-			a := p.factors(i, k, b.depth)
+		for i := 0; i < p.c.Rows; i += rows {
+			a := p.factors(i, rows, k, b.depth)
 			for j := lo; j < hi; j += p.tiles.nr {
 				p.panel(i, j, min(p.tiles.nr, hi-j), a, &b)
 			}
@@ -167,77 +187,24 @@ func (p *product) blocks(lo, hi int) {
 	}
 }
 
-// A block is some rows of B: element (k, j) of panel q is data[q*next + k*row + j].
-type block struct {
-	k, depth  int
-	lo        int // its first column
-	data      []float32
-	row, next int
-	flags     int
-	start     bool // sums start from the bias
-	last      bool // there are no rows after it
-}
-
-// block returns the rows of B from k on, packed if need be.
-func (p *product) block(k, depth, lo, hi int) block {
-	nr := p.tiles.nr
-	b := block{k: k, depth: min(depth, p.a.Cols-k), lo: lo, last: k+depth >= p.a.Cols}
-	switch {
-	case p.panels != nil:
-		b.data, b.row, b.next = p.panels[lo*p.b.Rows+k*nr:], nr, p.b.Rows*nr
-	case p.pack:
-		p.tiles.pack(p.packed, p.b.part(k, b.depth, lo, hi-lo))
-		b.data, b.row, b.next = p.packed, nr, b.depth*nr
-	default:
-		b.row, b.next = p.b.RowStride, nr
-		if b.depth > 0 {
-			b.data = p.b.Data[k*p.b.RowStride+lo:]
+// row computes columns of a single row and returns the first that is left: they are
+// fewer than those of the panels that are read at once.
+func (p *product) row(lo, hi int) int {
+	flags, depth, nr := 0, p.b.Rows, p.tiles.nr
+	if p.epilogue.Accumulate {
+		flags = accumulate
+	}
+	if p.epilogue.Activation == ThenReLU {
+		flags |= rectify
+	}
+	for ; lo+streams*nr <= hi; lo += streams * nr {
+		var start *float32
+		if p.epilogue.Bias != nil {
+			start = &p.epilogue.Bias[lo]
 		}
+		p.tiles.row(depth, &p.a.Data[0], 4*p.a.ColStride, &p.panels[lo*depth], 4*depth*nr, &p.c.Data[lo], start, flags)
 	}
-	if k > 0 || p.epilogue.Accumulate {
-		b.flags = accumulate
-	}
-	b.start = k == 0 && p.epilogue.Bias != nil
-	if p.epilogue.Activation == ThenReLU && b.last {
-		b.flags |= rectify
-	}
-	return b
-}
-
-// factors returns a block of A, copied to rows that do not share cache sets if need
-// be.
-func (p *product) factors(i, k, depth int) View {
-	a := p.a.part(i, min(p.tiles.rows, p.a.Rows-i), k, depth)
-	if !p.copy {
-		return a
-	}
-	stride := p.tiles.depth + copyPadding
-	for row := range a.Rows {
-		copy(p.copied[row*stride:][:depth], a.Data[row*a.RowStride:])
-	}
-	a.Data, a.RowStride = p.copied, stride
-	return a
-}
-
-// panel computes a block of rows of C from i on, by cols columns from j on.
-func (p *product) panel(i, j, cols int, a View, b *block) {
-	parts := (a.Rows + p.tiles.mr - 1) / p.tiles.mr
-	var left, right, start *float32
-	if b.depth > 0 {
-		right = &b.data[(j-b.lo)/p.tiles.nr*b.next]
-	}
-	if b.start {
-		start = &p.epilogue.Bias[j]
-	}
-	for part, done := 0, 0; part < parts; part++ {
-		end := a.Rows * (part + 1) / parts
-		if b.depth > 0 {
-			left = &a.Data[done*a.RowStride]
-		}
-		p.tiles.of(end-done, cols)(b.depth, left, 4*a.RowStride, 4*a.ColStride, right, 4*b.row,
-			&p.c.Data[(i+done)*p.c.RowStride+j], 4*p.c.RowStride, cols, start, b.flags)
-		done = end
-	}
+	return lo
 }
 
 // stream computes columns of a few rows, reading B once.

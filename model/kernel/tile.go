@@ -1,13 +1,20 @@
 package kernel
 
 // A tile computes up to mr × cols elements of C, where cols is at most the width it
-// is made for: chains of fused multiply-adds over k, from C, from start or from
-// zero. Strides are in bytes.
-type tile func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int)
+// is made for, and goes on below until it has done that count: chains of fused multiply-adds over k, from C, from start or from
+// zero. Strides are in bytes. On the way it asks for memory that is needed later, unless
+// step is 0: with every fourth of k for a row of B in each of four places, the first of which
+// is ahead and the others apart from each other; then they go on by step.
+type tile func(count, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc, cols int, start *float32, flags int,
+	ahead *float32, apart, step int)
 
 // An axpy adds the products of its count of numbers of x, csa bytes apart, with as
 // many rows of B to the n numbers of y.
 type axpy func(n int, x *float32, csa int, b *float32, rsb int, y, start *float32, flags int)
+
+// A row computes one row of C by the columns of panels of B, as many as streams and next
+// bytes apart, as a tile does.
+type row func(k int, a *float32, csa int, b *float32, next int, c, start *float32, flags int)
 
 // The bits of a tile's flags.
 const (
@@ -19,11 +26,12 @@ const (
 // one.
 type tiles struct {
 	mr, nr, lanes int
-	depth         int         // rows of B that are multiplied at once: a panel of them stays in a near cache
-	rows          int         // rows of A for each of them: with depth a part of the L2 cache
+	depth         int         // rows of B that are multiplied at once: a few panels of them stay in the L2 cache
+	rows          int         // rows of A for each of them, more if they are short: with depth a part of the L2 cache
 	full          [12]tile    // nr columns
 	masked        [3][12]tile // by the vectors that the columns take, less one
 	axpy1, axpy8  axpy
+	row           row
 
 	pack4, pack1 packer
 	packTail     [3]packer // by the vectors that the columns take, less one
@@ -56,6 +64,10 @@ func (t *tiles) forSize(m, k, n int) *tiles {
 	}
 	return t
 }
+
+// blockRows returns how many rows of A are multiplied by each panel of a depth: whole tiles
+// of as many numbers as there are in a block of the full depth.
+func (t *tiles) blockRows(depth int) int { return t.copySize() / (depth + copyPadding) / t.mr * t.mr }
 
 // copySize returns the numbers that a copied block of A takes.
 func (t *tiles) copySize() int { return t.rows * (t.depth + copyPadding) }

@@ -69,13 +69,13 @@ func TestDeleteForgetsWhatWasCaptured(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, false)
 	d.must(t, "create", creation(t, spec), nil)
-	for _, subject := range []string{"capture.iris.a", "capture.iris.b", "label.iris", "capture.other.a", "label.other"} {
+	for _, subject := range []string{"capture.iris.a", "capture.iris.b", "join.iris.a", "label.iris", "capture.other.a", "join.other.a", "label.other"} {
 		if _, err := d.js.Publish(t.Context(), "modelbus."+subject, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	d.must(t, "delete.iris", `{"keep_examples": true}`, nil)
-	for _, name := range []string{"MODELBUS_CAPTURE", "MODELBUS_LABEL"} {
+	for _, name := range []string{"MODELBUS_CAPTURE", "MODELBUS_JOIN", "MODELBUS_LABEL"} {
 		s, err := d.js.Stream(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)

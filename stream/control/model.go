@@ -155,7 +155,9 @@ func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 // for it.
 func (c *Controller) forget(ctx context.Context, model string) error {
 	s := c.opts.Subjects
-	for name, subject := range map[string]string{s.Stream("CAPTURE"): s.Capture(model, "*"), s.Stream("LABEL"): s.Label(model)} {
+	for name, subject := range map[string]string{
+		s.Stream("CAPTURE"): s.Capture(model, "*"), s.Stream("JOIN"): s.Join(model, "*"), s.Stream("LABEL"): s.Label(model),
+	} {
 		stream, err := c.reg.JetStream().Stream(ctx, name)
 		if err == nil {
 			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject))

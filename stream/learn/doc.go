@@ -41,6 +41,34 @@
 // group of some features. The verdict of every training carries its own, "no_gate" if
 // there is none.
 //
+// # Learning online
+//
+// A model of mode online learns from each example as it comes, under the model's lease,
+// which one process keeps as long as it lives; another one takes over 8 seconds after it
+// has died. Each example is first predicted, then learned ([model.Learner]); the
+// predictions are the version's prequential scores, those of the baselines beside
+// them. A version is cut at the first place after so many examples, so much time, a trigger,
+// or on request, where no batch is half full, and stored while learning goes on. On
+// request all examples there are at the time are learned first, and a half full batch
+// is learned as it is.
+//
+// Learning goes on from the newest online version or, if there is none that can be gone on
+// from, from the champion or the newest version if that is newer; else from the first
+// kept example. Categories and classes that the spec does not list are those of the first
+// 200 rows, or fewer if versions are to be cut earlier. An example that the learner
+// refuses, of an unknown class say, is a bad one.
+//
+// State and place in the stream are one: a version's artifact holds all that the learner
+// knows after the last example of its lineage. Whoever comes later learns the examples
+// after it again, and gets the same bits as if nobody had been interrupted. The registry
+// takes an online version only as the first one after its parent
+// ([registry.ErrOvertaken]), so that no example counts in two versions of the chain, even
+// if two processes believe that they have the lease. Before a version is stored, the
+// scores of all its examples are.
+//
+// A version whose range had a step that was left out because loss or gradient was not
+// finite is registered and never promoted by itself.
+//
 // # Examples as they come
 //
 // Of every model with a retrain section that is not paused, whoever has the lease
@@ -96,7 +124,8 @@
 // is the training's, its data a verdict with an error). Its progress is published
 // plainly as "training" events: waiting (for a slot or the lease), reading, epoch, evaluating, storing, and in any case done. The
 // last one is repeated every 5 seconds. A plain "cancel" event asks whoever carries
-// out the training of that id to end it.
+// out the training of that id to end it. A plain "cut" event with a reply subject asks
+// whoever learns online to cut a version; the training that was asked for ends with that.
 //
 // # Labels that come late
 //

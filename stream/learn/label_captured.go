@@ -16,13 +16,14 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// A captured is a request that was captured, as it is stored now.
+// A captured is a request that was captured, and its labels as they are stored now.
 type captured struct {
 	*wire.Capture
+	*wire.Join
 
 	model, id string
 	schema    *feature.Schema
-	seq       uint64
+	seq       uint64 // of the labels; 0: there are none
 	ttl       string
 }
 
@@ -107,6 +108,6 @@ func (c *captured) example(subject string, row int) *nats.Msg {
 	if len(c.Instances) > 1 {
 		h.Set(wire.HeaderRow, strconv.Itoa(row))
 	}
-	h.Set(jetstream.MsgIDHeader, fmt.Sprintf("label-%s-%s-%d-%d", c.model, c.id, row, c.Time.UnixNano()))
+	h.Set(jetstream.MsgIDHeader, fmt.Sprintf("label-%s-%s-%d-%d", c.model, c.id, row, c.Capture.Time.UnixNano()))
 	return &nats.Msg{Subject: subject, Header: h, Data: c.Example(row, c.Labels[row].Label)}
 }

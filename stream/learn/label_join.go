@@ -33,8 +33,8 @@ const (
 )
 
 // A joiner makes training examples of what was captured and its labels, each once. It
-// claims a row for its label where it is captured, by compare-and-set; then publishes
-// the example; then notes that it has. A claim that is found without that note was
+// claims a row for its label in the stream of joins, by compare-and-set; then publishes
+// the example; then notes there that it has. A claim that is found without that note was
 // left by a trainer that died, or is another's of this moment: whoever finds it looks
 // whether the example is in the training stream, from a sequence in the claim on, and
 // publishes it if not. Two that do so at the same moment publish under one message id.
@@ -46,7 +46,7 @@ type joiner struct {
 
 	mu      sync.Mutex // guards all below
 	schemas map[string]knownSchema
-	stream  jetstream.Stream  // of what was captured; nil until it is looked up
+	streams map[string]jetstream.Stream
 	after   map[string]uint64 // a sequence of the training stream, by model, that was given before now
 }
 
@@ -59,7 +59,7 @@ func newJoiner(t *Trainer) *joiner {
 	return &joiner{
 		Trainer: t, wait: cmp.Or(t.opts.LabelWait, defaultLabelWait),
 		log:     t.opts.Logger.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
-		schemas: map[string]knownSchema{}, after: map[string]uint64{},
+		schemas: map[string]knownSchema{}, after: map[string]uint64{}, streams: map[string]jetstream.Stream{},
 	}
 }
 
@@ -128,54 +128,74 @@ func (j *joiner) schema(ctx context.Context, name string) (*feature.Schema, erro
 	return &spec.Schema, nil
 }
 
-// captured reads what was captured under an id.
+// captured reads what was captured under an id, and its labels.
 func (j *joiner) captured(ctx context.Context, name, id string) (*captured, error) {
+	msg, err := j.last(ctx, "CAPTURE", j.opts.Subjects.Capture(name, id))
+	if err != nil {
+		return nil, fmt.Errorf("reading what was captured of %s: %w", id, err)
+	}
+	if msg == nil {
+		return nil, fmt.Errorf("id %s: %w", id, errUncaptured)
+	}
+	c := &captured{model: name, id: id, ttl: msg.Header.Get(headerTTL)}
+	if c.Capture, err = wire.DecodeCapture(msg.Data); err != nil {
+		return nil, fmt.Errorf("id %s: %w: %w", id, wire.ErrInvalid, err) // it will not get better
+	}
+	c.Join = &wire.Join{}
+	if msg, err = j.last(ctx, "JOIN", j.opts.Subjects.Join(name, id)); err != nil {
+		return nil, fmt.Errorf("reading the labels of %s: %w", id, err)
+	}
+	if msg != nil {
+		c.seq = msg.Sequence
+		if c.Join, err = wire.DecodeJoin(msg.Data, c.Capture); err != nil {
+			return nil, fmt.Errorf("id %s: %w: %w", id, wire.ErrInvalid, err)
+		}
+	}
+	if c.Labels == nil || !c.Join.Time.Equal(c.Capture.Time) { // those of an earlier request of that id
+		c.Join = &wire.Join{Time: c.Capture.Time, Labels: map[int]*wire.Truth{}}
+	}
+	return c, nil
+}
+
+// last returns the last message of a subject, nil if there is none. In a cluster it
+// may be an older one: what is decided on it is written by compare-and-set.
+func (j *joiner) last(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	var msg *jetstream.RawStreamMsg
 	err := registry.Retry(ctx, func(ctx context.Context) error {
-		s, err := j.captures(ctx)
+		s, err := j.stream(ctx, stream)
 		if err == nil {
-			msg, err = s.GetLastMsgForSubject(ctx, j.opts.Subjects.Capture(name, id))
+			msg, err = s.GetLastMsgForSubject(ctx, subject)
 		}
 		return err
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, fmt.Errorf("id %s: %w", id, errUncaptured)
+		return nil, nil //nolint:nilnil // none is no error
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading what was captured of %s: %w", id, err)
-	}
-	c, err := wire.DecodeCapture(msg.Data)
-	if err != nil {
-		return nil, fmt.Errorf("id %s: %w: %w", id, wire.ErrInvalid, err) // it will not get better
-	}
-	if c.Labels == nil {
-		c.Labels = map[int]*wire.Truth{}
-	}
-	return &captured{Capture: c, model: name, id: id, seq: msg.Sequence, ttl: msg.Header.Get(headerTTL)}, nil
+	return msg, err
 }
 
-// captures returns the stream of what was captured.
-func (j *joiner) captures(ctx context.Context) (jetstream.Stream, error) {
+// stream returns one of the streams of a deployment.
+func (j *joiner) stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	j.mu.Lock()
-	s := j.stream
+	s := j.streams[name]
 	j.mu.Unlock()
 	if s != nil {
 		return s, nil
 	}
-	s, err := j.js.Stream(ctx, j.opts.Subjects.Stream("CAPTURE"))
+	s, err := j.js.Stream(ctx, j.opts.Subjects.Stream(name))
 	if err != nil {
 		return nil, err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.stream = s
+	j.streams[name] = s
 	return s, nil
 }
 
-// errOther says that what was captured is not any more as it was read.
+// errOther says that the labels are not any more as they were read.
 var errOther = errors.New("others were first")
 
-// store writes what was captured with its labels, unless it has changed meanwhile:
+// store writes the labels of what was captured, unless they have changed meanwhile:
 // then it returns errOther. New claims, if there are, get a sequence before now.
 func (j *joiner) store(ctx context.Context, c *captured, claims int) error {
 	if claims > 0 {
@@ -189,12 +209,12 @@ func (j *joiner) store(ctx context.Context, c *captured, claims int) error {
 			}
 		}
 	}
-	body, err := json.Marshal(c.Capture)
+	body, err := json.Marshal(c.Join)
 	if err != nil {
 		return fmt.Errorf("%w: labelling %s: %w", wire.ErrInternal, c.id, err)
 	}
 	err = registry.Retry(ctx, func(ctx context.Context) error {
-		msg := &nats.Msg{Subject: j.opts.Subjects.Capture(c.model, c.id), Data: body}
+		msg := &nats.Msg{Subject: j.opts.Subjects.Join(c.model, c.id), Data: body}
 		if c.ttl != "" {
 			msg.Header = nats.Header{headerTTL: {c.ttl}}
 		}

@@ -14,15 +14,19 @@ const (
 	captureBytes    = 1 << 30
 	captureMessages = 1_000_000
 
+	// Which of it has labels. An older message than what is captured is not needed.
+	joinBytes = 256 << 20
+
 	// Labels that wait to be joined, of all models: more are refused.
-	labelBytes = 64 << 20
+	labelBytes = 32 << 20
 )
 
 // labelStreams are those for labels that come late: what was captured, each message
-// for as long as the model's spec says, and labels that wait to be joined with it.
+// for as long as the model's spec says, labels that wait to be joined with it, and which
+// of it was joined. That is apart from what was captured, as it must outlive a crash.
 // common is what all streams have in common.
 func labelStreams(subjects wire.Subjects, common jetstream.StreamConfig) []jetstream.StreamConfig {
-	capture, label := common, common
+	capture, label, join := common, common, common
 
 	capture.Name = subjects.Stream("CAPTURE")
 	capture.Description = "answered requests, kept for labels that come late"
@@ -46,5 +50,13 @@ func labelStreams(subjects wire.Subjects, common jetstream.StreamConfig) []jetst
 	label.MaxBytes = labelBytes
 	label.Duplicates = 2 * time.Minute
 
-	return []jetstream.StreamConfig{capture, label}
+	join.Name = subjects.Stream("JOIN")
+	join.Description = "which of what was captured has labels"
+	join.Subjects = []string{subjects.Join("*", "*")}
+	join.MaxMsgsPerSubject = 1
+	join.MaxBytes = joinBytes
+	join.MaxMsgs = captureMessages
+	join.AllowMsgTTL = true
+
+	return []jetstream.StreamConfig{label, capture, join}
 }

@@ -125,13 +125,13 @@ func TestLabelBecomesExample(t *testing.T) {
 			t.Errorf("header %s = %q, want %q", key, got, want)
 		}
 	}
-	s, err := d.js.Stream(t.Context(), "MODELBUS_CAPTURE")
+	s, err := d.js.Stream(t.Context(), "MODELBUS_JOIN")
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := s.GetLastMsgForSubject(t.Context(), "modelbus.capture.iris.a")
+	kept, err := s.GetLastMsgForSubject(t.Context(), "modelbus.join.iris.a")
 	if err != nil || !strings.Contains(string(kept.Data), `"labels":{"0":{"label":"right","joined":true}}`) || kept.Header.Get("Nats-TTL") != "1h0m0s" {
-		t.Errorf("what is captured is %s, %v, %v", kept.Data, kept.Header, err)
+		t.Errorf("the labels are %s, %v, %v", kept.Data, kept.Header, err)
 	}
 }
 
@@ -249,18 +249,18 @@ func TestClaimIsCompleted(t *testing.T) {
 		}
 		var c wire.Capture
 		decode(t, kept.Data, &c)
-		c.Labels = map[int]*wire.Truth{0: {Label: json.RawMessage(`"right"`), After: first}}
-		body, err := json.Marshal(c)
+		claim := wire.Join{Time: c.Time, Labels: map[int]*wire.Truth{0: {Label: json.RawMessage(`"right"`), After: first}}}
+		body, err := json.Marshal(claim)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := d.js.Publish(t.Context(), "modelbus.capture.iris."+id, body); err != nil {
+		if _, err := d.js.Publish(t.Context(), "modelbus.join.iris."+id, body); err != nil {
 			t.Fatal(err)
 		}
 		if id == "after" { // as it looks when the stream has forgotten the message's id
 			msg := nats.NewMsg("modelbus.train.iris")
 			msg.Header.Set("Modelbus-Id", id)
-			msg.Data = c.Example(0, c.Labels[0].Label)
+			msg.Data = c.Example(0, claim.Labels[0].Label)
 			// The id of a message that is not deduplicated is still in its header.
 			msg.Header.Set("Nats-Msg-Id", fmt.Sprintf("label-iris-%s-0-%d", id, c.Time.UnixNano()))
 			if _, err := d.js.PublishMsg(t.Context(), msg); err != nil {

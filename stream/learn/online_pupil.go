@@ -174,7 +174,7 @@ func (p *pupil) take(d *delivery) (kept bool, err error) {
 		if p.need = 2 * p.rows; p.need > mostWaiting {
 			return true, fmt.Errorf("starting to learn: %w", why)
 		}
-		return true, nil //nolint:nilerr // further rows may show what is missing
+		return true, nil // further rows may show what is missing
 	}
 	return true, p.catchUp()
 }

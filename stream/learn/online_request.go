@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -100,11 +101,45 @@ func (t *training) askForCut(ctx context.Context) (*cutAnswer, error) {
 		<-wait.Done()   // the holder may be about to listen
 		return nil, nil //nolint:nilnil // no answer yet
 	default:
-		return nil, nil //nolint:nilnil,nilerr // no answer yet
+		return nil, nil //nolint:nilnil // no answer yet
 	}
 	var answer cutAnswer
 	if err := json.Unmarshal(msg.Data, &answer); err != nil || answer.Verdict == nil && answer.Error == nil {
 		return nil, fmt.Errorf("asking for a version of %s: %w: the answer is %.100q", e.Model, wire.ErrInternal, msg.Data)
 	}
 	return &answer, nil
+}
+
+// listenForWishes takes requests of other processes, and of this one, to cut a version.
+func (o *online) listenForWishes() (*nats.Subscription, error) {
+	sub, err := o.nc.Subscribe(o.opts.Subjects.Event(o.name, kindCut, "*"), func(msg *nats.Msg) {
+		var e registry.Event
+		var req wire.TrainRequest
+		if msg.Reply == "" || json.Unmarshal(msg.Data, &e) != nil || json.Unmarshal(e.Data, &req) != nil || e.ID == "" {
+			return
+		}
+		o.ask(&wish{id: e.ID, req: req, reply: func(v *wire.Verdict, err error) {
+			answer := cutAnswer{Verdict: v}
+			if err != nil {
+				answer.Error = wire.ErrorOf(err)
+			}
+			data, err := json.Marshal(answer)
+			if err == nil {
+				err = msg.Respond(data)
+			}
+			if err != nil {
+				o.log.Debug().Err(err).Msg("answering a request for a version")
+			}
+		}})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listening for requests: %w", err)
+	}
+	return sub, nil
+}
+
+// A cutAnswer is what came of a wish.
+type cutAnswer struct {
+	Verdict *wire.Verdict `json:"verdict,omitempty"`
+	Error   *wire.Error   `json:"error,omitempty"`
 }

@@ -2,20 +2,14 @@ package learn
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/modelbus/modelbus/model"
-	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
-	"github.com/modelbus/modelbus/stream/wire"
 )
 
 const (
@@ -86,158 +80,6 @@ func (o *online) learn(ctx context.Context) error {
 		}
 	}
 	return err
-}
-
-// open finds where to go on.
-func (s *session) open(ctx context.Context) error {
-	base, err := s.base(ctx)
-	if err != nil {
-		return err
-	}
-	s.parent, s.warm = base.Version, base.model != nil
-	line := &registry.Lineage{}
-	from := registry.Version{Created: s.created}
-	if s.warm {
-		from, line = base.Version, &base.Lineage
-	}
-	if s.pupil, err = newPupil(s.spec, base.model, line); err != nil {
-		return fmt.Errorf("learning %s: %w", s.name, err)
-	}
-	s.pupil.done = func(d *delivery, l *model.Lesson) error { return s.learned(ctx, d, l) }
-	stream, err := s.js.Stream(ctx, s.opts.Subjects.Stream("TRAIN"))
-	if err != nil {
-		return fmt.Errorf("looking at the examples: %w", err)
-	}
-	s.at = line.LastSeq
-	if stream.CachedInfo().State.LastSeq < s.at {
-		s.at = 0 // it was made anew, and counts from the beginning
-	}
-	m := mark{seq: s.at, time: from.Created}
-	if s.warm {
-		m.gap = time.Duration(s.spec.Retrain.MinGap)
-	}
-	s.due = s.retrainer.due(m)
-	s.log.Info().Uint64("version", from.Number).Uint64("after", s.at).Msg("learning online")
-	return nil
-}
-
-// base returns what to go on from: the newest online version, or, if there is none or it
-// cannot be gone on from, the champion or the newest version if that is newer. Without
-// a model learning starts from nothing; the version is then the newest online one.
-func (s *session) base(ctx context.Context) (*champion, error) {
-	versions, err := s.reg.Versions(ctx, s.name)
-	if err != nil {
-		return nil, err
-	}
-	aliases, err := s.reg.Aliases(ctx, s.name)
-	if err != nil {
-		return nil, err
-	}
-	var chain, served, newest registry.Version
-	for _, v := range versions {
-		if v.Lineage.Online {
-			chain = v
-		}
-		if v.Number == aliases[registry.Champion].To {
-			served = v
-		}
-		newest = v
-	}
-	for _, v := range []registry.Version{chain, served, newest} {
-		if v.Number == 0 || v.Number < chain.Number || v.Lineage.LastSeq == 0 {
-			continue
-		}
-		m, err := s.resumable(ctx, v)
-		if err != nil {
-			return nil, err
-		}
-		if m != nil {
-			return &champion{Version: v, model: m}, nil
-		}
-	}
-	return &champion{Version: chain}, nil
-}
-
-// resumable returns the model of v, nil if it cannot be gone on from.
-func (s *session) resumable(ctx context.Context, v registry.Version) (*model.Model, error) {
-	artifact, err := s.artifactOf(ctx, v)
-	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, registry.ErrCorrupt) {
-		s.log.Warn().Uint64("version", v.Number).Err(err).Msg("the version cannot be gone on from")
-		return nil, nil //nolint:nilnil // there is none
-	}
-	if err != nil {
-		return nil, fmt.Errorf("loading version %d of %s: %w", v.Number, s.name, err)
-	}
-	m, err := model.Decode(artifact)
-	if err == nil {
-		_, err = model.ResumeLearner(s.spec, m, 1)
-	}
-	if err != nil {
-		s.log.Info().Uint64("version", v.Number).Err(err).Msg("the version cannot be gone on from")
-		return nil, nil //nolint:nilnil // there is none
-	}
-	return m, nil
-}
-
-func (s *session) artifactOf(ctx context.Context, v registry.Version) ([]byte, error) {
-	return s.reg.Artifact(ctx, v.Digest)
-}
-
-// read decodes the messages after s.at until ctx is done.
-func (s *session) read(ctx context.Context, schema *feature.Schema) error {
-	subjects := s.opts.Subjects
-	cons, err := s.js.OrderedConsumer(ctx, subjects.Stream("TRAIN"), jetstream.OrderedConsumerConfig{
-		FilterSubjects:    []string{subjects.Train(s.name)},
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       s.at + 1,
-		InactiveThreshold: time.Minute,
-	})
-	if err != nil {
-		return fmt.Errorf("reading the examples of %s: %w", s.name, err)
-	}
-	limit := max(prefetch, 2*int(s.nc.MaxPayload()))
-	it, err := cons.Messages(jetstream.PullMaxBytes(limit), jetstream.PullThresholdBytes(limit/2))
-	if err != nil {
-		return fmt.Errorf("reading the examples of %s: %w", s.name, err)
-	}
-	defer it.Stop()
-	for {
-		msg, err := it.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
-		}
-		var d *delivery
-		select {
-		case d = <-s.free:
-		default:
-			d = &delivery{}
-		}
-		if err := d.decode(schema, msg); err != nil {
-			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
-		}
-		if err := s.pass(ctx, d); err != nil {
-			return err
-		}
-	}
-}
-
-// pass hands a message to who learns it, when there is room.
-func (s *session) pass(ctx context.Context, d *delivery) error {
-	size := int64(len(d.msg.Data()))
-	for n := s.queued.Load(); n > 0 && n+size > prefetch; n = s.queued.Load() {
-		select {
-		case <-s.room:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	s.queued.Add(size)
-	select {
-	case s.ready <- d:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // run takes what comes.
@@ -353,8 +195,8 @@ func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, 
 	if why == "" {
 		return next, nil
 	}
-	if s.pupil.hurry() != nil {
-		return now.Add(quiet), nil // the rows up to now do not show all categories
+	if failed := s.pupil.hurry(); failed != nil {
+		return now.Add(quiet), nil //nolint:nilerr // the rows up to now do not show all categories
 	}
 	if s.pupil.stretch.examples == 0 {
 		return next, nil // all of them were refused
@@ -393,38 +235,4 @@ func (s *session) ended(id string) error {
 		return errCaughtUp
 	}
 	return nil
-}
-
-// listenForWishes takes requests of other processes, and of this one, to cut a version.
-func (o *online) listenForWishes() (*nats.Subscription, error) {
-	sub, err := o.nc.Subscribe(o.opts.Subjects.Event(o.name, kindCut, "*"), func(msg *nats.Msg) {
-		var e registry.Event
-		var req wire.TrainRequest
-		if msg.Reply == "" || json.Unmarshal(msg.Data, &e) != nil || json.Unmarshal(e.Data, &req) != nil || e.ID == "" {
-			return
-		}
-		o.ask(&wish{id: e.ID, req: req, reply: func(v *wire.Verdict, err error) {
-			answer := cutAnswer{Verdict: v}
-			if err != nil {
-				answer.Error = wire.ErrorOf(err)
-			}
-			data, err := json.Marshal(answer)
-			if err == nil {
-				err = msg.Respond(data)
-			}
-			if err != nil {
-				o.log.Debug().Err(err).Msg("answering a request for a version")
-			}
-		}})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listening for requests: %w", err)
-	}
-	return sub, nil
-}
-
-// A cutAnswer is what came of a wish.
-type cutAnswer struct {
-	Verdict *wire.Verdict `json:"verdict,omitempty"`
-	Error   *wire.Error   `json:"error,omitempty"`
 }

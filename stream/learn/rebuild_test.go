@@ -158,7 +158,7 @@ func TestRebuildWithoutReference(t *testing.T) {
 	if v.Digest, err = d.reg.PutArtifact(t.Context(), artifact); err != nil {
 		t.Fatal(err)
 	}
-	v.Size = int64(len(artifact))
+	v.Size, v.Lineage.Training = int64(len(artifact)), ""
 	if _, err = d.reg.Publish(t.Context(), v, nil, nil); err != nil {
 		t.Fatal(err)
 	}

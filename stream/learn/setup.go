@@ -42,8 +42,9 @@ const (
 //     model and 1 GiB in all, or less if JetStream or the account has not as much left.
 //   - <PREFIX>_CAPTURE keeps answered requests of models whose specs say so, each for
 //     the time given there, at most 1,000,000 of all models and 1 GiB, or less; the oldest go first.
+//   - <PREFIX>_JOIN keeps which of them have labels, at most 256 MiB, or less.
 //   - <PREFIX>_LABEL keeps labels until they are joined with what was captured, at most
-//     64 MiB, or less: more are refused.
+//     32 MiB, or less: more are refused.
 //   - The bucket <PREFIX>_LEASE says who trains a model by itself now, for 6 seconds
 //     at a time.
 //

@@ -67,9 +67,6 @@ func TestTrialHasThresholds(t *testing.T) {
 	}
 }
 
-// seeded asks for a training that makes other weights than those before.
-func seeded(seed uint64) wire.TrainRequest { return wire.TrainRequest{Seed: &seed} }
-
 // A training under a stream gate begins a trial; one that goes on for too long ends.
 func TestTrialOfATraining(t *testing.T) {
 	t.Parallel()

@@ -95,15 +95,19 @@ type Capture struct {
 	Instances   []json.RawMessage `json:"instances"`   // objects by feature
 	Predictions []Outcome         `json:"predictions"` // one a row
 	Shadow      *Shadowed         `json:"shadow,omitempty"`
-
-	// Labels are those that have come, by row.
-	Labels map[int]*Truth `json:"labels,omitempty"`
 }
 
 // Shadowed is what the shadow would have answered.
 type Shadowed struct {
 	Version     uint64    `json:"model_version,string"`
 	Predictions []Outcome `json:"predictions"`
+}
+
+// A Join is which rows of a captured request have a label: the message on
+// <prefix>.join.<model>.<id>.
+type Join struct {
+	Time   time.Time      `json:"time"` // of the captured request: an id may be used again
+	Labels map[int]*Truth `json:"labels"`
 }
 
 // A Truth is the label of a row that was captured.
@@ -172,7 +176,7 @@ func appendNamed(b []byte, s *feature.Schema, values []feature.Value) ([]byte, e
 	return append(b, '}'), nil
 }
 
-// DecodeCapture reads what EncodeCapture wrote, perhaps with labels since.
+// DecodeCapture reads what EncodeCapture wrote.
 func DecodeCapture(body []byte) (*Capture, error) {
 	var c Capture
 	if err := json.Unmarshal(body, &c); err != nil {
@@ -181,12 +185,21 @@ func DecodeCapture(body []byte) (*Capture, error) {
 	if len(c.Predictions) != len(c.Instances) {
 		return nil, fmt.Errorf("%w: reading a captured prediction: %d instances, %d predictions", ErrInternal, len(c.Instances), len(c.Predictions))
 	}
-	for row, t := range c.Labels {
+	return &c, nil
+}
+
+// DecodeJoin reads the labels of a captured request.
+func DecodeJoin(body []byte, c *Capture) (*Join, error) {
+	var j Join
+	if err := json.Unmarshal(body, &j); err != nil {
+		return nil, fmt.Errorf("%w: reading the labels of a captured prediction: %w", ErrInternal, err)
+	}
+	for row, t := range j.Labels {
 		if row < 0 || row >= len(c.Instances) || t == nil || len(t.Label) == 0 {
-			return nil, fmt.Errorf("%w: reading a captured prediction: label of row %d of %d", ErrInternal, row, len(c.Instances))
+			return nil, fmt.Errorf("%w: reading the labels of a captured prediction: row %d of %d", ErrInternal, row, len(c.Instances))
 		}
 	}
-	return &c, nil
+	return &j, nil
 }
 
 // Example returns row i with its label as a training message.

@@ -91,6 +91,9 @@ func (s Subjects) Dead(model string) string { return s.join("dead", model) }
 // Capture returns <prefix>.capture.<model>.<id>.
 func (s Subjects) Capture(model, id string) string { return s.join("capture", model, id) }
 
+// Join returns <prefix>.join.<model>.<id>.
+func (s Subjects) Join(model, id string) string { return s.join("join", model, id) }
+
 // Label returns <prefix>.label.<model>.
 func (s Subjects) Label(model string) string { return s.join("label", model) }
 
@@ -106,7 +109,7 @@ func (s Subjects) Control(verb, model string) string {
 }
 
 // Stream returns the name of a stream: <PREFIX>_TRAIN, _RESULT, _EVENT, _DEAD,
-// _CAPTURE or _LABEL.
+// _CAPTURE, _LABEL or _JOIN.
 func (s Subjects) Stream(name string) string {
 	return strings.ToUpper(s.prefix()) + "_" + strings.ToUpper(name)
 }

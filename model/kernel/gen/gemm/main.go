@@ -24,7 +24,7 @@ const (
 	rectify           // end with max(x, 0)
 )
 
-const signature = "func(k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int)"
+const signature = "func(count, k int, a *float32, rsa, csa int, b *float32, rsb int, c *float32, rsc int, cols int, start *float32, flags int, ahead *float32, apart, step int)"
 
 func main() {
 	narrow := machine.NewAVX2()
@@ -42,6 +42,8 @@ func main() {
 		tile(narrow, rows, 2, true)
 		tile(narrow, rows, 2, false)
 	}
+	row4(wide, 2)
+	row4(narrow, 2)
 	axpys(wide)
 	axpys(narrow)
 	packs(wide, 2)
@@ -50,7 +52,8 @@ func main() {
 	Generate()
 }
 
-// tile writes a micro-kernel of rows × vectors; the last vector is masked, or full.
+// tile writes a micro-kernel of rows × vectors; the last vector is masked, or full. It does
+// as many tiles as it is told, one under the other.
 func tile(m machine.Machine, rows, vectors int, masked bool) {
 	name := fmt.Sprintf("tile%dx%d%s", rows, vectors*m.Lanes(), m.Name())
 	if masked {
@@ -66,10 +69,14 @@ func tile(m machine.Machine, rows, vectors int, masked bool) {
 		m.Tail(cols)
 	}
 	t := &tileWriter{Machine: m, name: name, rows: rows, vectors: vectors, masked: masked}
-	t.prefetch()
+	t.prefetch(0)
+	Label(t.label("tile"))
+	t.prefetch(rows)
 	t.begin()
 	t.loop()
 	t.end()
+	t.next()
+	VZEROUPPER()
 	RET()
 }
 
@@ -91,9 +98,12 @@ func (t *tileWriter) at(base reg.Register, v int) Mem {
 	return Mem{Base: base, Disp: 4 * t.Lanes() * v}
 }
 
-// eachRow runs fn with a register that walks the rows of C.
-func (t *tileWriter) eachRow(fn func(row int, c reg.Register)) {
+// eachRow runs fn with a register that walks the rows of C from row first on.
+func (t *tileWriter) eachRow(first int, fn func(row int, c reg.Register)) {
 	c, stride := Load(Param("c"), GP64()), Load(Param("rsc"), GP64())
+	if first > 0 {
+		ADDQ(t.times(first, stride), c)
+	}
 	for i := range t.rows {
 		fn(i, c)
 		if i < t.rows-1 {
@@ -102,9 +112,17 @@ func (t *tileWriter) eachRow(fn func(row int, c reg.Register)) {
 	}
 }
 
-// prefetch asks for the tile of C, which is not read or written before the end.
-func (t *tileWriter) prefetch() {
-	t.eachRow(func(_ int, c reg.Register) {
+// times returns n times v.
+func (t *tileWriter) times(n int, v reg.Register) reg.Register {
+	p := GP64()
+	IMUL3Q(Imm(uint64(n)), v, p)
+	return p
+}
+
+// prefetch asks for the tile of C from row first on, which is not read or written before
+// the end of a tile.
+func (t *tileWriter) prefetch(first int) {
+	t.eachRow(first, func(_ int, c reg.Register) {
 		for v := 0; v < t.vectors*t.Lanes(); v += 16 {
 			PREFETCHT0(Mem{Base: c, Disp: 4 * v})
 		}
@@ -140,7 +158,7 @@ func (t *tileWriter) begin() {
 	})
 	JMP(LabelRef(t.label("products")))
 	Label(t.label("accumulate"))
-	t.eachRow(func(i int, c reg.Register) {
+	t.eachRow(0, func(i int, c reg.Register) {
 		for v := range t.vectors {
 			t.Load(t.at(c, v), t.acc[i][v], t.last(v))
 		}
@@ -182,16 +200,19 @@ func (t *tileWriter) loop() {
 			ADDQ(csa, base)
 		}
 	}
-	const unroll = 4
+	ask, leave := t.ahead()
+	const unroll = streams
 	SUBQ(Imm(unroll), k)
 	JLT(LabelRef(t.label("rest")))
 	Label(t.label("loop"))
+	ask()
 	for range unroll {
 		step()
 	}
 	SUBQ(Imm(unroll), k)
 	JGE(LabelRef(t.label("loop")))
 	Label(t.label("rest"))
+	leave()
 	ADDQ(Imm(unroll), k)
 	JZ(LabelRef(t.label("done")))
 	Label(t.label("single"))
@@ -199,6 +220,38 @@ func (t *tileWriter) loop() {
 	DECQ(k)
 	JNZ(LabelRef(t.label("single")))
 	Label(t.label("done"))
+}
+
+// streams is in how many places a tile asks for rows of B that come later, one row of
+// a panel in each. Memory answers faster than in one.
+const streams = 4
+
+// ahead returns what asks for the next rows, and what leaves the rest to the tile below.
+func (t *tileWriter) ahead() (ask, leave func()) {
+	p, apart, step := Load(Param("ahead"), GP64()), Load(Param("apart"), GP64()), Load(Param("step"), GP64())
+	places := threes(p, apart, streams)
+	return func() {
+		TESTQ(step, step)
+		JZ(LabelRef(t.label("here")))
+		for i := range streams {
+			for line := 0; line < t.vectors*t.Lanes(); line += 16 {
+				PREFETCHT0(row(places, apart, i).Offset(4 * line))
+			}
+		}
+		for _, p := range places {
+			ADDQ(step, p)
+		}
+		Label(t.label("here"))
+	}, func() { MOVQ(places[0], address("ahead")) }
+}
+
+// address returns where a parameter is.
+func address(name string) Mem {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return p.Addr
 }
 
 // threes returns registers that row addresses rows from.
@@ -237,7 +290,15 @@ func (t *tileWriter) end() {
 	t.each(func(i, v int) { VMAXPS(t.acc[i][v], zero, t.acc[i][v]) })
 	Label(t.label("store"))
 	t.store()
-	VZEROUPPER()
+}
+
+// next goes on to the tile below, if there is one to do.
+func (t *tileWriter) next() {
+	for _, operand := range []string{"a", "c"} {
+		ADDQ(t.times(t.rows, Load(Param("rs"+operand), GP64())), address(operand))
+	}
+	DECQ(address("count"))
+	JNZ(LabelRef(t.label("tile")))
 }
 
 func (t *tileWriter) store() {
