@@ -17,6 +17,7 @@ func TestTrialPromotesABetterChallenger(t *testing.T) {
 	d.create(t, trialSpec)
 	d.prepared(t, beside, asChampion(0))
 	d.prepared(t, crosswise, asChallenger())
+	d.live(t, func(l *wire.Live) bool { return l.Trial != nil })
 	d.stream(t, 500, 1, crosswise)
 	m := d.moved(t, registry.Champion, 2)
 	if m.From != 1 || m.Who != "modelbus" || !strings.Contains(m.Why, "proved better") {
@@ -39,6 +40,7 @@ func TestTrialRejectsAWorseChallenger(t *testing.T) {
 	d.create(t, trialSpec)
 	d.prepared(t, crosswise, asChampion(0))
 	d.prepared(t, beside, asChallenger())
+	d.live(t, func(l *wire.Live) bool { return l.Trial != nil })
 	d.stream(t, 500, 1, crosswise)
 	e := d.kind(t, "rejected")
 	var v wire.Verdict
@@ -59,6 +61,7 @@ func TestTrialHasThresholds(t *testing.T) {
 	d.create(t, spec+"retrain: {gate: {kind: stream, min_examples: 50, thresholds: {accuracy: 0.999}}}\n")
 	d.prepared(t, beside, asChampion(0))
 	d.prepared(t, crosswise, asChallenger())
+	d.live(t, func(l *wire.Live) bool { return l.Trial != nil })
 	d.stream(t, 500, 1, crosswise)
 	var v wire.Verdict
 	decode(t, d.kind(t, "rejected").Data, &v)
