@@ -12,6 +12,7 @@ import (
 // The layout of an artifact, described in FORMAT.md.
 const (
 	formatVersion = "1"
+	formatOnline  = "2" // with the state of a Learner
 
 	keyFormat       = "modelbus"     // format version
 	keyChecksum     = "sha256"       // of the file with zeros in its place
@@ -19,6 +20,7 @@ const (
 	keyVocabularies = "vocabularies" // JSON: by feature, the categories
 	keyEpochs       = "epochs"
 	keySteps        = "steps"
+	keyReference    = "reference" // JSON of a drift.Reference; may be missing
 
 	pipelinePrefix  = "pipeline."
 	optimizerPrefix = "optimizer."
@@ -47,6 +49,9 @@ func (m *Model) Encode() ([]byte, error) {
 	}
 	for _, p := range m.state {
 		tensors = append(tensors, tensorF32(optimizerPrefix+p.Name, p.Shape, p.Value))
+	}
+	if m.online != nil {
+		tensors = append(tensors, m.online.tensors...)
 	}
 	for i := range tensors {
 		if at := tensors[i].notFinite(); at >= 0 {
@@ -78,14 +83,22 @@ func (m *Model) metadata() (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding model %q: vocabularies: %w", m.spec.Name, err)
 	}
-	return map[string]string{
+	out := map[string]string{
 		keyFormat:       formatVersion,
 		keyChecksum:     unsealed,
 		keySpec:         string(spec),
 		keyVocabularies: string(words),
 		keyEpochs:       strconv.Itoa(m.epochs),
 		keySteps:        strconv.FormatInt(m.steps, 10),
-	}, nil
+	}
+	if m.reference != "" {
+		out[keyReference] = m.reference
+	}
+	if m.online != nil {
+		out[keyFormat] = formatOnline
+		out[keyOnline], err = m.online.metadata()
+	}
+	return out, err
 }
 
 // checkStorable returns an error if an artifact cannot hold m's vocabularies,
@@ -99,9 +112,10 @@ func (m *Model) checkStorable() error {
 	if err != nil {
 		return fmt.Errorf("encoding model %q: metadata: %w", m.spec.Name, err)
 	}
-	if len(text) > maxHeader {
+	// The reference is yet to come, quoted and at worst twice as long.
+	if len(text) > maxHeader-2*maxReference {
 		return fmt.Errorf("%w: the categories and classes take %d bytes of the artifact's header, at most %d are allowed: "+
-			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader, feature.Hashing)
+			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader-2*maxReference, feature.Hashing)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type canonicalSpec struct {
 	Training    *Training         `json:"training,omitempty"`
 	Serving     *Serving          `json:"serving,omitempty"`
 	Retrain     *Retrain          `json:"retrain,omitempty"`
+	Capture     Duration          `json:"capture,omitzero"`
 }
 
 func (s *Spec) canonical() canonicalSpec {
@@ -44,7 +45,7 @@ func (s *Spec) canonical() canonicalSpec {
 	if s.Serving != (Serving{}) {
 		c.Serving = &s.Serving
 	}
-	c.Retrain = s.Retrain
+	c.Retrain, c.Capture = s.Retrain, s.Capture
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
 )
 
@@ -21,6 +22,10 @@ func decodeInto(n *node, dst reflect.Value, what string) *SpecError {
 		return decodeDuration(n, v, what)
 	case *Amount:
 		return decodeAmount(n, v, what)
+	case *Triggers:
+		return decodeTriggers(n, v)
+	case *Detector:
+		return parseObject(&v.Method, n, "detector", drift.ParseMethod)
 	}
 	switch dst.Kind() {
 	case reflect.Pointer:

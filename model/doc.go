@@ -10,6 +10,12 @@
 // encoded model has the same bytes whenever it is encoded. FORMAT.md describes
 // the file.
 //
+// # Reference
+//
+// [Fit] keeps how the rows of its training were distributed, and the predictions for
+// rows that it did not see: a [drift.Reference], which [Model.NewWindow] has live rows
+// compared with. What trains otherwise attaches one with [Model.WithReference].
+//
 // # Memory
 //
 // [Decode] copies what it reads. [Open] does not: the weights of a model of 1 GiB

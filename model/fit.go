@@ -26,6 +26,12 @@ type FitOptions struct {
 	// bit. Parent itself stays as it is.
 	Parent *Model
 
+	// HeldOut are rows of the same features that are not trained on; labels do not
+	// matter. What the model predicts for them goes into its reference, as live rows
+	// are not trained on either: nil means those of validation_split, and if there
+	// are none the training rows, for which a model is surer than for others.
+	HeldOut *feature.Frame
+
 	// Progress, if not nil, is called after each epoch, from the goroutine that
 	// fits.
 	Progress func(nn.Epoch)
@@ -72,6 +78,9 @@ func Fit(ctx context.Context, spec *Spec, frame *feature.Frame, opts FitOptions)
 	}
 	history, err := m.train(ctx, trainRows, valRows, opts)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.refer(frame, train, validation, opts.HeldOut); err != nil {
 		return nil, nil, err
 	}
 	report := &Report{History: *history, Rows: trainRows.Len(), Params: m.Params()}

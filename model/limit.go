@@ -27,6 +27,10 @@ func (s *Spec) limits() []limit {
 		{path: "serving.batch_limit", value: float64(s.Serving.BatchLimit), min: 1, max: 1 << 20, whole: true},
 		{path: "serving.queue", value: float64(s.Serving.Queue), min: 1, max: 1 << 20, whole: true},
 		{path: "serving.workers", value: float64(s.Serving.Workers), min: 1, max: 1024, whole: true},
+		{path: "serving.drift.window", value: float64(s.Serving.Drift.Window), min: 100, max: 1e6, whole: true},
+		{path: "serving.drift.psi", value: s.Serving.Drift.PSI, min: 0.001, max: 10},
+		{path: "serving.drift.share", value: s.Serving.Drift.Share, min: 0.0001, max: 1},
+		{path: "serving.drift.fdr", value: s.Serving.Drift.FDR, min: 1e-9, max: 0.5},
 	}
 	if t.Holdout != nil {
 		limits = append(limits, limit{path: "training.holdout", value: *t.Holdout, max: 0.9, zero: true})

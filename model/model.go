@@ -18,6 +18,9 @@ type Model struct {
 	state  []*nn.Param // of the optimizer
 	steps  int64
 	epochs int
+	online *online // nil unless it is the snapshot of a [Learner]
+
+	reference string // JSON of a drift.Reference; empty: none
 
 	dropped bool // state and gradients were dropped
 }
@@ -28,7 +31,7 @@ type Model struct {
 // neither encoded nor trained on. Nobody may use it meanwhile.
 func (m *Model) DropTraining() {
 	m.network.Freeze()
-	m.state, m.unread, m.dropped = nil, nil, true
+	m.state, m.unread, m.online, m.dropped = nil, nil, nil, true
 }
 
 // Spec returns the model's spec. Callers must not change it.

@@ -36,6 +36,9 @@ func (b loose) Verify(_, _ int) error { return nil }
 // and says what was found. The model has memory of its own.
 func Decode(b []byte) (*Model, error) {
 	m, err := open(loose(b))
+	if err == nil && m.reference != "" {
+		_, err = m.decodeReference()
+	}
 	if err == nil {
 		err = m.detach()
 	}
@@ -48,7 +51,8 @@ func Decode(b []byte) (*Model, error) {
 // Open is [Decode] of a file that somebody vouches for, so that its checksum is
 // not computed, and in place: weights are read in f, which the model keeps
 // reachable, if they lie at a multiple of 4 bytes, and what only training needs
-// is neither read nor verified before training needs it.
+// is neither read nor verified before training needs it; nor is the reference read
+// before [Model.Reference] needs it.
 func Open(f File) (*Model, error) {
 	m, err := open(f)
 	if err != nil {
@@ -77,6 +81,9 @@ func (m *Model) detach() error {
 	for _, p := range slices.Concat(m.network.Params(), m.state) {
 		p.Value = slices.Clone(p.Value)
 	}
+	if m.online != nil {
+		m.online = m.online.clone()
+	}
 	if m.dropped {
 		m.network.Freeze()
 	}
@@ -85,8 +92,13 @@ func (m *Model) detach() error {
 	return nil
 }
 
-// checkState verifies the optimizer's state in the file, before it is used.
+// checkState verifies what only training needs in the file, before it is used.
 func (m *Model) checkState() error {
+	if m.online != nil && m.file != nil {
+		if err := m.online.check(m.file); err != nil {
+			return err
+		}
+	}
 	for i := range m.unread {
 		if err := m.unread[i].check(m.file); err != nil {
 			return err
@@ -108,7 +120,7 @@ func open(f File) (*Model, error) {
 			return nil, err
 		}
 	}
-	m := &Model{file: f}
+	m := &Model{file: f, reference: metadata[keyReference]}
 	if m.spec, err = decodeSpec(metadata[keySpec]); err != nil {
 		return nil, err
 	}
@@ -128,6 +140,16 @@ func open(f File) (*Model, error) {
 	if err := m.decodeState(left); err != nil {
 		return nil, err
 	}
+	if text, ok := metadata[keyOnline]; ok {
+		if m.online, err = decodeOnline(text, left); err != nil {
+			return nil, err
+		}
+		if _, ok := f.(loose); ok { // else when learning goes on
+			if _, err := m.online.decode(f, m.pipeline); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for name := range left {
 		return nil, fmt.Errorf("tensor %q does not belong to the model", shorten(name))
 	}
@@ -139,16 +161,28 @@ func checkMetadata(metadata map[string]string) error {
 	if !ok {
 		return fmt.Errorf("the metadata has no key %q: this safetensors file is not a model of modelbus", keyFormat)
 	}
-	if version != formatVersion {
-		return fmt.Errorf("the format version is %q, this program reads version %q: a newer one is needed", shorten(version), formatVersion)
-	}
 	known := []string{keyFormat, keyChecksum, keySpec, keyVocabularies, keyEpochs, keySteps}
-	for key := range metadata {
-		if !slices.Contains(known, key) {
+	switch version {
+	case formatVersion:
+	case formatOnline:
+		known = append(known, keyOnline)
+	default:
+		return fmt.Errorf("the format version is %q, this program reads versions %q and %q: a newer one is needed",
+			shorten(version), formatVersion, formatOnline)
+	}
+	for key, value := range metadata {
+		if key == keyReference && value == "" {
+			return fmt.Errorf("metadata %q is empty", keyReference)
+		}
+		if key != keyReference && !slices.Contains(known, key) {
 			return fmt.Errorf("the metadata has the unknown key %q", shorten(key))
 		}
 	}
-	if len(metadata) != len(known) {
+	due := len(known)
+	if _, ok := metadata[keyReference]; ok {
+		due++
+	}
+	if len(metadata) != due {
 		return fmt.Errorf("the metadata must have the keys %s, got %d of them", strings.Join(known, ", "), len(metadata))
 	}
 	return nil

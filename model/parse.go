@@ -27,7 +27,7 @@ func ParseSpec(text []byte) (*Spec, error) {
 
 // sections returns the keys of a spec in canonical order.
 func sections() []string {
-	return []string{"name", "description", "features", "label", "network", "optimizer", "loss", "training", "serving", "retrain"}
+	return []string{"name", "description", "features", "label", "network", "optimizer", "loss", "training", "serving", "retrain", "capture"}
 }
 
 func parseSpec(root *node) (*Spec, *SpecError) {
@@ -41,9 +41,6 @@ func parseSpec(root *node) (*Spec, *SpecError) {
 	for _, f := range root.fields {
 		if slices.Contains(sections(), f.key) {
 			continue
-		}
-		if f.key == "capture" {
-			return nil, f.errorf("the key %q is reserved, but this version does not know it yet: remove it", f.key)
 		}
 		return nil, f.errorf("%s", unknownWord("key", f.key, sections()))
 	}
@@ -76,6 +73,7 @@ func parseSections(root *node, s *Spec) *SpecError {
 		{"label", &s.Schema.Label},
 		{"serving", &s.Serving},
 		{"retrain", &s.Retrain},
+		{"capture", &s.Capture},
 	} {
 		if err := decodeInto(root.get(part.key), reflect.ValueOf(part.dst).Elem(), part.key); err != nil {
 			return err

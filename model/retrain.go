@@ -1,14 +1,21 @@
 package model
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
 
+	"github.com/modelbus/modelbus/model/drift"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/gate"
 )
 
@@ -16,15 +23,24 @@ import (
 // served. A training is due when Every or Cron says so, and there are examples since the
 // newest version; with neither it is trained on request alone.
 type Retrain struct {
-	Mode string `json:"mode,omitempty"` // "window", the default: fit to a window of the examples
+	// Mode is [ModeWindow], the default: fit to a window of the examples, or
+	// [ModeOnline]: predict each example as it comes, then learn it.
+	Mode string `json:"mode,omitempty"`
 
 	// Every is how many examples must have come since the newest version, or how much
-	// time must have passed.
+	// time must have passed. Online it says when a version is cut.
 	Every Amount `json:"every,omitzero"`
 
 	// Cron is a time in the five fields of crontab(5), in UTC, or @daily and the like. As
 	// with Every, if nothing new had come then, the next example makes it due.
 	Cron string `json:"cron,omitempty"`
+
+	// On names what else makes a training due, or a version be cut.
+	On Triggers `json:"on,omitzero"`
+
+	// Detector watches the errors of the served version on labelled examples: default
+	// ADWIN with a delta of 0.01 that looks for a rise alone.
+	Detector Detector `json:"detector,omitzero"`
 
 	// MinGap is the least time between two trainings: default none.
 	MinGap Duration `json:"min_gap,omitzero"`
@@ -36,13 +52,135 @@ type Retrain struct {
 	// Warm starts from the champion, as Training.Warm does.
 	Warm bool `json:"warm,omitempty"`
 
-	// Gate says which challengers may be served, by their scores on the held-out
-	// rows, of trainings on request too. Without thresholds Training.Metric decides.
+	// Batch is how many examples are learned in one step online: default 1.
+	Batch int `json:"batch,omitempty"`
+
+	// Replay has each step online followed by steps on recent examples: nil means the
+	// defaults of [Replay].
+	Replay *Replay `json:"replay,omitempty"`
+
+	// Gate says which challengers may be served, of trainings on request too: by
+	// their scores on the held-out rows, or on the labelled examples to come. Without it
+	// Training.Metric decides on the held-out rows, and online every version is served.
 	Gate *gate.Config `json:"gate,omitempty"`
+
+	// Watch is for how many labelled examples after a promotion the version before it
+	// is scored beside the new one, and takes its place again if it proves better:
+	// default 0, not at all.
+	Watch int `json:"watch,omitempty"`
 }
 
+// The modes of a [Retrain].
+const (
+	ModeWindow = "window"
+	ModeOnline = "online"
+)
+
+// Online reports whether the model learns from each example as it comes.
+func (r *Retrain) Online() bool { return r != nil && r.Mode == ModeOnline }
+
+// Follows reports whether examples are looked at one by one as they come: to learn
+// them, or to score versions on them.
+func (r *Retrain) Follows() bool {
+	return r != nil && (r.Online() || r.On.Any() || r.Watch > 0 || r.Gate != nil && r.Gate.Kind == gate.Live)
+}
+
+// A Replay is a memory of recent examples that a model learns again, against forgetting
+// (Robins, Catastrophic forgetting, rehearsal and pseudorehearsal, 1995).
+type Replay struct {
+	Rows    int `json:"rows"`              // newest examples remembered; 0 is no replay; default 200
+	Batches int `json:"batches,omitempty"` // steps on remembered examples after each step: default 2
+	Size    int `json:"size,omitempty"`    // examples of each of them, drawn from the seed: default 8
+}
+
+// maxReplay bounds the rows of a replay, which each version carries along.
+const maxReplay = 10_000
+
+// Remember returns the replay of an online model with its defaults filled in.
+func (r *Retrain) Remember() Replay {
+	if r.Replay == nil {
+		return Replay{Rows: 200, Batches: 2, Size: 8}
+	}
+	out := *r.Replay
+	out.Batches, out.Size = cmp.Or(out.Batches, 2), cmp.Or(out.Size, 8)
+	return out
+}
+
+// Triggers are what makes a training due besides examples and time.
+type Triggers struct {
+	Drift bool // a change was signalled since the newest version
+
+	// ScoreBelow are scores of the served version on recent labelled examples, by the
+	// names of package metric: one that is worse than its value.
+	ScoreBelow map[string]float64
+}
+
+// Any reports whether there is a trigger.
+func (t Triggers) Any() bool { return t.Drift || len(t.ScoreBelow) > 0 }
+
+// IsZero reports whether there is none.
+func (t Triggers) IsZero() bool { return !t.Any() }
+
+// MarshalJSON implements json.Marshaler.
+func (t Triggers) MarshalJSON() ([]byte, error) {
+	list := []any{}
+	if t.Drift {
+		list = append(list, triggerDrift)
+	}
+	if len(t.ScoreBelow) > 0 {
+		list = append(list, map[string]any{triggerScore: t.ScoreBelow})
+	}
+	return json.Marshal(list)
+}
+
+const (
+	triggerDrift = "drift"
+	triggerScore = "score_below"
+)
+
+// decodeTriggers reads a list of drift and {score_below: {metric: value}}.
+func decodeTriggers(n *node, t *Triggers) *SpecError {
+	items := n.list
+	if items == nil {
+		items = []*node{n}
+	}
+	for _, item := range items {
+		score := item.get(triggerScore)
+		switch {
+		case item.value == triggerDrift:
+			t.Drift = true
+		case !score.isNull() && len(item.fields) == 1:
+			if err := decodeInto(score, reflect.ValueOf(&t.ScoreBelow).Elem(), triggerScore); err != nil {
+				return err
+			}
+		default:
+			return item.errorf("on is a list of drift and {score_below: {accuracy: 0.8}}, got %s", item)
+		}
+	}
+	return nil
+}
+
+// A Detector is a method of package drift in a spec; without one, the default.
+type Detector struct{ drift.Method }
+
+// IsZero reports whether there is no method.
+func (d Detector) IsZero() bool { return d.Method == nil }
+
+// New returns a detector that has seen nothing.
+func (d Detector) New() (drift.Detector, error) {
+	if d.Method == nil {
+		return drift.ADWIN{Delta: 0.01, Mode: drift.Up}.New()
+	}
+	return d.Method.New()
+}
+
+// MarshalJSON implements json.Marshaler.
+func (d Detector) MarshalJSON() ([]byte, error) { return json.Marshal(objectForm(d.Config())) }
+
 // Scheduled reports whether the model is trained by itself.
-func (r *Retrain) Scheduled() bool { return r != nil && (r.Every != (Amount{}) || r.Cron != "") }
+func (r *Retrain) Scheduled() bool {
+	return r != nil && (r.Every != (Amount{}) || r.Cron != "" || r.On.Any())
+}
 
 // An Amount is a number of examples or a time; the zero value is neither, which a
 // spec may write as "all".
@@ -154,11 +292,11 @@ func (s *Spec) retrainFaults() []*fault {
 		return nil
 	}
 	var faults []*fault
-	if r.Mode != "" && r.Mode != "window" {
-		faults = append(faults, faultf("retrain.mode", "%s", unknownWord("mode", r.Mode, []string{"window"})))
+	if r.Mode != "" && r.Mode != ModeWindow && r.Mode != ModeOnline {
+		faults = append(faults, faultf("retrain.mode", "%s", unknownWord("mode", r.Mode, []string{ModeWindow, ModeOnline})))
 	}
-	if !r.Scheduled() && r.Window == (Amount{}) && r.Gate == nil {
-		faults = append(faults, faultf("retrain", "retrain needs to know when: set every, such as 5000 (examples) or 1h, or cron"))
+	if !r.Scheduled() && (r.Online() || r.Window == (Amount{}) && r.Gate == nil && r.Watch == 0) {
+		faults = append(faults, faultf("retrain", "retrain needs to know when: set every, such as 5000 (examples) or 1h, cron, or on"))
 	}
 	if r.Cron != "" {
 		if _, err := parseCron(r.Cron); err != nil {
@@ -166,7 +304,83 @@ func (s *Spec) retrainFaults() []*fault {
 				shorten(r.Cron), err))
 		}
 	}
+	faults = append(faults, r.modeFaults()...)
+	faults = append(faults, r.rangeFaults()...)
+	faults = append(faults, s.scoreFaults()...)
 	return append(faults, s.gateFaults()...)
+}
+
+// modeFaults names the keys that the other mode alone knows.
+func (r *Retrain) modeFaults() []*fault {
+	var faults []*fault
+	wrong := func(key, mode string) {
+		faults = append(faults, faultf("retrain."+key, "%s is for mode %s alone", key, mode))
+	}
+	if !r.Online() {
+		if r.Batch != 0 {
+			wrong("batch", ModeOnline)
+		}
+		if r.Replay != nil {
+			wrong("replay", ModeOnline)
+		}
+		return faults
+	}
+	if r.Window != (Amount{}) {
+		wrong("window", ModeWindow)
+	}
+	if r.Warm {
+		faults = append(faults, faultf("retrain.warm", "warm is for mode window alone: online, a version always goes on from the one before"))
+	}
+	if r.Gate != nil && r.Gate.Kind != gate.Live {
+		faults = append(faults, faultf("retrain.gate.kind", "online the gate must be of kind stream: no rows are held out, each is learned"))
+	}
+	return faults
+}
+
+func (r *Retrain) rangeFaults() []*fault {
+	var faults []*fault
+	check := func(key string, value int) {
+		if value < 0 || value > wholeMax {
+			faults = append(faults, faultf("retrain."+key, "%s must be a whole number from 0, got %d", key, value))
+		}
+	}
+	check("batch", r.Batch)
+	check("watch", r.Watch)
+	if p := r.Replay; p != nil {
+		if p.Rows > maxReplay {
+			faults = append(faults, faultf("retrain.replay.rows", "replay.rows must be at most %d, got %d", maxReplay, p.Rows))
+		}
+		check("replay.rows", p.Rows)
+		check("replay.batches", p.Batches)
+		check("replay.size", p.Size)
+		if p.Rows == 0 && (p.Batches > 0 || p.Size > 0) {
+			faults = append(faults, faultf("retrain.replay", "replay needs to know how many rows to remember: set rows, such as 200"))
+		}
+	}
+	return faults
+}
+
+// scoreFaults names the scores that a model of the label does not have.
+func (s *Spec) scoreFaults() []*fault {
+	var faults []*fault
+	for _, name := range slices.Sorted(maps.Keys(s.Retrain.On.ScoreBelow)) {
+		value := s.Retrain.On.ScoreBelow[name]
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			faults = append(faults, faultf("retrain.on", "score_below.%s must be a number, got %v", name, value))
+		}
+		if known := liveScores(&s.Schema.Label); !slices.Contains(known, name) {
+			faults = append(faults, faultf("retrain.on", "%s", unknownWord("score", name, known)))
+		}
+	}
+	return faults
+}
+
+// liveScores returns the scores that are kept of labelled examples as they come.
+func liveScores(l *feature.Label) []string {
+	if l.Type == feature.Number {
+		return []string{"mse", "mae", "rmse"}
+	}
+	return []string{"accuracy", "log_loss"}
 }
 
 // gateFaults says what package gate finds wrong, with its place.
@@ -174,9 +388,6 @@ func (s *Spec) gateFaults() []*fault {
 	g := s.Retrain.Gate
 	if g == nil {
 		return nil
-	}
-	if g.Kind != "" && g.Kind != gate.Holdout {
-		return []*fault{faultf("retrain.gate.kind", "%s", unknownWord("kind", g.Kind, []string{gate.Holdout}))}
 	}
 	err := g.Check(&s.Schema)
 	if err == nil {

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 
+	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/nn"
 )
@@ -43,6 +44,10 @@ type Spec struct {
 	Training    Training
 	Serving     Serving
 	Retrain     *Retrain // nil: only on request
+
+	// Capture is how long the features and predictions of requests are kept, for labels
+	// that come later: default 0, not at all.
+	Capture Duration
 }
 
 // Training says how to fit. Zero fields mean the default given.
@@ -104,6 +109,31 @@ type Serving struct {
 	BatchLimit int `json:"batch_limit,omitempty" yaml:"batch_limit,omitempty"` // rows computed at once: 2^30/P, 8 to 256
 	Queue      int `json:"queue,omitempty" yaml:"queue,omitempty"`             // requests waiting: 2^36/P, 64 to 1024
 	Workers    int `json:"workers,omitempty" yaml:"workers,omitempty"`         // batches of the model computed at once: GOMAXPROCS, which all models share in turns
+
+	Drift Watch `json:"drift,omitzero" yaml:"drift,omitempty"`
+}
+
+// A Watch says how a server compares the rows that it is asked about, and what it
+// answers, with the model's [Model.Reference]. Zero fields mean the default given.
+type Watch struct {
+	Off bool `json:"off,omitempty" yaml:"off,omitempty"` // do not compare
+
+	// Window is how many rows are compared at once: default 2000. More find smaller
+	// changes, fewer find large ones sooner.
+	Window int `json:"window,omitempty" yaml:"window,omitempty"`
+
+	// PSI is the Population Stability Index from which a column has drifted: default
+	// 0.1. Share is the same of the share of missing values and that of unknown
+	// categories: default 0.02. FDR is the false discovery rate over all tests of a
+	// window: default 0.01.
+	PSI   float64 `json:"psi,omitempty" yaml:"psi,omitempty"`
+	Share float64 `json:"share,omitempty" yaml:"share,omitempty"`
+	FDR   float64 `json:"fdr,omitempty" yaml:"fdr,omitempty"`
+}
+
+// Thresholds returns the thresholds of w for package drift.
+func (w Watch) Thresholds() drift.Thresholds {
+	return drift.Thresholds{FDR: w.FDR, PSI: w.PSI, Share: w.Share}
 }
 
 // A SpecError tells where a spec is wrong. It wraps [feature.ErrInvalid].

@@ -14,9 +14,9 @@ import (
 	"github.com/modelbus/modelbus/model/gate"
 )
 
-// referenceRows returns the rows of the first table under a heading of SPEC.md, as
+// tableRows returns the rows of the first table under a heading of SPEC.md, as
 // cells by key.
-func referenceRows(t *testing.T, text, heading string) map[string][]string {
+func tableRows(t *testing.T, text, heading string) map[string][]string {
 	t.Helper()
 	_, section, ok := strings.Cut(text, "\n## "+heading+"\n")
 	if !ok {
@@ -76,11 +76,12 @@ func TestReferenceIsComplete(t *testing.T) {
 		{"training.early_stopping", jsonKeys(EarlyStopping{}), classes + "training:\n  validation_split: 0.1\n  early_stopping:\n    %s\n"},
 		{"training.reduce_lr_on_plateau", jsonKeys(ReduceOnPlateau{}), number + "training:\n  reduce_lr_on_plateau:\n    %s\n"},
 		{"serving", jsonKeys(Serving{}), number + "serving:\n  %s\n"},
+		{"serving.drift", jsonKeys(Watch{}), number + "serving:\n  drift:\n    %s\n"},
 		{"retrain", jsonKeys(Retrain{}), classes + "retrain:\n  %s\n"},
 		{"retrain.gate", jsonKeys(gate.Config{}), classes + "retrain:\n  gate:\n    %s\n"},
 	} {
 		t.Run(section.heading, func(t *testing.T) {
-			rows := referenceRows(t, text, section.heading)
+			rows := tableRows(t, text, section.heading)
 			for _, key := range section.keys {
 				cells := rows[key]
 				if cells == nil {
@@ -118,7 +119,13 @@ func readExample(t *testing.T, heading, form, key, example string) {
 	if heading == "training" && key == "target" {
 		spec += "  validation_split: 0.1\n"
 	}
-	if heading == "retrain" && !slices.Contains([]string{"every", "cron", "window", "gate"}, key) {
+	if heading == "retrain" && slices.Contains([]string{"batch", "replay"}, key) {
+		spec += "  mode: online\n"
+	}
+	if heading == "retrain.gate" && slices.Contains([]string{"alpha", "test", "margin"}, key) {
+		spec += "    kind: stream\n"
+	}
+	if heading == "retrain" && !slices.Contains([]string{"every", "cron", "on", "window", "gate"}, key) {
 		spec += "  every: 10\n"
 	}
 	if heading == "retrain.gate" && key == "slices" {
@@ -139,7 +146,7 @@ func checkReferenceRanges(t *testing.T, text string) {
 	s := Spec{Training: Training{Holdout: &zero, EarlyStopping: &EarlyStopping{}, ReduceOnPlateau: &ReduceOnPlateau{}}}
 	for _, l := range s.limits() {
 		at := strings.LastIndex(l.path, ".")
-		row := referenceRows(t, text, l.path[:at])[l.path[at+1:]]
+		row := tableRows(t, text, l.path[:at])[l.path[at+1:]]
 		if row == nil {
 			t.Errorf("%s has no row", l.path)
 			continue

@@ -39,7 +39,7 @@ training:
   holdout: 0
   holdout_by: newest
   metric: log_loss
-serving: {workers: 2, queue: 10, batch_limit: 64}
+serving: {workers: 2, queue: 10, batch_limit: 64, drift: {off: true, window: 500, psi: 0.2, share: 0.05, fdr: 0.001}}
 `
 
 const fullCanonical = `{"name":"penguins","description":"three species, measured",` +
@@ -57,7 +57,7 @@ const fullCanonical = `{"name":"penguins","description":"three species, measured
 	`"training":{"epochs":50,"batch_size":16,"seed":18446744073709551615,"shuffle":false,"validation_split":0.2,` +
 	`"early_stopping":{"monitor":"val_accuracy","patience":3,"restore_best_weights":false},` +
 	`"target":{"val_accuracy":0.99},"class_weight":{"balanced":1},"holdout":0,"holdout_by":"newest","metric":"log_loss"},` +
-	`"serving":{"batch_limit":64,"queue":10,"workers":2}}`
+	`"serving":{"batch_limit":64,"queue":10,"workers":2,"drift":{"off":true,"window":500,"psi":0.2,"share":0.05,"fdr":0.001}}}`
 
 func TestSpecCanonicalForm(t *testing.T) {
 	s := mustParse(t, fullSpec)
@@ -195,7 +195,16 @@ func TestSpecErrors(t *testing.T) {
 		{"gate slice", "training:", "retrain: {gate: {change: {accuracy: 0}, slices: [nothing]}}\ntraining:", 10, 0, []string{"nothing"}},
 		{"gate kind", "training:", "retrain: {gate: {kind: live}}\ntraining:", 10, 24, []string{"live", "holdout"}},
 		{"retrain gap", "training:", "retrain: {every: 1h, min_gap: 5}\ntraining:", 10, 31, []string{"min_gap", "90s", "got 5"}},
-		{"capture", "training:", "capture: 24h\ntraining:", 10, 1, []string{`"capture"`, "does not know"}},
+		{"capture", "training:", "capture: 24\ntraining:", 10, 10, []string{"capture", "1h30m", "got 24"}},
+		{"retrain mode", "training:", "retrain: {mode: onlin, every: 5}\ntraining:", 10, 17, []string{"onlin", "online", "window"}},
+		{"online without a time", "training:", "retrain: {mode: online}\ntraining:", 10, 10, []string{"every"}},
+		{"online window", "training:", "retrain: {mode: online, every: 5, window: 10}\ntraining:", 10, 43, []string{"window", "mode window"}},
+		{"online held out", "training:", "retrain: {mode: online, every: 5, gate: {kind: holdout}}\ntraining:", 10, 48, []string{"stream"}},
+		{"batch of a window", "training:", "retrain: {every: 5, batch: 10}\ntraining:", 10, 28, []string{"batch", "mode online"}},
+		{"replay of nothing", "training:", "retrain: {mode: online, every: 5, replay: {size: 8}}\ntraining:", 10, 43, []string{"rows"}},
+		{"retrain on noise", "training:", "retrain: {on: [noise]}\ntraining:", 10, 16, []string{"drift", "score_below", `"noise"`}},
+		{"score of numbers", "training:", "retrain: {on: [{score_below: {mse: 3}}]}\ntraining:", 10, 15, []string{"mse", "accuracy"}},
+		{"detector", "training:", "retrain: {on: drift, detector: ADWINN}\ntraining:", 10, 32, []string{"ADWINN", "ADWIN"}},
 		{"monitor without validation", "  epochs: 5", "  early_stopping: {monitor: val_loss}", 11, 29, []string{"val_loss", "validation_split"}},
 		{"unknown monitor", "  epochs: 5", "  target: {acurracy: 0.9}\n  validation_split: 0.1", 11, 22, []string{`"acurracy"`, "did you mean val_accuracy?"}},
 		{"two targets", "  epochs: 5", "  target: {loss: 1, val_loss: 2}", 11, 11, []string{"one"}},
@@ -203,6 +212,7 @@ func TestSpecErrors(t *testing.T) {
 		{"class weight", "  epochs: 5", "  class_weight: {d: 2}", 11, 21, []string{`"d"`, "a, b, c"}},
 		{"negative class weight", "  epochs: 5", "  class_weight: {a: -2}", 11, 21, []string{"-2"}},
 		{"plateau and schedule", "learning_rate: 0.01}}\nloss: sparse_categorical_crossentropy\ntraining:", "learning_rate: {ExponentialDecay: {initial_learning_rate: 0.1, decay_steps: 1, decay_rate: 0.5}}}}\ntraining:\n  reduce_lr_on_plateau: {factor: 0.5}", 10, 25, []string{"schedule"}},
+		{"drift", "training:", "serving: {drift: {window: 0}}\ntraining:", 10, 27, []string{"window", "got 0", "100"}},
 		{"serving", "training:", "serving: {queue: 0}\ntraining:", 10, 18, []string{"queue", "got 0"}},
 		{"holdout_by", "  epochs: 5", "  holdout_by: time", 11, 15, []string{`"time"`, "newest"}},
 		{"anchor", "name: iris", "name: &a iris", 1, 0, []string{"anchors"}},

@@ -94,6 +94,9 @@ func (old Move) on(l *ledger, m Move) Move {
 		l.Moves = map[string]uint64{}
 	}
 	m.From = old.To
+	if m.To != 0 {
+		m.Split = old.Split
+	}
 	m.Number = max(l.Moves[m.Alias], old.Number) + 1
 	l.Moves[m.Alias] = m.Number
 	return m
@@ -110,8 +113,15 @@ func movePuts(p Promoted, after uint64, kind string) ([]put, error) {
 }
 
 // Promote moves an alias to a version that exists, or makes the alias, and
-// announces "promoted". Moving to where the alias is already changes nothing.
+// announces "promoted". Moving to where the alias is already changes nothing, and so
+// does no move to the share of a canary: see [Registry.SplitCanary].
 func (r *Registry) Promote(ctx context.Context, model, alias string, version uint64, who, why string) (Move, error) {
+	return r.promote(ctx, Move{Model: model, Alias: alias, To: version, Who: who, Why: why}, nil)
+}
+
+// promote makes the move m, with that split, or with the one before for nil.
+func (r *Registry) promote(ctx context.Context, m Move, split *Split) (Move, error) {
+	model, alias, version := m.Model, m.Alias, m.To
 	if err := cmp.Or(CheckModel(model), CheckAlias(alias), checkNumber(version)); err != nil {
 		return Move{}, err
 	}
@@ -120,10 +130,14 @@ func (r *Registry) Promote(ctx context.Context, model, alias string, version uin
 			return Move{}, nil, err
 		}
 		old, after, err := r.alias(ctx, model, alias)
-		if err != nil || old.To == version {
+		if err != nil || old.To == version && (split == nil || *split == old.Split) {
 			return old, nil, err
 		}
-		m := old.on(l, Move{Model: model, Alias: alias, To: version, Who: who, Why: why, When: now()})
+		m := old.on(l, m)
+		m.When = now()
+		if split != nil {
+			m.Split = *split
+		}
 		puts, err := movePuts(Promoted{Move: m}, after, KindPromoted)
 		return m, puts, err
 	})
@@ -131,6 +145,63 @@ func (r *Registry) Promote(ctx context.Context, model, alias string, version uin
 		return Move{}, fmt.Errorf("moving alias %s of %s to version %d: %w", alias, model, version, err)
 	}
 	return out.result, nil
+}
+
+// PromoteIf is Promote under conditions, in one step: it moves p.Alias to the version
+// if it names version p.If, and removes the alias p.Remove, if one is given, which must
+// name the version; else it returns [ErrConflict] and changes nothing. The verdict, if
+// not nil, becomes part of the event. If p.Alias names the version already, and
+// p.Remove does not, it was done before.
+func (r *Registry) PromoteIf(ctx context.Context, model string, version uint64, p Promotion, verdict json.RawMessage) (Move, error) {
+	err := cmp.Or(CheckModel(model), CheckAlias(p.Alias), checkNumber(version))
+	if err == nil && p.Remove != "" {
+		err = CheckAlias(p.Remove)
+	}
+	if err != nil {
+		return Move{}, err
+	}
+	out, err := decide(ctx, r, model, func(ctx context.Context, l *ledger) (Move, []put, error) {
+		if _, err := r.version(ctx, model, version); err != nil {
+			return Move{}, nil, err
+		}
+		return r.succession(ctx, l, model, version, p, verdict)
+	})
+	if err != nil {
+		return Move{}, fmt.Errorf("moving alias %s of %s to version %d: %w", p.Alias, model, version, err)
+	}
+	return out.result, nil
+}
+
+// succession returns the writes of [Registry.PromoteIf].
+func (r *Registry) succession(ctx context.Context, l *ledger, model string, version uint64, p Promotion, verdict json.RawMessage) (Move, []put, error) {
+	old, after, err := r.alias(ctx, model, p.Alias)
+	if err != nil {
+		return Move{}, nil, err
+	}
+	var other Move
+	var otherAfter uint64
+	if p.Remove != "" {
+		if other, otherAfter, err = r.alias(ctx, model, p.Remove); err != nil {
+			return Move{}, nil, err
+		}
+	}
+	switch {
+	case old.To == version && other.To != version:
+		return old, nil, nil
+	case old.To != p.If:
+		return Move{}, nil, fmt.Errorf("%w: it names %s, not %s", ErrConflict, spoken(old.To), spoken(p.If))
+	case p.Remove != "" && other.To != version:
+		return Move{}, nil, fmt.Errorf("%w: alias %s names %s", ErrConflict, p.Remove, spoken(other.To))
+	}
+	at := now()
+	m := old.on(l, Move{Model: model, Alias: p.Alias, To: version, Who: p.Who, Why: p.Why, When: at, Rollback: p.Rollback})
+	puts, err := movePuts(Promoted{Move: m, Verdict: verdict}, after, KindPromoted)
+	if err != nil || p.Remove == "" {
+		return m, puts, err
+	}
+	gone := other.on(l, Move{Model: model, Alias: p.Remove, Who: p.Who, Why: p.Why, When: at})
+	more, err := movePuts(Promoted{Move: gone}, otherAfter, KindRemoved)
+	return m, append(puts, more...), err
 }
 
 // Rollback moves an alias to the version it named before the current one and
@@ -219,6 +290,12 @@ func visited(moves []Move) []uint64 {
 
 // RemoveAlias removes an alias other than [Champion] and announces "removed".
 func (r *Registry) RemoveAlias(ctx context.Context, model, alias, who, why string) error {
+	return r.RemoveAliasIf(ctx, model, alias, 0, who, why)
+}
+
+// RemoveAliasIf is RemoveAlias of one that names the version, 0 for any; if it names
+// another, it returns [ErrConflict].
+func (r *Registry) RemoveAliasIf(ctx context.Context, model, alias string, version uint64, who, why string) error {
 	if err := cmp.Or(CheckModel(model), CheckAlias(alias)); err != nil {
 		return err
 	}
@@ -232,6 +309,9 @@ func (r *Registry) RemoveAlias(ctx context.Context, model, alias, who, why strin
 		}
 		if old.To == 0 {
 			return struct{}{}, nil, r.missing(ctx, model, "alias "+alias)
+		}
+		if version != 0 && old.To != version {
+			return struct{}{}, nil, fmt.Errorf("%w: it names %s, not %s", ErrConflict, spoken(old.To), spoken(version))
 		}
 		m := old.on(l, Move{Model: model, Alias: alias, Who: who, Why: why, When: now()})
 		puts, err := movePuts(Promoted{Move: m}, after, KindRemoved)

@@ -38,6 +38,33 @@ func (l layout) plans(replicas int) []plan {
 	return plans
 }
 
+// live is the stream of the KV bucket of live records, of which the last is kept. Nobody
+// needs it to open a deployment: one that an older version made has none.
+func (l layout) live(replicas int) plan {
+	want := jetstream.StreamConfig{
+		Name:              l.liveStream(),
+		Description:       "modelbus: scores on examples as they come",
+		Replicas:          replicas,
+		Subjects:          []string{l.liveSubject(">")},
+		MaxMsgsPerSubject: 1,
+		MaxBytes:          -1,
+		MaxMsgs:           -1,
+		MaxMsgSize:        -1,
+		MaxConsumers:      -1,
+		Duplicates:        dedupWindow,
+		Discard:           jetstream.DiscardNew,
+		AllowRollup:       true,
+		AllowDirect:       true,
+		DenyDelete:        true,
+	}
+	return plan{want: want, mend: func(c *jetstream.StreamConfig) {
+		c.Subjects = want.Subjects
+		c.MaxMsgsPerSubject, c.MaxMsgs, c.MaxAge = want.MaxMsgsPerSubject, want.MaxMsgs, want.MaxAge
+		c.Discard, c.DiscardNewPerSubject = want.Discard, false
+		c.AllowRollup, c.AllowDirect, c.DenyDelete = true, true, true
+	}}
+}
+
 // records is the stream of the KV bucket. It is what the stock client makes,
 // with atomic batches and announcements added.
 func (l layout) records() plan {

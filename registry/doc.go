@@ -18,6 +18,9 @@
 // by the stock object store Get. Stream MODELBUS_EVENT sources the announcements
 // as <prefix>.event.<name>.<kind>.<id>; the bucket republishes them to live listeners.
 //
+// KV bucket MODELBUS_LIVE: <name> is the live record of a model, the last one alone, of
+// whoever follows its examples. It goes with the model.
+//
 // [Registry.OpenArtifact] downloads to the cache in [Options] and maps the file;
 // package cache says what is verified when.
 //

@@ -1,6 +1,9 @@
 package registry
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrNotFound is returned for a model, version, alias or artifact that is not there.
@@ -10,6 +13,10 @@ var (
 	// when a model of that name is already there, and for the removal of a
 	// version that an alias names.
 	ErrConflict = errors.New("conflict")
+
+	// ErrOvertaken is returned for an online version after whose parent there is another
+	// one already. It wraps ErrConflict.
+	ErrOvertaken = fmt.Errorf("%w: overtaken by another online version", ErrConflict)
 
 	// ErrInvalid is returned for a name, alias or ref outside its grammar, a
 	// record that cannot be stored, and for a move that makes no sense, such as

@@ -69,6 +69,24 @@ func (r *Registry) Announce(ctx context.Context, e Event) error {
 	return nil
 }
 
+// LastEvent returns the last announcement of a kind about a model, and whether there
+// is one. It asks the stream's leader, so that what [Registry.Announce] stored is not
+// missed.
+func (r *Registry) LastEvent(ctx context.Context, model, kind string) (e Event, ok bool, err error) {
+	if err := checkEvent(Event{Model: model, Kind: kind, ID: "0"}); err != nil {
+		return Event{}, false, err
+	}
+	last, err := r.read(ctx, eventKey(model, kind, "*"))
+	if err != nil || last.seq == 0 || last.gone() {
+		return Event{}, false, err
+	}
+	if json.Unmarshal(last.data, &e) != nil {
+		e = Event{Data: quoted(last.data)} // put there by hand
+	}
+	e.Model, e.Kind, e.ID = model, kind, tail(last.subject)
+	return e, true, nil
+}
+
 // Events calls fn for announcements of model (all if empty), first the kept
 // ones from sequence from on (1: all; 0: only new ones), then live ones, in
 // order, until ctx is done or fn returns an error, which it returns. When ctx

@@ -30,10 +30,15 @@ func newLayout(prefix string) (layout, error) {
 func (l layout) kvStream() string     { return "KV_" + l.bucket }
 func (l layout) objectBucket() string { return l.bucket + "_ARTIFACTS" }
 func (l layout) objectStream() string { return "OBJ_" + l.objectBucket() }
+func (l layout) liveBucket() string   { return l.bucket + "_LIVE" }
+func (l layout) liveStream() string   { return "KV_" + l.liveBucket() }
 func (l layout) eventStream() string  { return l.bucket + "_EVENT" }
 
 // subject returns the subject of a key, or of a pattern of keys, of the bucket.
 func (l layout) subject(key string) string { return "$KV." + l.bucket + "." + key }
+
+// liveSubject returns the subject of a model's live record, or of all.
+func (l layout) liveSubject(model string) string { return "$KV." + l.liveBucket() + "." + model }
 
 // key returns the key of a subject of the bucket.
 func (l layout) key(subject string) string { return strings.TrimPrefix(subject, "$KV."+l.bucket+".") }

@@ -13,11 +13,12 @@ import (
 // decisions about one model happen one after the other, each on what the one
 // before left. It outlives the model: a number is never given twice.
 type ledger struct {
-	Version uint64            `json:"version"`         // last version number given
-	Moves   map[string]uint64 `json:"moves,omitempty"` // last move number given, by alias
-	Change  uint64            `json:"change"`          // count of decisions
-	Writer  string            `json:"writer"`          // nonce by which a writer knows its own
-	After   uint64            `json:"after"`           // revision this one replaced
+	Version uint64            `json:"version"`          // last version number given
+	Moves   map[string]uint64 `json:"moves,omitempty"`  // last move number given, by alias
+	Online  uint64            `json:"online,omitempty"` // last version of an online chain
+	Change  uint64            `json:"change"`           // count of decisions
+	Writer  string            `json:"writer"`           // nonce by which a writer knows its own
+	After   uint64            `json:"after"`            // revision this one replaced
 }
 
 // readLedger returns a model's ledger and its revision, zeros if there is none.

@@ -96,7 +96,7 @@ func (r *Registry) modelPuts(m Model, after uint64, kind string, l *ledger) ([]p
 	return []put{rec, event}, err
 }
 
-// DeleteModel removes a model with its versions and aliases and announces
+// DeleteModel removes a model with its versions, aliases and live record and announces
 // "deleted". Artifacts no version refers to are left to [Registry.Collect].
 // Version numbers and move numbers go on where they were if the model is made
 // again.
@@ -117,6 +117,9 @@ func (r *Registry) DeleteModel(ctx context.Context, name, who, why string) error
 	}
 	if err := r.sweep(ctx, name); err != nil {
 		return fmt.Errorf("deleting the versions of model %s: %w", name, err)
+	}
+	if err := r.removeLive(ctx, name); err != nil {
+		return fmt.Errorf("deleting the live record of model %s: %w", name, err)
 	}
 	return nil
 }

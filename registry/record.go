@@ -34,6 +34,7 @@ type Version struct {
 type Lineage struct {
 	Parent     uint64  `json:"parent,omitempty"` // version training started from, or that it was compared with
 	Warm       bool    `json:"warm,omitempty"`   // training started from Parent's weights
+	Online     bool    `json:"online,omitempty"` // a state of a model that learns from each example: it follows the online version Parent, or goes on from another one
 	Stream     string  `json:"stream,omitempty"`
 	FirstSeq   uint64  `json:"first_seq,omitempty"`
 	LastSeq    uint64  `json:"last_seq,omitempty"` // the examples are those of the model in [FirstSeq, LastSeq]
@@ -52,6 +53,8 @@ type Lineage struct {
 
 // A Move is a change of an alias.
 type Move struct {
+	Split // of the alias [Canary]
+
 	Model    string    `json:"model"`
 	Alias    string    `json:"alias"`
 	From     uint64    `json:"from"` // 0 if the alias is new

@@ -9,6 +9,17 @@ import (
 // Champion is the alias that predictions without a version answer with.
 const Champion = "champion"
 
+// Challenger is the alias of the version that is on trial beside the champion.
+const Challenger = "challenger"
+
+// Canary is the alias of the version that answers a share of the predictions without
+// a version: see [Split].
+const Canary = "canary"
+
+// Shadow is the alias of the version that gets a copy of what the champion is asked,
+// and answers nobody.
+const Shadow = "shadow"
+
 // MaxVersion is the largest version number: every JSON reader holds it exactly.
 const MaxVersion = 1 << 53
 

@@ -47,7 +47,15 @@ type Registry struct {
 // of those there to what is needed without touching their data, and opens them.
 // Several processes may create at once.
 func Create(ctx context.Context, js jetstream.JetStream, opts Options) (*Registry, error) {
-	return open(ctx, js, opts, func(p plan) (jetstream.Stream, error) { return ensure(ctx, js, p, opts.Replicas) })
+	made := func(p plan) (jetstream.Stream, error) { return ensure(ctx, js, p, opts.Replicas) }
+	r, err := open(ctx, js, opts, made)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := made(r.live(max(opts.Replicas, 1))); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Open binds to what Create made and makes nothing: it returns

@@ -30,6 +30,41 @@ func (r *Registry) Versions(ctx context.Context, model string) ([]Version, error
 	return versions, nil
 }
 
+// Newest returns the newest version that fit accepts, and whether there is one. It
+// reads no more versions than it has to.
+func (r *Registry) Newest(ctx context.Context, model string, fit func(*Version) bool) (v Version, ok bool, err error) {
+	if err := CheckModel(model); err != nil {
+		return Version{}, false, err
+	}
+	keys, err := r.keys(ctx, "version."+model+".*")
+	if err != nil {
+		return Version{}, false, err
+	}
+	numbers := make([]uint64, 0, len(keys))
+	for _, key := range keys {
+		if n, err := strconv.ParseUint(tail(key), 10, 64); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	for _, n := range slices.Backward(numbers) {
+		e, err := r.read(ctx, versionKey(model, n))
+		if err != nil {
+			return Version{}, false, err
+		}
+		if e.seq == 0 || e.gone() {
+			continue
+		}
+		if v, err = decode[Version](versionKey(model, n), e.data); err != nil {
+			return Version{}, false, err
+		}
+		if fit(&v) {
+			return v, true, nil
+		}
+	}
+	return Version{}, false, nil
+}
+
 // Resolve returns the version that ref names.
 func (r *Registry) Resolve(ctx context.Context, ref Ref) (Version, error) {
 	if err := CheckModel(ref.Model); err != nil {
@@ -93,6 +128,14 @@ type Promotion struct {
 	// If is the version the alias must name at the commit (0: it must not
 	// exist); otherwise Publish returns [ErrConflict] and nothing happens.
 	If uint64
+
+	// Remove, for [Registry.PromoteIf] alone, is another alias of the version, which
+	// is removed in the same step; empty for none.
+	Remove string
+
+	// Rollback, for [Registry.PromoteIf] alone, says that the version is one that the
+	// alias named before, as [Registry.Rollback] does.
+	Rollback bool
 }
 
 // Publish gives v the model's next version number and makes it, the promotion
@@ -100,6 +143,10 @@ type Promotion struct {
 // and, with a promotion, "promoted"; with a verdict other than nil its event
 // ("rejected") too. v.Digest must be stored. It returns the record as stored:
 // Number, Created and, if 0, Size are set here.
+//
+// An online version ([Lineage].Online) is taken only if there is no online version with a
+// number above its parent's, else Publish returns [ErrOvertaken]: of two trainers that
+// learned on from the same version one alone has the next.
 //
 // If v.Lineage.Training is set, that training, which has begun, ends in the same
 // step; Publish returns [ErrEnded] if it has ended already.
@@ -120,8 +167,14 @@ func (r *Registry) Publish(ctx context.Context, v Version, promote *Promotion, v
 		if v.Size, err = r.keep(ctx, v.Digest, v.Size); err != nil {
 			return v, nil, err
 		}
+		if err = r.follows(ctx, v, l); err != nil {
+			return v, nil, err
+		}
 		if v.Number, err = r.number(ctx, v.Model, l); err != nil {
 			return v, nil, err
+		}
+		if v.Lineage.Online {
+			l.Online = v.Number
 		}
 		v.Created = now()
 		puts, err := r.publication(ctx, v, promote, verdict, l)
@@ -152,6 +205,28 @@ func checkPublish(v Version, promote *Promotion, verdict *Event) error {
 		return fmt.Errorf("%w: a verdict of kind %q, which is Publish's own", ErrInvalid, KindVersion)
 	}
 	return checkEvent(Event{Model: v.Model, Kind: verdict.Kind, ID: cmp.Or(verdict.ID, "0"), Data: verdict.Data})
+}
+
+// follows returns ErrOvertaken unless v, if it is an online version, is the first one after
+// its parent. One that was deleted does not count.
+func (r *Registry) follows(ctx context.Context, v Version, l *ledger) error {
+	if !v.Lineage.Online || l.Online <= v.Lineage.Parent {
+		return nil
+	}
+	entries, err := r.list(ctx, "version."+v.Model+".*")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		other, err := decode[Version](r.key(e.subject), e.data)
+		if err != nil {
+			return err
+		}
+		if other.Lineage.Online && other.Number > v.Lineage.Parent {
+			return fmt.Errorf("%w: version %d comes after version %d", ErrOvertaken, other.Number, v.Lineage.Parent)
+		}
+	}
+	return nil
 }
 
 // number takes the next version number from l. A number whose key was ever

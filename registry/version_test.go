@@ -269,3 +269,62 @@ func TestLostLedger(t *testing.T) {
 		t.Errorf("champion = %d, want 4", got)
 	}
 }
+
+// TestPublishOnline has two trainers cut a version from the same one: the first alone does.
+func TestPublishOnline(t *testing.T) {
+	t.Parallel()
+	r, _, digest := withIris(t)
+	publish := func(parent uint64, online bool) (registry.Version, error) {
+		return r.Publish(t.Context(), registry.Version{
+			Model: "iris", Digest: digest, Lineage: registry.Lineage{Parent: parent, Online: online},
+		}, nil, nil)
+	}
+	for _, tt := range []struct {
+		parent uint64
+		online bool
+		want   uint64 // 0: overtaken
+	}{
+		{0, true, 1},
+		{0, true, 0},
+		{1, true, 2},
+		{1, true, 0},
+		{1, false, 3}, // a training of a window may go on from any
+		{3, true, 4},  // and learning online from that
+		{2, true, 0},
+		{4, true, 5},
+	} {
+		v, err := publish(tt.parent, tt.online)
+		if tt.want == 0 {
+			if !errors.Is(err, registry.ErrOvertaken) || !errors.Is(err, registry.ErrConflict) {
+				t.Errorf("a version after %d: error = %v, want ErrOvertaken", tt.parent, err)
+			}
+			continue
+		}
+		if err != nil || v.Number != tt.want {
+			t.Errorf("a version after %d = %d, %v, want %d", tt.parent, v.Number, err, tt.want)
+		}
+	}
+	if err := r.DeleteVersion(t.Context(), "iris", 5, "ann", "it is bad"); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := publish(4, true); err != nil || v.Number != 6 {
+		t.Errorf("a version after 4, when 5 was deleted = %d, %v, want 6", v.Number, err)
+	}
+
+	var wins atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			switch _, err := publish(6, true); {
+			case err == nil:
+				wins.Add(1)
+			case !errors.Is(err, registry.ErrOvertaken):
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := wins.Load(); n != 1 {
+		t.Errorf("%d of 8 at once published a version after 6, want 1", n)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -64,10 +66,10 @@ func (a *app) move(cmd *cobra.Command, verb, name string, req any) error {
 		if a.json {
 			return a.printJSON(m)
 		}
-		if m.From == 0 {
-			return a.printf("%s: %s is version %d\n", name, m.Alias, m.To)
+		if m.From == 0 || m.From == m.To {
+			return a.printf("%s: %s is version %d%s\n", name, m.Alias, m.To, splitNote(m))
 		}
-		return a.printf("%s: %s moved from version %d to version %d\n", name, m.Alias, m.From, m.To)
+		return a.printf("%s: %s moved from version %d to version %d%s\n", name, m.Alias, m.From, m.To, splitNote(m))
 	})
 }
 
@@ -95,10 +97,10 @@ func (a *app) aliasListCommand() *cobra.Command {
 				if a.json {
 					return a.printJSON(info.Aliases)
 				}
-				t := a.newTable("", "Alias", "Version", "Since", "Who", "Why")
+				t := a.newTable("", "Alias", "Version", "Share", "Since", "Who", "Why")
 				for _, alias := range slices.Sorted(maps.Keys(info.Aliases)) {
 					m := info.Aliases[alias]
-					t.AppendRow([]any{alias, m.To, stamp(m.When), m.Who, m.Why})
+					t.AppendRow([]any{alias, m.To, shareOf(m), stamp(m.When), m.Who, m.Why})
 				}
 				t.Render()
 				return nil
@@ -109,10 +111,18 @@ func (a *app) aliasListCommand() *cobra.Command {
 
 func (a *app) aliasSetCommand() *cobra.Command {
 	var req wire.PromoteRequest
+	var share string
 	cmd := &cobra.Command{
 		Use:   "set MODEL@N ALIAS",
 		Short: "Make or move an alias: the same as promote MODEL@N --alias ALIAS",
-		Args:  args(cobra.RangeArgs(2, 3)),
+		Long: "Make or move an alias. The version that the alias canary names answers a --share of the\n" +
+			"predictions that name no version: of those with the header Modelbus-Id, or the header given by\n" +
+			"--by, each value stays with one version; without such a header each connection does. The alias\n" +
+			"shadow names a version that gets a copy of what the champion is asked, and answers nobody.",
+		Example: "  modelbus alias set iris@4 canary --share 10%\n" +
+			"  modelbus alias set iris@4 canary --share 50% --by Tenant\n" +
+			"  modelbus alias set iris@5 shadow",
+		Args: args(cobra.RangeArgs(2, 3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 3 { // MODEL ALIAS N
 				args = []string{args[0] + "@" + args[2], args[1]}
@@ -127,12 +137,56 @@ func (a *app) aliasSetCommand() *cobra.Command {
 			if err := registry.CheckAlias(args[1]); err != nil {
 				return err
 			}
+			if req.Share, err = parseShare(cmd, share); err != nil {
+				return err
+			}
+			if req.Share == nil && req.By != "" {
+				return usagef("--by says which callers are the --share: give both")
+			}
 			req.Alias, req.Version, req.Who = args[1], ref.Version, who()
 			return a.move(cmd, wire.VerbPromote, ref.Model, req)
 		},
 	}
 	cmd.Flags().StringVar(&req.Why, "why", "", "reason, kept in the alias's history")
+	cmd.Flags().StringVar(&share, "share", "", "share of the predictions that canary answers, such as 10% or 0.1 (default: as it is)")
+	cmd.Flags().StringVar(&req.By, "by", "", "request header that tells callers apart (default Modelbus-Id)")
 	return cmd
+}
+
+// parseShare reads a share, nil if the flag was not given.
+func parseShare(cmd *cobra.Command, text string) (*float64, error) {
+	if !cmd.Flags().Changed("share") {
+		return nil, nil //nolint:nilnil // no share was asked for
+	}
+	digits, percent := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(digits, 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share >= 0 && share <= 1) {
+		return nil, usagef("--share is %q: want 0%% to 100%%, or a number from 0 to 1", text)
+	}
+	return &share, nil
+}
+
+// shareOf says which predictions an alias answers without being asked by its name.
+func shareOf(m registry.Move) string {
+	if m.Share == 0 {
+		return "–"
+	}
+	share := strconv.FormatFloat(100*m.Share, 'g', 4, 64) + "%"
+	if m.By != "" {
+		share += " by " + m.By
+	}
+	return share
+}
+
+// splitNote adds the share to a line about a move, if there is one.
+func splitNote(m registry.Move) string {
+	if m.Share == 0 {
+		return ""
+	}
+	return ", for " + shareOf(m) + " of the predictions"
 }
 
 func (a *app) aliasRemoveCommand() *cobra.Command {

@@ -24,7 +24,7 @@ const (
 	exitRefused      = 4 // the input or the request was refused
 	exitNoResponders = 5 // no NATS server, or no modelbus behind it; train: nobody who trains, or not to its end
 	exitTimeout      = 6 // no answer in time
-	exitRejected     = 7 // train: the new version is not better and was not promoted; rebuild: other weights
+	exitRejected     = 7 // train: the new version is not better and was not promoted; rebuild: other weights; drift: rows of another kind
 )
 
 // errRejected ends `train` when the gate kept the champion.
@@ -57,7 +57,7 @@ func exitCode(err error) int {
 	}{
 		{exitUsage, []error{embedded.ErrAddress}},
 		{exitFailed, []error{embedded.ErrStore}}, // whatever the system says of the folder
-		{exitRejected, []error{errRejected, errDiffers}},
+		{exitRejected, []error{errRejected, errDiffers, errDrifted}},
 		{exitNotFound, []error{wire.ErrNotFound, registry.ErrNotFound, errNoFile, errNoContext, os.ErrNotExist}},
 		{exitNoResponders, []error{nats.ErrNoResponders, nats.ErrNoServers, nats.ErrConnectionClosed, errNoServer, errNoTrainer}},
 		{exitTimeout, []error{wire.ErrDeadlineExceeded, context.DeadlineExceeded, nats.ErrTimeout}},

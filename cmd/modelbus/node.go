@@ -49,7 +49,11 @@ func startNode(ctx context.Context, js jetstream.JetStream, opts nodeOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	server := serve.New(nc, reg, serve.Options{Subjects: opts.subjects, Models: opts.models, Logger: opts.logger})
+	serving := serve.Options{Subjects: opts.subjects, Models: opts.models, Logger: opts.logger}
+	if trainer != nil {
+		serving.Endpoints = trainer.Endpoints
+	}
+	server := serve.New(nc, reg, serving)
 	controller := control.New(nc, reg, trainer, control.Options{Subjects: opts.subjects, Logger: opts.logger})
 	directory := service.New(nc, serviceVersion(), server, controller)
 

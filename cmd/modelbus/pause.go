@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,19 +53,23 @@ func retrainLine(info *wire.ModelInfo) string {
 		return ""
 	}
 	r := spec.Retrain
-	line := ""
+	var when []string
 	if !r.Scheduled() {
-		line = "on request"
+		when = append(when, "on request")
 	}
 	if r.Every != (model.Amount{}) {
-		line = "every " + r.Every.String()
+		when = append(when, "every "+r.Every.String())
 	}
 	if r.Cron != "" {
-		if line != "" {
-			line += ", "
-		}
-		line += "cron " + r.Cron + " (next " + stamp(r.Next(time.Now())) + ")"
+		when = append(when, "cron "+r.Cron+" (next "+stamp(r.Next(time.Now()))+")")
 	}
+	if r.On.Drift {
+		when = append(when, "on drift")
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.On.ScoreBelow)) {
+		when = append(when, fmt.Sprintf("on %s worse than %v", name, r.On.ScoreBelow[name]))
+	}
+	line := strings.Join(when, ", ")
 	line += ", on " + r.Window.String()
 	if info.Model.Paused {
 		line += "; paused"

@@ -19,6 +19,7 @@ type predictOptions struct {
 	rows []string
 	file string
 	csv  bool
+	id   string
 	read dataset.Options
 }
 
@@ -51,11 +52,15 @@ func (a *app) predictCommand() *cobra.Command {
 			if (len(o.rows) == 0) == (o.file == "") {
 				return usagef("predict wants rows as arguments or --file FILE, one of the two")
 			}
+			if o.id != "" && o.file != "" {
+				return usagef("--id is of one prediction: it goes with rows as arguments")
+			}
 			return a.predict(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "read rows from this file (- for standard input)")
+	f.StringVar(&o.id, "id", "", "id of the prediction, for a label that comes later (with capture in the spec; default: the server makes one)")
 	f.BoolVar(&o.csv, "csv", false, "print CSV")
 	bindDataset(cmd, &o.read)
 	return cmd
@@ -74,11 +79,13 @@ func (a *app) predict(ctx context.Context, o predictOptions) error {
 		if err != nil {
 			return err
 		}
-		p, err := predictRows(ctx, c, o.ref.String(), rows)
+		p, err := predictRows(client.WithID(ctx, o.id), c, o.ref.String(), rows)
 		if err != nil {
 			return err
 		}
+		a.noted(p, o.id)
 		out := newPredicted(schema)
+		out.id = p.ID
 		out.add(p)
 		return a.printPredicted(out, o.csv)
 	})

@@ -25,6 +25,7 @@ type predicted struct {
 	schema  *feature.Schema
 	model   string
 	version uint64
+	id      string // of a prediction of rows given as arguments
 	values  []float64
 	labels  []wire.Classification
 	truth   []feature.Value // empty, or one a prediction
@@ -185,10 +186,11 @@ func (a *app) printPredictedJSON(p *predicted, s *scored) error {
 	out := struct {
 		Model       string         `json:"model_name"`
 		Version     string         `json:"model_version"`
+		ID          string         `json:"id,omitempty"`
 		Predictions any            `json:"predictions"`
 		Scores      *metric.Scores `json:"scores,omitempty"`
 		Unscored    map[string]int `json:"unscored,omitempty"` // rows by a label that the model does not know
-	}{Model: p.model, Version: strconv.FormatUint(p.version, 10), Predictions: predictions}
+	}{Model: p.model, Version: strconv.FormatUint(p.version, 10), ID: p.id, Predictions: predictions}
 	if s != nil {
 		out.Scores, out.Unscored = s.scores, s.unknown
 		if text := s.unscored(p); text != "" {

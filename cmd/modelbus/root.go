@@ -85,7 +85,8 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.demoCommand(), a.serveCommand(),
 		a.initCommand(), a.createCommand(), a.deleteCommand(), a.lsCommand(), a.showCommand(),
-		a.pushCommand(), a.trainCommand(), a.pauseCommand(), a.resumeCommand(), a.rebuildCommand(), a.predictCommand(), a.benchCommand(),
+		a.pushCommand(), a.trainCommand(), a.pauseCommand(), a.resumeCommand(), a.rebuildCommand(),
+		a.predictCommand(), a.labelCommand(), a.driftCommand(), a.benchCommand(),
 		a.promoteCommand(), a.rollbackCommand(), a.aliasCommand(),
 		a.exportCommand(), a.importCommand(), a.watchCommand(), a.versionCommand(),
 	)

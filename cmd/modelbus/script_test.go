@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +40,7 @@ func TestMain(m *testing.M) {
 //	await FILE    wait until a file is there
 //	publish SUBJECT TEXT
 //	              send a message and wait for its answer
+//	shift IN OUT  copy a CSV file with 2 added to the first column
 //	flip FILE     flip the lowest bit of the byte 1000 before the end
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -54,12 +58,14 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"up":      up,
-			"taken":   taken,
-			"status":  status,
-			"await":   await,
-			"publish": publish,
-			"flip":    flip,
+			"up":         up,
+			"taken":      taken,
+			"status":     status,
+			"await":      await,
+			"eventually": eventually,
+			"publish":    publish,
+			"flip":       flip,
+			"shift":      shift,
 		},
 	})
 }
@@ -149,4 +155,36 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		<-tick.C
 	}
 	ts.Fatalf("%s did not appear", args[0])
+}
+
+// shift copies a CSV file with a header, with 2 added to its first column.
+func shift(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: shift IN OUT")
+	}
+	var out strings.Builder
+	for i, line := range strings.SplitAfter(ts.ReadFile(args[0]), "\n") {
+		first, rest, _ := strings.Cut(line, ",")
+		if x, err := strconv.ParseFloat(first, 64); err == nil && i > 0 {
+			line = fmt.Sprintf("%g,%s", x+2, rest)
+		}
+		out.WriteString(line)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(out.String()), 0o600))
+}
+
+// eventually runs modelbus until its output matches, for ten seconds at most.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually PATTERN ARGS")
+	}
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+		ts.Check(ts.Exec("modelbus", args[1:]...))
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("modelbus %q does not come to match %q", args[1:], args[0])
 }

@@ -28,7 +28,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(func(c *client.Client, _ *bus) error {
+			return a.withClient(func(c *client.Client, b *bus) error {
 				info, err := c.Model(cmd.Context(), ref.Model, true)
 				if err != nil {
 					return err
@@ -41,7 +41,11 @@ func (a *app) showCommand() *cobra.Command {
 				case strings.Contains(args[0], "@"):
 					return a.printVersion(info, ref)
 				default:
-					return a.printModel(info)
+					t, err := a.traffic(cmd.Context(), b, info)
+					if err != nil {
+						return err
+					}
+					return a.printModel(info, t, a.drifts(cmd.Context(), c, ref.Model))
 				}
 			})
 		},
@@ -50,9 +54,14 @@ func (a *app) showCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) printModel(info *wire.ModelInfo) error {
+func (a *app) printModel(info *wire.ModelInfo, now *traffic, drifts []client.ServerDrift) error {
 	if a.json {
-		return a.printJSON(info)
+		return a.printJSON(struct {
+			*wire.ModelInfo
+
+			Traffic *traffic             `json:"traffic,omitempty"`
+			Drift   []client.ServerDrift `json:"drift,omitempty"`
+		}{info, now, drifts})
 	}
 	t := a.newTable(info.Model.Name)
 	t.AppendRow([]any{"Created", stamp(info.Model.Created)})
@@ -64,6 +73,9 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 	if info.Training != nil {
 		t.AppendRow([]any{"Training", info.Training.ID})
 	}
+	for _, line := range now.lines() {
+		t.AppendRow([]any{line[0], line[1]})
+	}
 	t.Render()
 	if len(info.Versions) == 0 {
 		a.notef("no version yet: push examples with `modelbus push %[1]s FILE`, then `modelbus train %[1]s`", info.Model.Name)
@@ -72,12 +84,16 @@ func (a *app) printModel(info *wire.ModelInfo) error {
 	v := a.newTable("Versions", "Version", "Aliases", "Scores on held-out rows", "Rows", "Size", "Created")
 	for _, r := range info.Versions {
 		v.AppendRow([]any{
-			r.Number, strings.Join(aliasesOf(info, r.Number), ", "), scoreLine(r.Metrics),
+			r.Number, aliasLine(info, r.Number), scoreLine(r.Metrics),
 			r.Lineage.Examples, humanize.IBytes(uint64(max(r.Size, 0))), stamp(r.Created),
 		})
 	}
 	v.Render()
 	a.noteUnpromoted(info)
+	if info.Live != nil {
+		a.printLive(info.Live)
+	}
+	a.printDrift(info.Model.Name, drifts)
 	if len(info.History) > 0 {
 		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")
 		for _, m := range info.History {
@@ -111,7 +127,7 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	}
 	t := a.newTable(fmt.Sprintf("%s version %d", v.Model, v.Number))
 	row := func(key string, value any) { t.AppendRow([]any{key, value}) }
-	row("Aliases", strings.Join(aliasesOf(info, number), ", "))
+	row("Aliases", aliasLine(info, number))
 	row("Created", stamp(v.Created))
 	row("Digest", v.Digest)
 	row("Size", humanize.IBytes(uint64(max(v.Size, 0))))
@@ -147,6 +163,17 @@ func aliasesOf(info *wire.ModelInfo, version uint64) []string {
 		}
 	}
 	return names
+}
+
+// aliasLine lists the aliases of a version, with their share of the predictions.
+func aliasLine(info *wire.ModelInfo, version uint64) string {
+	names := aliasesOf(info, version)
+	for i, alias := range names {
+		if m := info.Aliases[alias]; m.Share > 0 {
+			names[i] = alias + " (" + shareOf(m) + ")"
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func numbers(versions []registry.Version) []string {

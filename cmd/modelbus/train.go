@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -84,12 +85,15 @@ func (a *app) train(ctx context.Context, c *client.Client, name string, req wire
 	} else {
 		err = a.printf("%s\n", verdictLine(name, verdict))
 	}
-	served := verdict.Promoted || verdict.Unchanged && verdict.Version == verdict.Champion
+	served := verdict.Promoted || verdict.Unchanged && verdict.Version == verdict.Champion || onTrial(verdict)
 	if err == nil && !served && !req.NoPromote {
 		return errRejected
 	}
 	return err
 }
+
+// onTrial reports whether the examples to come will decide.
+func onTrial(v *wire.Verdict) bool { return v.Gate != nil && v.Gate.Outcome == gate.Wait }
 
 // verdictLine says in one line what a training led to.
 func verdictLine(name string, v *wire.Verdict) string {
@@ -97,6 +101,8 @@ func verdictLine(name string, v *wire.Verdict) string {
 	switch {
 	case v.Promoted:
 		what = "promoted"
+	case onTrial(v):
+		what = "trained"
 	case v.Unchanged:
 		what = "stays"
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 
+	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -25,7 +26,7 @@ func (a *app) watchCommand() *cobra.Command {
 	var o watchOptions
 	cmd := &cobra.Command{
 		Use:   "watch [MODEL]",
-		Short: "Follow announcements: versions, promotions, trainings",
+		Short: "Follow announcements: versions, promotions, trainings, drift",
 		Args:  args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -128,9 +129,15 @@ func eventLine(e registry.Event) string {
 		Who, Why string
 		Scores   map[string]float64 `json:"challenger_scores"`
 		Error    *wire.Error        `json:"error"`
+		Gate     *gate.Verdict      `json:"gate"`
+		Verdict  *wire.Verdict      `json:"verdict"`
+		Rollback bool               `json:"rollback"`
 	}
 	if json.Unmarshal(e.Data, &d) != nil {
 		return e.ID + " " + string(e.Data)
+	}
+	if line, ok := driftLine(e); ok {
+		return line
 	}
 	line := e.ID
 	switch e.Kind {
@@ -138,6 +145,12 @@ func eventLine(e registry.Event) string {
 		line += ": " + humanize.IBytes(d.Size) + scores(d.Metrics)
 	case registry.KindPromoted, registry.KindRemoved:
 		line = fmt.Sprintf("%s: version %d → %d", d.Alias, d.From, d.To)
+		if d.Rollback {
+			line += " (rollback)"
+		}
+		if d.Verdict != nil {
+			d.Gate = d.Verdict.Gate
+		}
 	default:
 		line += scores(d.Scores)
 	}
@@ -146,6 +159,9 @@ func eventLine(e registry.Event) string {
 	}
 	if d.Why != "" {
 		line += "; " + d.Why
+	}
+	if d.Gate != nil && d.Gate.Comparison != nil {
+		line += " (" + comparisonLine(d.Gate.Comparison, "challenger", "champion") + ")"
 	}
 	if d.Error != nil {
 		line += "; " + d.Error.Message

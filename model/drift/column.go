@@ -73,10 +73,11 @@ type reader struct {
 	from    []int
 	vector  []float64 // scratch
 	numbers []float64 // scratch
+	norms   []float64 // scratch, as long
 }
 
 func newReader(s *feature.Schema) reader {
-	r := reader{schema: s, numbers: make([]float64, 64)}
+	r := reader{schema: s, numbers: make([]float64, 64), norms: make([]float64, 64)}
 	r.columns, r.from = columnsOf(s)
 	for i := range s.Features {
 		if n := s.Features[i].Size; n > len(r.vector) {
@@ -120,28 +121,38 @@ func (s *rowSet) at(i int) int {
 // read hands rows of f, whose schema was checked, to t, column by column.
 func (r *reader) read(t taker, f *feature.Frame, rows rowSet) {
 	for c := range r.from {
-		switch r.columns[c].Type {
-		case feature.Category:
-			for i := range rows.n {
-				if word, ok := f.Category(r.from[c], rows.at(i)); ok {
-					t.word(c, word)
-				} else {
-					t.absent(c)
-				}
-			}
-		case feature.Boolean:
-			for i := range rows.n {
-				switch x, ok := f.Number(r.from[c], rows.at(i)); {
-				case !ok:
-					t.absent(c)
-				case x == 0:
-					t.word(c, "false")
-				default:
-					t.word(c, "true")
-				}
-			}
-		case feature.Number, feature.Vector:
+		switch {
+		case r.columns[c].Type == feature.Category:
+			r.readWords(t, c, f, rows)
+		case r.columns[c].Type == feature.Boolean:
+			r.readTruths(t, c, f, rows)
+		case r.columns[c].Part == "":
 			r.readNumbers(t, c, f, rows)
+		case r.columns[c].Part == MeanPart: // and NormPart, which is the next column
+			r.readVectors(t, c, f, rows)
+		}
+	}
+}
+
+func (r *reader) readWords(t taker, c int, f *feature.Frame, rows rowSet) {
+	for i := range rows.n {
+		if word, ok := f.Category(r.from[c], rows.at(i)); ok {
+			t.word(c, word)
+		} else {
+			t.absent(c)
+		}
+	}
+}
+
+func (r *reader) readTruths(t taker, c int, f *feature.Frame, rows rowSet) {
+	for i := range rows.n {
+		switch x, ok := f.Number(r.from[c], rows.at(i)); {
+		case !ok:
+			t.absent(c)
+		case x == 0:
+			t.word(c, "false")
+		default:
+			t.word(c, "true")
 		}
 	}
 }
@@ -150,13 +161,8 @@ func (r *reader) readNumbers(t taker, c int, f *feature.Frame, rows rowSet) {
 	for lo := 0; lo < rows.n; lo += len(r.numbers) {
 		x := r.numbers[:min(len(r.numbers), rows.n-lo)]
 		for i := range x {
-			row := rows.at(lo + i)
-			if r.columns[c].Part != "" {
-				x[i] = r.part(c, f, row)
-				continue
-			}
 			var ok bool
-			if x[i], ok = f.Number(r.from[c], row); !ok {
+			if x[i], ok = f.Number(r.from[c], rows.at(lo+i)); !ok {
 				x[i] = math.NaN()
 			}
 		}
@@ -164,24 +170,31 @@ func (r *reader) readNumbers(t taker, c int, f *feature.Frame, rows rowSet) {
 	}
 }
 
-// part returns the part of a vector that column c is, NaN if it is missing.
-func (r *reader) part(c int, f *feature.Frame, row int) float64 {
-	at := r.from[c]
+// readVectors hands the parts of vectors to columns c and c+1.
+func (r *reader) readVectors(t taker, c int, f *feature.Frame, rows rowSet) {
+	for lo := 0; lo < rows.n; lo += len(r.numbers) {
+		n := min(len(r.numbers), rows.n-lo)
+		means, norms := r.numbers[:n], r.norms[:n]
+		for i := range n {
+			means[i], norms[i] = r.parts(r.from[c], f, rows.at(lo+i))
+		}
+		t.numbers(c, means)
+		t.numbers(c+1, norms)
+	}
+}
+
+// parts returns the parts of a vector of feature at, NaN if it is missing.
+func (r *reader) parts(at int, f *feature.Frame, row int) (mean, norm float64) {
 	x := r.vector[:r.schema.Features[at].Size]
 	if !f.Vector(x, at, row) {
-		return math.NaN()
+		return math.NaN(), math.NaN()
 	}
-	sum := 0.0
-	if r.columns[c].Part == NormPart {
-		for _, v := range x {
-			sum += v * v
-		}
-		return math.Sqrt(sum / float64(len(x)))
-	}
+	sum, squares := 0.0, 0.0
 	for _, v := range x {
 		sum += v
+		squares += v * v
 	}
-	return sum / float64(len(x))
+	return sum / float64(len(x)), math.Sqrt(squares / float64(len(x)))
 }
 
 // Predictions are what a model said of some rows. Of a regression there are

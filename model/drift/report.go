@@ -15,6 +15,9 @@ const (
 	StatisticUnknown = "unknown" // the share of categories that the model does not know
 )
 
+// OtherCategories stands for those that a reference does not count one by one.
+const OtherCategories = "(other)"
+
 // Thresholds say when a column has drifted: a difference must be both certain,
 // by its adjusted p-value, and large. Zero fields mean the default.
 type Thresholds struct {
@@ -45,14 +48,19 @@ type ColumnReport struct {
 	Threshold float64 `json:"threshold"`
 	P         float64 `json:"p"`
 
-	Rows   int64   `json:"rows"` // with a value, in the window
-	PSI    float64 `json:"psi"`
-	JS     float64 `json:"js"`                   // the Jensen-Shannon distance
-	KS     float64 `json:"ks,omitempty"`         // of numbers: the Kolmogorov-Smirnov distance of samples
-	Chi    float64 `json:"chi_square,omitempty"` // of categories
-	TestP  float64 `json:"test_p"`               // of KS or Chi, adjusted
-	Before float64 `json:"mean_before,omitempty"`
-	Mean   float64 `json:"mean,omitempty"`
+	Rows  int64   `json:"rows"` // with a value, in the window
+	PSI   float64 `json:"psi"`
+	JS    float64 `json:"js"`                   // the Jensen-Shannon distance
+	KS    float64 `json:"ks,omitempty"`         // of numbers: the Kolmogorov-Smirnov distance of samples
+	Chi   float64 `json:"chi_square,omitempty"` // of categories
+	TestP float64 `json:"test_p"`               // of KS or Chi, adjusted
+
+	// Before and Now are the means of numbers. Of categories they are the shares of
+	// Category, that which has moved most; it is [OtherCategories] for all that are not
+	// counted one by one.
+	Before   float64 `json:"before"`
+	Now      float64 `json:"now"`
+	Category string  `json:"category,omitempty"`
 
 	Missing Share `json:"missing"`
 	Unknown Share `json:"unknown,omitzero"`
@@ -128,11 +136,39 @@ func compare(ref *ColumnReference, live *columnWindow, unknown int64) ColumnRepo
 	c.PSI, c.JS = PSI(ref.Counts, live.Counts), JensenShannon(ref.Counts, live.Counts)
 	if ref.Type != feature.Number {
 		c.Chi, c.TestP = ChiSquare(ref.Counts, live.Counts)
+		c.findMoved(ref, live)
 		return c
 	}
 	c.KS, c.TestP = KolmogorovSmirnov(widen(ref.Sample), widen(live.Sample))
-	c.Before, c.Mean = ref.Mean, live.Sum/float64(has)
+	c.Before, c.Now = ref.Mean, live.Sum/float64(has)
 	return c
+}
+
+// findMoved finds the category whose share has changed most.
+func (c *ColumnReport) findMoved(ref *ColumnReference, live *columnWindow) {
+	n, m := total(ref.Counts), total(live.Counts)
+	most := -1.0
+	for i := range ref.Counts {
+		before, now := float64(ref.Counts[i])/max(n, 1), float64(live.Counts[i])/max(m, 1)
+		if off := math.Abs(now - before); off > most {
+			most, c.Before, c.Now, c.Category = off, before, now, OtherCategories
+			if i < len(ref.Words) {
+				c.Category = ref.Words[i]
+			}
+		}
+	}
+}
+
+// Change returns what was in the reference and is in the window: the shares of missing
+// values or of unknown categories if Statistic is about these, else Before and Now.
+func (c *ColumnReport) Change() (before, now float64) {
+	switch c.Statistic {
+	case StatisticMissing:
+		return c.Missing.Before, c.Missing.Live
+	case StatisticUnknown:
+		return c.Unknown.Before, c.Unknown.Live
+	}
+	return c.Before, c.Now
 }
 
 // widen returns a sorted copy.

@@ -57,7 +57,10 @@ func NewWindow(r *Reference, s *feature.Schema, vocabularies map[string][]string
 			w.words[i] = indexWords(c, vocabularies[c.Feature])
 		}
 	}
-	w.Reset()
+	w.columns = make([]columnWindow, len(columns))
+	for i := range w.columns {
+		w.columns[i].Counts = make([]int64, len(columns[i].Counts))
+	}
 	return w, nil
 }
 
@@ -85,11 +88,12 @@ func indexWords(c *ColumnReference, vocabulary []string) wordIndex {
 	return x
 }
 
-// Reset empties w.
+// Reset empties w and keeps its memory.
 func (w *Window) Reset() {
-	w.columns = make([]columnWindow, len(w.reader.columns))
 	for i := range w.columns {
-		w.columns[i].Counts = make([]int64, len(w.reference.state.Columns[i].Counts))
+		c := &w.columns[i]
+		clear(c.Counts)
+		*c = columnWindow{Counts: c.Counts, Sample: c.Sample[:0]}
 	}
 }
 

@@ -64,6 +64,11 @@ type numberOp struct {
 
 func (o *numberOp) apply(b batch) error {
 	c := b.frame.columns[o.column]
+	var sub, div float64 // of the only step, if it is affine
+	affine := len(o.scale) == 1 && !o.scale[0].log
+	if affine {
+		sub, div = o.scale[0].sub[0], o.scale[0].div[0]
+	}
 	for i := range b.n {
 		x := c.numbers.row(b.frame.first + b.row(i))[0]
 		out := b.dst[i*b.stride+o.at:]
@@ -74,7 +79,13 @@ func (o *numberOp) apply(b batch) error {
 			}
 			x = o.fill
 		}
-		y := o.scale.forward(x, 0)
+		var y float64
+		switch {
+		case !affine:
+			y = o.scale.forward(x, 0)
+		case div != 0:
+			y = (x - sub) / div
+		}
 		if !(math.Abs(y) <= math.MaxFloat32) {
 			return &RowError{Row: b.row(i), Err: scaledError(o.title, x, y)}
 		}

@@ -13,6 +13,9 @@ const (
 	NoChange = "no_change" // always the last label
 )
 
+// mostClasses bounds the classes of a [Baseline].
+const mostClasses = 1 << 20
+
 // A Baseline is what guesses without a model score on a stream of labels, or on
 // held-out rows in their order: a model below them has learned nothing. The first
 // label is not scored. See [NewBaseline].
@@ -39,15 +42,23 @@ func NewBaseline(classes int, fading float64) (*Baseline, error) {
 	if err != nil {
 		return nil, err
 	}
-	const most = 1 << 20
-	if classes < 0 || classes > most {
-		return nil, fmt.Errorf("%w: a baseline is of 0 to %d classes, got %d", ErrInvalid, most, classes)
+	if classes < 0 || classes > mostClasses {
+		return nil, fmt.Errorf("%w: a baseline is of 0 to %d classes, got %d", ErrInvalid, mostClasses, classes)
 	}
 	b := &Baseline{fading: fading, state: baselineState{Central: *p, NoChange: *p}}
 	if classes > 0 {
 		b.state.Counts = make([]int64, classes)
 	}
 	return b, nil
+}
+
+// Grow makes room for labels of more classes, up to 1,048,576. Fewer than there are,
+// and those of numbers, change nothing.
+func (b *Baseline) Grow(classes int) {
+	s := &b.state
+	if s.Counts != nil && classes > len(s.Counts) && classes <= mostClasses {
+		s.Counts = append(s.Counts, make([]int64, classes-len(s.Counts))...)
+	}
 }
 
 // AddClass takes the next label, the index of a class. One that is none is passed

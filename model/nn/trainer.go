@@ -25,9 +25,10 @@ type Trainer struct {
 	moving  []*Param    // state that a forward pass changes
 	before  [][]float32 // the values of moving before the step in hand
 
-	work  *workspace
-	dz    []float32
-	steps int64
+	work   *workspace
+	online minibatch // of the step that Learn is at
+	dz     []float32
+	steps  int64
 }
 
 // NewTrainer returns a trainer of n; a nil opt is Adam{}. The network belongs to
@@ -115,6 +116,19 @@ type minibatch struct {
 }
 
 func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (float64, error) {
+	loss := t.differentiate(b, seed)
+	if !finite(loss) {
+		return 0, t.diverged(b, rate, fmt.Sprintf("the loss is %v", loss))
+	}
+	if !kernel.Finite(t.trained.grad) {
+		return 0, t.diverged(b, rate, t.infinite())
+	}
+	t.descend(rate, clip)
+	return loss, nil
+}
+
+// differentiate runs the batch forward and, if its loss is finite, back.
+func (t *Trainer) differentiate(b *minibatch, seed uint64) (loss float64) {
 	n, width := t.network, t.network.Outputs()
 	checkShape("Step: y", b.y, b.rows, t.loss.targets(width))
 	if b.rows < 1 {
@@ -126,21 +140,30 @@ func (t *Trainer) step(b *minibatch, seed uint64, rate float64, clip Clip) (floa
 	t.work.seed, t.work.step = seed, t.steps+1
 	z := n.forward(t.work, b.x, b.rows, t.fromLogits)
 	t.dz = grow(t.dz, b.rows*width)
-	loss := t.loss.gradient(t.dz, z, b.y, b.w, b.rows, width)/float64(b.rows) + n.penalty()
-	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return 0, t.diverged(b, rate, fmt.Sprintf("the loss is %v", loss))
+	loss = t.loss.gradient(t.dz, z, b.y, b.w, b.rows, width)/float64(b.rows) + n.penalty()
+	if finite(loss) {
+		n.backward(t.work, t.dz, b.rows)
+		n.addPenaltyGradients()
 	}
-	n.backward(t.work, t.dz, b.rows)
-	n.addPenaltyGradients()
-	if !kernel.Finite(t.trained.grad) {
-		return 0, t.diverged(b, rate, t.infinite())
-	}
+	return loss
+}
+
+// descend updates the weights from their gradients.
+func (t *Trainer) descend(rate float64, clip Clip) {
 	clip.apply(t.trained)
 	t.settings.decay(t.trained, rate)
 	t.stepper.step(rate, t.steps+1)
 	t.steps++
-	return loss, nil
 }
+
+// undo takes back what the batch in hand has changed.
+func (t *Trainer) undo() {
+	for i, p := range t.moving {
+		copy(p.Value, t.before[i])
+	}
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // infinite names the first parameter whose gradient is not finite.
 func (t *Trainer) infinite() string {
@@ -150,9 +173,7 @@ func (t *Trainer) infinite() string {
 
 // diverged undoes what the step in hand has changed and says what was seen.
 func (t *Trainer) diverged(b *minibatch, rate float64, seen string) error {
-	for i, p := range t.moving {
-		copy(p.Value, t.before[i])
-	}
+	t.undo()
 	hint := "lower the learning rate, clip the gradients or scale the features"
 	inputs := b.x[:b.rows*t.network.Inputs()]
 	targets := b.y[:b.rows*t.loss.targets(t.network.Outputs())]

@@ -20,6 +20,14 @@
 // What does not fit one message is asked in several; all rows of one call are
 // answered by the same version.
 //
+// # Labels that come late
+//
+// A model whose spec has capture keeps its predictions for a while under their ids, given
+// by [WithID] or made by the server; [Client.Label] then says what was true.
+//
+//	p, err := c.Predict(client.WithID(ctx, "flower-17"), "iris", []float64{5.1, 3.5, 1.4, 0.2})
+//	err = c.Label(ctx, "iris", "flower-17", "setosa")
+//
 // # Concurrency
 //
 // A [Client] is safe for concurrent use; an [ExamplePublisher] belongs to one

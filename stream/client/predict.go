@@ -98,9 +98,11 @@ func (c *Client) predict(ctx context.Context, ref string, rows [][]byte) (*wire.
 	}
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
+	answered := 0
 	for range maxAnew {
-		call := prediction{client: c, ref: r, limit: maxRequestRows}
+		call := prediction{client: c, ref: r, limit: maxRequestRows, answered: answered}
 		p, err := call.all(ctx, rows)
+		answered = call.answered
 		if !errors.Is(err, errGone) {
 			return p, err
 		}
@@ -131,6 +133,8 @@ type prediction struct {
 	ref    registry.Ref
 	pinned bool // ref is the number of the version that answered first
 	limit  int  // rows of a request
+
+	answered int // requests, also those whose answers are not used
 }
 
 // all asks about all rows.
@@ -151,6 +155,7 @@ func (p *prediction) all(ctx context.Context, rows [][]byte) (*wire.Predictions,
 			return nil, inCall(err, done, len(rows))
 		case sum == nil:
 			sum = part
+			sum.Requests = []wire.Asked{{ID: part.ID, Rows: part.Len()}}
 		case part.Version != sum.Version && p.pinned:
 			return nil, fmt.Errorf("asking version %d: %w: version %d answered", sum.Version, wire.ErrInternal, part.Version)
 		case part.Version != sum.Version:
@@ -160,8 +165,12 @@ func (p *prediction) all(ctx context.Context, rows [][]byte) (*wire.Predictions,
 		default:
 			sum.Values = append(sum.Values, part.Values...)
 			sum.Labels = append(sum.Labels, part.Labels...)
+			sum.Requests = append(sum.Requests, wire.Asked{ID: part.ID, Rows: part.Len()})
 		}
 		done += n
+	}
+	if len(sum.Requests) == 1 {
+		sum.Requests = nil
 	}
 	return sum, nil
 }
@@ -199,10 +208,11 @@ func (p *prediction) part(ctx context.Context, rows [][]byte) (*wire.Predictions
 		return nil, fmt.Errorf("%w: it makes a request of %d bytes, the NATS server takes %d", wire.ErrTooLarge, len(body), most)
 	}
 	subject := p.client.opts.Subjects.Predict(p.ref.Model, target(p.ref))
-	msg, err := p.client.request(ctx, subject, body)
+	msg, err := p.client.request(numbered(ctx, p.answered), subject, body)
 	if err != nil {
 		return nil, err
 	}
+	p.answered++
 	out, err := wire.DecodeReply(msg)
 	if err != nil {
 		return nil, err

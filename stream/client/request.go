@@ -36,6 +36,9 @@ func (c *Client) ask(ctx context.Context, subject string, body []byte) (*nats.Ms
 	if t, ok := ctx.Deadline(); ok {
 		wire.SetDeadline(msg.Header, t)
 	}
+	if id := idOf(ctx); id != "" {
+		msg.Header.Set(wire.HeaderID, id)
+	}
 	if c.opts.Inject != nil {
 		c.opts.Inject(ctx, msg.Header)
 	}

@@ -142,6 +142,7 @@ func verdictOf(e *registry.Event, id string) *wire.Verdict {
 	}
 	var around struct {
 		Verdict *wire.Verdict `json:"verdict"`
+		Alias   string        `json:"alias"`
 		To      uint64        `json:"to"`
 		Move    struct {
 			To uint64 `json:"to"`
@@ -153,7 +154,7 @@ func verdictOf(e *registry.Event, id string) *wire.Verdict {
 	if v.ID != id {
 		return nil
 	}
-	v.Promoted = e.Kind == registry.KindPromoted
+	v.Promoted = e.Kind == registry.KindPromoted && around.Alias != registry.Challenger // whose trial begins
 	if v.Version == 0 {
 		v.Version = max(around.To, around.Move.To)
 	}

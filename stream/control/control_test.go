@@ -64,6 +64,28 @@ func TestModelsComeAndGo(t *testing.T) {
 	}
 }
 
+// TestDeleteForgetsWhatWasCaptured whether examples are kept or not, and of that model alone.
+func TestDeleteForgetsWhatWasCaptured(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, false)
+	d.must(t, "create", creation(t, spec), nil)
+	for _, subject := range []string{"capture.iris.a", "capture.iris.b", "join.iris.a", "label.iris", "capture.other.a", "join.other.a", "label.other"} {
+		if _, err := d.js.Publish(t.Context(), "modelbus."+subject, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.must(t, "delete.iris", `{"keep_examples": true}`, nil)
+	for _, name := range []string{"MODELBUS_CAPTURE", "MODELBUS_JOIN", "MODELBUS_LABEL"} {
+		s, err := d.js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.CachedInfo().State.Msgs; got != 1 {
+			t.Errorf("%d messages are left in %s, want the one of another model", got, name)
+		}
+	}
+}
+
 func TestDeleteKeepsExamples(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, false)
@@ -126,6 +148,18 @@ func TestAliases(t *testing.T) {
 	d.must(t, "promote.iris", `{"version": 2}`, &move)
 	if move.Alias != registry.Champion || move.To != 2 {
 		t.Errorf("promote answered %+v, want the champion at 2", move)
+	}
+	d.must(t, "promote.iris", `{"version": 1, "alias": "canary", "share": 0.1, "by": "Tenant"}`, &move)
+	if want := (registry.Split{Share: 0.1, By: "Tenant"}); move.Split != want || move.To != 1 || move.Number != 2 {
+		t.Errorf("promote answered %+v, want canary with %+v", move, want)
+	}
+	for _, body := range []string{
+		`{"version": 1, "alias": "trial", "share": 0.1}`, `{"version": 1, "share": 0.1}`,
+		`{"version": 1, "alias": "canary", "share": 2}`, `{"version": 1, "alias": "canary", "by": "Tenant"}`,
+	} {
+		if err := d.ask(t, "promote.iris", body, nil); !errors.Is(err, wire.ErrInvalid) {
+			t.Errorf("promote %s: %v, want it refused", body, err)
+		}
 	}
 	d.must(t, "unalias.iris", `{"alias": "canary"}`, nil)
 	var info wire.ModelInfo

@@ -130,6 +130,9 @@ func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 	if missing != nil && (req.KeepExamples || !errors.Is(missing, registry.ErrNotFound)) {
 		return nil, missing
 	}
+	if err := c.forget(ctx, in.model); err != nil {
+		return nil, fmt.Errorf("the model is deleted, but what was captured of it is not: %w", err)
+	}
 	if req.KeepExamples {
 		return struct{}{}, nil
 	}
@@ -146,6 +149,24 @@ func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 		return nil, missing
 	}
 	return struct{}{}, nil
+}
+
+// forget removes what was captured of the model's predictions, and labels that wait
+// for it.
+func (c *Controller) forget(ctx context.Context, model string) error {
+	s := c.opts.Subjects
+	for name, subject := range map[string]string{
+		s.Stream("CAPTURE"): s.Capture(model, "*"), s.Stream("JOIN"): s.Join(model, "*"), s.Stream("LABEL"): s.Label(model),
+	} {
+		stream, err := c.reg.JetStream().Stream(ctx, name)
+		if err == nil {
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
+		}
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("removing %s from stream %s: %w", subject, name, err)
+		}
+	}
+	return nil
 }
 
 // purge removes the model's examples, good and bad, and says how many there were.

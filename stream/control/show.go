@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -56,6 +57,9 @@ func (c *Controller) info(ctx context.Context, m registry.Model) (*wire.ModelInf
 		return nil, err
 	}
 	info.Examples = counts[c.opts.Subjects.Train(m.Name)]
+	if info.Live, err = learn.ReadLive(ctx, c.reg, m); err != nil && !errors.Is(err, registry.ErrCorrupt) {
+		return nil, err
+	}
 	return info, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -53,6 +55,9 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		if err != nil {
 			return outcome{}, err
 		}
+		if err := t.onTrial(ctx, p.spec, &out); err != nil {
+			return outcome{}, err
+		}
 		out.ID = t.job.id
 		if same != 0 {
 			out.repeats(same)
@@ -76,6 +81,21 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		t.job.model, registry.ErrConflict, publishAttempts)
 }
 
+// onTrial has a stream gate decide in place of the held-out rows, whose scores stay: the
+// examples to come will.
+func (t *training) onTrial(ctx context.Context, spec *model.Spec, out *outcome) error {
+	if r := spec.Retrain; r == nil || r.Gate == nil || r.Gate.Kind != gate.Live || t.job.req.NoPromote {
+		return nil
+	}
+	a, err := t.standing(ctx, t.job.model, spec.Retrain.Gate)
+	if err != nil {
+		return err
+	}
+	out.Champion, out.Promoted, out.Why, out.Gate = a.verdict.Champion, a.verdict.Promoted, a.verdict.Why, a.verdict.Gate
+	out.promote = a.promote
+	return nil
+}
+
 // sameAs returns the newest version if it has the artifact of that digest, else 0.
 func (t *training) sameAs(ctx context.Context, digest string) (uint64, error) {
 	versions, err := t.reg.Versions(ctx, t.job.model)
@@ -89,12 +109,13 @@ func (t *training) sameAs(ctx context.Context, digest string) (uint64, error) {
 }
 
 // repeats makes out one of a training that gave the artifact of a version that is there.
-// It is no version again; if another one is the champion, it may still be promoted.
+// It is no version again; if another one is the champion, it may still be promoted, or
+// go on trial.
 func (out *outcome) repeats(version uint64) {
 	out.Unchanged, out.Version = true, version
 	why := fmt.Sprintf("unchanged: same as version %d", version)
 	if version == out.Champion {
-		out.Promoted, out.Why = false, why
+		out.Promoted, out.Why, out.promote = false, why, nil
 		return
 	}
 	out.Why = why + "; " + out.Why
@@ -130,8 +151,8 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 	}
 }
 
-// publishVersion makes v visible, with the promotion if it won. The event that
-// carries the verdict is the promotion's, or a "rejected" one with the version's
+// publishVersion makes v visible, with the promotion if it won or is on trial. The event
+// that carries the verdict is the promotion's, or a "rejected" one with the version's
 // number as its id, or an "unchanged" one if the version is there already.
 func (t *training) publishVersion(ctx context.Context, v registry.Version, out *outcome) (registry.Version, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -140,13 +161,12 @@ func (t *training) publishVersion(ctx context.Context, v registry.Version, out *
 	if out.Unchanged {
 		kind = kindSame
 	}
-	var promotion *registry.Promotion
-	if out.Promoted {
-		kind = kindPromoted
-		promotion = &registry.Promotion{
-			Alias: registry.Champion, If: out.Champion,
-			Who: t.job.req.Who, Why: out.Why,
-		}
+	promotion := out.promote
+	if promotion == nil && out.Promoted {
+		promotion = &registry.Promotion{Alias: registry.Champion, If: out.Champion, Why: out.Why}
+	}
+	if promotion != nil {
+		kind, promotion.Who = kindPromoted, t.job.req.Who
 	}
 	verdict, err := t.event(kind, out.Verdict)
 	if err != nil {

@@ -41,6 +41,70 @@
 // group of some features. The verdict of every training carries its own, "no_gate" if
 // there is none.
 //
+// # Learning online
+//
+// A model of mode online learns from each example as it comes, under the model's lease,
+// which one process keeps as long as it lives; another one takes over 8 seconds after it
+// has died. Each example is first predicted, then learned ([model.Learner]); the
+// predictions are the version's prequential scores, those of the baselines beside
+// them. A version is cut at the first place after so many examples, so much time, a trigger,
+// or on request, where no batch is half full, and stored while learning goes on. On
+// request all examples there are at the time are learned first, and a half full batch
+// is learned as it is.
+//
+// Learning goes on from the newest online version or, if there is none that can be gone on
+// from, from the champion or the newest version if that is newer; else from the first
+// kept example. Categories and classes that the spec does not list are those of the first
+// 200 rows, or fewer if versions are to be cut earlier. An example that the learner
+// refuses, of an unknown class say, is a bad one.
+//
+// State and place in the stream are one: a version's artifact holds all that the learner
+// knows after the last example of its lineage. Whoever comes later learns the examples
+// after it again, and gets the same bits as if nobody had been interrupted. The registry
+// takes an online version only as the first one after its parent
+// ([registry.ErrOvertaken]), so that no example counts in two versions of the chain, even
+// if two processes believe that they have the lease. Before a version is stored, the
+// scores of all its examples are.
+//
+// A version whose range had a step that was left out because loss or gradient was not
+// finite is registered and never promoted by itself.
+//
+// # Examples as they come
+//
+// Of every model with a retrain section that is not paused, whoever has the lease
+// scores versions on the labelled examples as they come, never on those a version was
+// trained on: the champion, the challenger, for a while the version before, online the
+// learner. A version that cannot predict an example is not scored on it; weights of
+// examples do not count. An example that carries a prediction, as one whose label came
+// late does, counts as it was predicted. The scores, the baselines on the same examples
+// and all that follows are one record by model, put by compare-and-set with the
+// sequence of the last example counted: each example counts once, whoever goes on from
+// there. While a model is paused none of this happens; resumed, it catches up.
+//
+// With a gate of kind stream a training, other than the first, puts its version on
+// trial: the alias challenger names it, and the champion and it are compared on each
+// example. It is promoted when it was proved better and all thresholds hold, and
+// rejected when it was proved worse, a threshold does not hold then, or nothing was
+// proved within 20 times min_examples. A version that comes while another is on trial is
+// registered and rejected, or takes its place if min_examples have proved nothing. A class that could not be predicted is a wrong
+// one; a champion that can score none of min_examples examples loses. Promoting it by
+// hand, or removing the alias, ends the trial. A version that was rolled back is
+// not promoted by itself again.
+//
+// With watch, the version before a promotion, whoever made it, is scored beside the
+// new champion for so many examples, and takes its place again when it was proved
+// better. When instead the champion was, the comparison begins anew with half the alpha,
+// as labels may change their meaning later. A rollback is not watched.
+//
+// The spec's detector sees the champion's error on each example: 1 for a wrong class and
+// 0 for a right one; of numbers e/(e+m) of the absolute error e, where m is the mean of
+// those before it, of 100 at least. It begins anew with each champion, and 200 examples after a
+// drift. A drift is one kept event. With on: [drift] a training is due if the last drift event of the model,
+// whoever announced it, is newer than the newest version, and, with a window of so many
+// examples, once more when it holds none from before the drift; with score_below, if the
+// champion's score of about the last 1,000 examples, 200 at least, is worse than the
+// value: once, until there is a new version or the score was good again.
+//
 // # Leases
 //
 // Every training, asked for or by itself, holds its model's lease, so that processes
@@ -54,13 +118,24 @@
 // # Events
 //
 // Every training that has begun ends with exactly one kept event: "promoted" (the
-// verdict is in the field verdict of its data), "rejected" (its id is the version's
+// verdict is in the field verdict of its data; of the alias challenger if a trial begins), "rejected" (its id is the version's
 // number, its data the verdict), "unchanged" (it gave the artifact of the newest
 // version again; its id is the training's, its data the verdict), or "failed" (its id
 // is the training's, its data a verdict with an error). Its progress is published
 // plainly as "training" events: waiting (for a slot or the lease), reading, epoch, evaluating, storing, and in any case done. The
 // last one is repeated every 5 seconds. A plain "cancel" event asks whoever carries
-// out the training of that id to end it.
+// out the training of that id to end it. A plain "cut" event with a reply subject asks
+// whoever learns online to cut a version; the training that was asked for ends with that.
+//
+// # Labels that come late
+//
+// A running trainer takes labels from the stream <PREFIX>_LABEL, by a durable consumer
+// that all trainers share, joins each with what was captured under its id in
+// <PREFIX>_CAPTURE, and publishes a training example. Each row becomes one example, whatever
+// ends in between: it is claimed by compare-and-set before the example is published, and
+// that it is published is noted after. PROTOCOL.md says what becomes of labels that come
+// early, twice, or are wrong; [Labels] counts them. A trainer holds at most 32 in
+// memory.
 //
 // # Bad examples
 //

@@ -41,22 +41,27 @@ type lease struct {
 	revision uint64
 }
 
-// acquire returns nil if another process has the lease on the model.
-func (t *Trainer) acquire(ctx context.Context, model string) (*lease, error) {
+// followKey is the key of the lease of whoever follows a model's examples; that of whoever
+// trains it is the model's name.
+func followKey(model string) string { return "follow." + model }
+
+// acquire takes the lease of that key for a holder, who must not be named as any other
+// that could have it. It returns nil if it is taken.
+func (t *Trainer) acquire(ctx context.Context, key, holder string) (*lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, leaseTime/2)
 	defer cancel()
 	kv, err := t.leases(ctx)
 	if err != nil {
 		return nil, err
 	}
-	revision, err := kv.Create(ctx, model, []byte(t.name))
+	revision, err := kv.Create(ctx, key, []byte(holder))
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return nil, nil //nolint:nilnil // nobody failed: it is taken
 	}
 	if err != nil {
-		return nil, fmt.Errorf("taking the lease on %s: %w", model, err)
+		return nil, fmt.Errorf("taking the lease %s: %w", key, err)
 	}
-	return &lease{bucket: t.leases, kv: kv, key: model, holder: t.name, revision: revision}, nil
+	return &lease{bucket: t.leases, kv: kv, key: key, holder: holder, revision: revision}, nil
 }
 
 // keep renews the lease until ctx is done. It returns errLeaseLost if another process

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -19,30 +17,9 @@ import (
 // failures returns the ids of the failed events of iris.
 func (d *deployment) failures(t *testing.T) []string {
 	t.Helper()
-	return d.kept(t, "failed")
-}
-
-// kept returns the ids of the events of iris of some kinds that are kept.
-func (d *deployment) kept(t *testing.T, kinds ...string) []string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := d.reg.Announce(ctx, registry.Event{Model: "iris", Kind: "marked", ID: "now"}); err != nil {
-		t.Fatal(err)
-	}
 	var ids []string
-	over := errors.New("over")
-	err := d.reg.Events(ctx, "iris", 1, func(_ uint64, e registry.Event) error {
-		if slices.Contains(kinds, e.Kind) {
-			ids = append(ids, e.ID)
-		}
-		if e.Kind == "marked" && e.ID == "now" {
-			return over
-		}
-		return nil
-	})
-	if !errors.Is(err, over) {
-		t.Fatal(err)
+	for _, e := range d.kept(t, "failed") {
+		ids = append(ids, e.ID)
 	}
 	return ids
 }

@@ -13,6 +13,7 @@ import (
 const (
 	kindTraining = "training" // published plainly, not kept
 	kindCancel   = "cancel"   // likewise: asks whoever trains to end it
+	kindCut      = "cut"      // likewise: asks whoever learns online to cut a version now
 	kindPromoted = "promoted"
 	kindRejected = "rejected"
 	kindFailed   = "failed"

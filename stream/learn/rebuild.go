@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/nn"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -63,6 +64,13 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
+	if v.Lineage.Online {
+		rebuilt, err := b.relearn(ctx, v, original.Spec())
+		if err != nil {
+			return nil, fmt.Errorf("rebuilding %s: %w", of, err)
+		}
+		return rebuilt, nil
+	}
 	opts := model.FitOptions{Progress: func(e nn.Epoch) { b.report(epoch(e)) }}
 	if v.Lineage.Warm {
 		if opts.Parent, err = b.parent(ctx, v); err != nil {
@@ -73,22 +81,44 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
-	again, _, err := model.Fit(ctx, original.Spec(), data.train, opts)
+	opts.HeldOut = data.held
+	again, err := fitAgain(ctx, original, data.train, opts)
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
-	artifact, err := again.Encode()
+	rebuilt, err := b.compare(v, again)
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
+	}
+	rebuilt.Examples, rebuilt.FirstSeq, rebuilt.LastSeq = data.train.Len()+data.held.Len(), data.first, data.last
+	return rebuilt, nil
+}
+
+// compare compares the version with what was trained again.
+func (b *Rebuilder) compare(v registry.Version, again *model.Model) (*Rebuilt, error) {
+	artifact, err := again.Encode()
+	if err != nil {
+		return nil, err
 	}
 	sum := sha256.Sum256(artifact)
 	digest := hex.EncodeToString(sum[:])
 	return &Rebuilt{
 		Model: v.Model, Version: v.Number,
 		Same: digest == v.Digest, Digest: v.Digest, Rebuilt: digest,
-		Examples: data.train.Len() + data.held.Len(), FirstSeq: data.first, LastSeq: data.last,
 		Software: v.Lineage.Software, Here: b.Software,
 	}, nil
+}
+
+// fitAgain returns a model that is fitted as original was.
+func fitAgain(ctx context.Context, original *model.Model, train *feature.Frame, opts model.FitOptions) (*model.Model, error) {
+	again, _, err := model.Fit(ctx, original.Spec(), train, opts)
+	if err != nil {
+		return nil, err
+	}
+	if r, err := original.Reference(); r == nil && err == nil {
+		return again.WithReference(nil) // it was trained before there were references
+	}
+	return again, nil
 }
 
 func (b *Rebuilder) report(at wire.Training) {
@@ -130,24 +160,36 @@ func (b *Rebuilder) read(ctx context.Context, v registry.Version, spec *model.Sp
 			b.report(wire.Training{State: stateReading, Rows: rows, Reject: rejected})
 		},
 	}
-	first, err := sequenceOf(ctx, r.js, r.stream, place{Seq: line.FirstSeq, Next: r.subject})
-	switch {
-	case err != nil:
+	if err := b.there(ctx, line, r.subject); err != nil {
 		return nil, err
-	case first == 0 || first > line.LastSeq:
-		return nil, fmt.Errorf("%w: messages %d to %d of %s, which it was trained on, are all gone from stream %s",
-			ErrRemoved, line.FirstSeq, line.LastSeq, r.subject, r.stream)
-	case first > line.FirstSeq:
-		return nil, fmt.Errorf("%w: messages %d to %d of %s, the first that it was trained on, are gone from stream %s",
-			ErrRemoved, line.FirstSeq, first-1, r.subject, r.stream)
 	}
 	data, err := r.read(ctx, line.FirstSeq, line.LastSeq, newSplit(spec))
 	if err != nil && !errors.Is(err, ErrNoExamples) {
 		return nil, err
 	}
 	if err != nil || data.digest != line.DataDigest {
-		return nil, fmt.Errorf("%w or replaced: messages %d to %d of %s in stream %s are not the %d rows that it was trained on (their digest is not %.12s…)",
-			ErrRemoved, line.FirstSeq, line.LastSeq, r.subject, r.stream, line.Examples, line.DataDigest)
+		return nil, replaced(line, r.subject)
 	}
 	return data, nil
+}
+
+func replaced(line *registry.Lineage, subject string) error {
+	return fmt.Errorf("%w or replaced: messages %d to %d of %s in stream %s are not the %d rows that it was trained on (their digest is not %.12s…)",
+		ErrRemoved, line.FirstSeq, line.LastSeq, subject, line.Stream, line.Examples, line.DataDigest)
+}
+
+// there returns an error if the stream no longer begins with the examples.
+func (b *Rebuilder) there(ctx context.Context, line *registry.Lineage, subject string) error {
+	first, err := sequenceOf(ctx, b.JetStream, line.Stream, place{Seq: line.FirstSeq, Next: subject})
+	switch {
+	case err != nil:
+		return err
+	case first == 0 || first > line.LastSeq:
+		return fmt.Errorf("%w: messages %d to %d of %s, which it was trained on, are all gone from stream %s",
+			ErrRemoved, line.FirstSeq, line.LastSeq, subject, line.Stream)
+	case first > line.FirstSeq:
+		return fmt.Errorf("%w: messages %d to %d of %s, the first that it was trained on, are gone from stream %s",
+			ErrRemoved, line.FirstSeq, first-1, subject, line.Stream)
+	}
+	return nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -124,5 +126,45 @@ func TestRebuildNeedsALineage(t *testing.T) {
 	}
 	if _, err := d.rebuild(t, "iris@3"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("Rebuild(iris@3) = %v, want ErrNotFound", err)
+	}
+}
+
+// TestRebuildWithoutReference proves a version that was trained before artifacts had
+// references.
+func TestRebuildWithoutReference(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, spec)
+	d.points(t, "iris", 100, 1)
+	d.train(t, wire.TrainRequest{})
+	v := d.resolve(t, "iris@1")
+	artifact, err := d.reg.Artifact(t.Context(), v.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Decode(artifact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := d.referenceOf(t, v, drift.PredictionColumn); c.Rows != int64(v.Lineage.Held) {
+		t.Errorf("the reference has predictions for %+v, want the %d held-out rows", c, v.Lineage.Held)
+	}
+	if m, err = m.WithReference(nil); err != nil {
+		t.Fatal(err)
+	}
+	if artifact, err = m.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if v.Digest, err = d.reg.PutArtifact(t.Context(), artifact); err != nil {
+		t.Fatal(err)
+	}
+	v.Size, v.Lineage.Training = int64(len(artifact)), ""
+	if _, err = d.reg.Publish(t.Context(), v, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{"iris@1", "iris@2"} {
+		if got, err := d.rebuild(t, ref); err != nil || !got.Same {
+			t.Errorf("Rebuild(%s) = %+v, %v, want the same artifact", ref, got, err)
+		}
 	}
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
@@ -62,7 +63,7 @@ func (r *retrainer) wake() {
 func (r *retrainer) run(ctx context.Context) {
 	said, rest := "", afterError
 	for ctx.Err() == nil {
-		err := r.next(ctx)
+		err := r.lead(ctx)
 		if err == nil {
 			said, rest = "", afterError
 			continue
@@ -72,30 +73,57 @@ func (r *retrainer) run(ctx context.Context) {
 		}
 		if text := err.Error(); text != said {
 			said = text
-			r.log.Warn().Err(err).Msg("training by itself is delayed")
+			r.log.Warn().Err(err).Msg("following the examples is delayed")
 		}
 		r.pause(ctx, rest)
 		rest = min(2*rest, afterFailure)
 	}
 }
 
-// next waits until a training is due and has it done, here or elsewhere.
-func (r *retrainer) next(ctx context.Context) error {
-	from, err := r.mark(ctx)
+// lead follows the examples under the lease, until ctx is done or the lease is lost. If
+// somebody else has it, it waits a while.
+func (r *retrainer) lead(ctx context.Context) (err error) {
+	l, err := r.acquire(ctx, followKey(r.name), r.Trainer.name+"."+nuid.Next())
 	if err != nil {
 		return err
 	}
-	why, seq, err := r.wait(ctx, from)
-	if err != nil || why == "" {
-		return err
+	if l == nil {
+		r.pause(ctx, r.turn(ctx))
+		return nil
 	}
-	for {
-		done, err := r.train(ctx, from, seq, why)
-		if err != nil || done || ctx.Err() != nil {
-			return err
+	leased, stop := context.WithCancel(context.WithoutCancel(ctx)) // a training goes on after ctx
+	held, lose := context.WithCancelCause(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		if err := l.keep(leased); err != nil {
+			lose(err)
 		}
-		r.pause(ctx, leaseRenew) // somebody else trains
+	})
+	defer func() {
+		stop()
+		keeping.Wait()
+		if lost := context.Cause(held); errors.Is(lost, errLeaseLost) {
+			err = errors.Join(lost, err)
+		} else if failed := l.release(ctx); failed != nil && ctx.Err() == nil {
+			err = errors.Join(err, failed)
+		}
+		lose(nil)
+	}()
+	return r.follow(held)
+}
+
+// turn returns how long to wait before asking for the lease again: not long if it is of
+// this process, whose retrainer of an earlier spec is about to end.
+func (r *retrainer) turn(ctx context.Context) time.Duration {
+	kv, err := r.leases(ctx)
+	if err != nil {
+		return leaseRenew
 	}
+	e, err := kv.Get(ctx, followKey(r.name))
+	if err == nil && strings.HasPrefix(string(e.Value()), r.Trainer.name) {
+		return leaseRenew / 10
+	}
+	return leaseRenew
 }
 
 // pause waits for d, or for the model's versions to change.
@@ -112,15 +140,13 @@ func (r *retrainer) pause(ctx context.Context, d time.Duration) {
 // mark returns what to count from: the newest version, the latest failed attempt, or
 // the model's creation.
 func (r *retrainer) mark(ctx context.Context) (mark, error) {
-	versions, err := r.reg.Versions(ctx, r.name)
+	v, ok, err := r.reg.Newest(ctx, r.name, trainedHere)
 	if err != nil {
 		return mark{}, err
 	}
 	m := mark{time: r.created}
-	for _, v := range versions {
-		if v.Lineage.LastSeq > 0 { // not an imported one
-			m = mark{seq: v.Lineage.LastSeq, time: v.Created, gap: time.Duration(r.spec.Retrain.MinGap)}
-		}
+	if ok {
+		m = mark{seq: v.Lineage.LastSeq, time: v.Created, gap: time.Duration(r.spec.Retrain.MinGap)}
 	}
 	if r.counted.seq > m.seq {
 		m = r.counted
@@ -134,95 +160,6 @@ func (r *retrainer) mark(ctx context.Context) (mark, error) {
 	}
 	r.counted = m
 	return m, nil
-}
-
-// wait returns why a training is due, with the sequence of the last example that was
-// counted; no reason if the versions changed meanwhile.
-func (r *retrainer) wait(ctx context.Context, from mark) (why string, seq uint64, err error) {
-	ctx, stop := context.WithCancel(ctx)
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	defer stop()
-	arrivals := make(chan arrival)
-	failed := make(chan error, 1)
-	reading.Go(func() { failed <- r.count(ctx, from.seq+1, arrivals) })
-
-	due := r.due(from)
-	timer := time.NewTimer(time.Until(due.earliest()))
-	defer timer.Stop()
-	rows := 0
-	for {
-		select {
-		case a := <-arrivals:
-			rows, seq = rows+a.rows, a.seq
-		case <-timer.C:
-		case <-r.changed:
-			if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
-				return "", 0, err
-			}
-			continue
-		case err := <-failed:
-			return "", 0, err
-		case <-ctx.Done():
-			return "", 0, ctx.Err()
-		}
-		now := time.Now()
-		why, next := due.why(rows, now)
-		if why != "" {
-			return why, seq, nil
-		}
-		if !next.IsZero() {
-			timer.Reset(time.Until(next))
-		}
-	}
-}
-
-// An arrival is a message with examples.
-type arrival struct {
-	seq  uint64
-	rows int
-}
-
-// count sends what comes from sequence from on until ctx is done.
-func (r *retrainer) count(ctx context.Context, from uint64, to chan<- arrival) error {
-	subjects := r.opts.Subjects
-	cons, err := r.js.OrderedConsumer(ctx, subjects.Stream("TRAIN"), jetstream.OrderedConsumerConfig{
-		FilterSubjects:    []string{subjects.Train(r.name)},
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       from,
-		InactiveThreshold: time.Minute,
-	})
-	if err != nil {
-		return fmt.Errorf("counting the examples of %s: %w", r.name, err)
-	}
-	it, err := cons.Messages(jetstream.PullMaxBytes(max(prefetch, 2*int(r.nc.MaxPayload()))))
-	if err != nil {
-		return fmt.Errorf("counting the examples of %s: %w", r.name, err)
-	}
-	defer it.Stop()
-	for {
-		msg, err := it.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("counting the examples of %s: %w", r.name, err)
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("counting the examples of %s: %w", r.name, err)
-		}
-		a := arrival{seq: meta.Sequence.Stream}
-		_, _, err = wire.DecodeExamples(&r.spec.Schema, msg.Headers(), msg.Data(), func(int, feature.Row) error {
-			a.rows++
-			return nil
-		})
-		if err != nil {
-			a.rows = 0 // a training buries it
-		}
-		select {
-		case to <- a:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // A due tells when a training is due.
@@ -258,11 +195,14 @@ func (d *due) earliest() time.Time {
 	return d.time
 }
 
-// why returns why a training is due with that many new examples; if it is not, when
-// to look again, zero if only examples can make it due.
-func (d *due) why(rows int, now time.Time) (why string, next time.Time) {
+// why returns why a training is due with that many new examples, if there are some and
+// something else signalled it (why it did is signal) or by their number or time; if it is
+// not, when to look again, zero if only examples can make it due.
+func (d *due) why(rows int, signal string, now time.Time) (why string, next time.Time) {
 	byTime := !d.time.IsZero() && !now.Before(d.time)
 	switch {
+	case signal != "" && rows > 0:
+		why = signal
 	case d.examples > 0 && rows >= d.examples:
 		why = fmt.Sprintf("%d new examples", rows)
 	case byTime && rows > 0:
@@ -277,39 +217,25 @@ func (d *due) why(rows int, now time.Time) (why string, next time.Time) {
 	return why, time.Time{}
 }
 
-// train trains under the lease, unless somebody has meanwhile. It reports false if
-// somebody else is about to.
-func (r *retrainer) train(ctx context.Context, from mark, seq uint64, why string) (done bool, err error) {
-	if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
-		return true, err
-	}
-	p, err := r.seat(ctx, r.name)
-	if err != nil || p == nil {
-		return false, err
-	}
-	if now, err := r.mark(ctx); err != nil || now.seq != from.seq {
-		return true, errors.Join(err, p.leave(ctx))
-	}
-	return r.hold(ctx, p, seq, why)
-}
-
-// hold trains in seat p.
-func (r *retrainer) hold(ctx context.Context, p *seat, seq uint64, why string) (done bool, err error) {
-	j := &job{model: r.name, req: wire.TrainRequest{Who: who}, trigger: why, seat: p}
+// beginJob begins a training. It returns nil if one that somebody asked for is under way.
+func (r *retrainer) beginJob(ctx context.Context, why string) (*job, error) {
+	j := &job{model: r.name, req: wire.TrainRequest{Who: who}, trigger: why}
 	reply, err := r.begin(ctx, j)
-	if err != nil || reply.ID != j.id { // one that somebody asked for is under way
-		return false, errors.Join(err, p.leave(ctx))
+	if err != nil || reply.ID != j.id {
+		return nil, err
 	}
 	r.log.Info().Str("training", j.id).Str("because", why).Msg("training by itself")
-	<-j.done
-	next := mark{seq: max(seq, j.read), time: time.Now(), gap: time.Duration(r.spec.Retrain.MinGap)}
+	return j, nil
+}
+
+// ended notes how a training went that was begun after the example of that sequence.
+func (r *retrainer) ended(j *job, seq uint64) {
 	if j.failed != nil {
 		r.notBefore = time.Now().Add(afterFailure)
 	}
 	if j.unchanged || ofTheData(j.failed) {
-		r.counted = next
+		r.counted = mark{seq: max(seq, j.read), time: time.Now(), gap: time.Duration(r.spec.Retrain.MinGap)}
 	}
-	return true, nil
 }
 
 // ofTheData reports whether a training would fail again on the same examples, or

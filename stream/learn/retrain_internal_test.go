@@ -18,9 +18,14 @@ func TestDue(t *testing.T) {
 		gap  time.Duration
 		rows int
 		now  time.Time
-		why  string
-		next time.Time
+
+		signal string
+		why    string
+		next   time.Time
 	}{
+		{name: "signalled", spec: model.Retrain{}, signal: "drift", rows: 1, now: at(0), why: "drift"},
+		{name: "signalled, nothing new", spec: model.Retrain{}, signal: "drift", now: at(0)},
+		{name: "signalled in the gap", spec: model.Retrain{}, signal: "drift", gap: time.Minute, rows: 1, now: at(0), next: at(time.Minute)},
 		{name: "too few", spec: model.Retrain{Every: model.Amount{Examples: 10}}, rows: 9, now: at(time.Hour)},
 		{name: "enough", spec: model.Retrain{Every: model.Amount{Examples: 10}}, rows: 10, now: at(0), why: "10 new examples"},
 		{name: "in the gap", spec: model.Retrain{Every: model.Amount{Examples: 10}}, gap: time.Minute, rows: 10, now: at(time.Second), next: at(time.Minute)},
@@ -34,7 +39,7 @@ func TestDue(t *testing.T) {
 	}
 	for _, tt := range tests {
 		r := &retrainer{spec: &model.Spec{Retrain: &tt.spec}}
-		why, next := r.due(mark{time: begin, gap: tt.gap}).why(tt.rows, tt.now)
+		why, next := r.due(mark{time: begin, gap: tt.gap}).why(tt.rows, tt.signal, tt.now)
 		if why != tt.why || !next.Equal(tt.next) {
 			t.Errorf("%s: why = %q, %v, want %q, %v", tt.name, why, next, tt.why, tt.next)
 		}

@@ -74,7 +74,7 @@ func (s *scheduler) settle(ctx context.Context, m registry.Model) {
 	}
 	s.stop(m.Name) // what it trains goes on
 	spec, err := model.ParseSpec(m.Spec)
-	if err != nil || !spec.Retrain.Scheduled() || m.Paused {
+	if err != nil || spec.Retrain == nil || m.Paused {
 		return // a spec that cannot be read is reported by whoever trains or serves
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -84,6 +84,10 @@ func (s *scheduler) settle(ctx context.Context, m registry.Model) {
 		log: s.opts.Logger.With().Str("model", m.Name).Logger(),
 	}
 	s.running[m.Name] = r
+	if spec.Retrain.Online() {
+		s.all.Go(func() { newOnline(r, m.Spec).run(ctx) })
+		return
+	}
 	s.all.Go(func() { r.run(ctx) })
 }
 

@@ -23,8 +23,10 @@ const (
 
 	// The bytes of results of all models, of which the oldest go. A server sets
 	// them aside, so that a small one may refuse as many.
-	resultBytes      = 1 << 30
-	leastResultBytes = 16 << 20
+	resultBytes = 1 << 30
+
+	// leastBytes is what a stream that is bounded in bytes gets at least.
+	leastBytes = 1 << 20
 )
 
 // Setup makes the streams that trainings and predictions need where they are
@@ -38,6 +40,11 @@ const (
 //     example that is still in _TRAIN comes back with the next training.
 //   - <PREFIX>_RESULT keeps predictions for a day, at most 100,000 messages of a
 //     model and 1 GiB in all, or less if JetStream or the account has not as much left.
+//   - <PREFIX>_CAPTURE keeps answered requests of models whose specs say so, each for
+//     the time given there, at most 1,000,000 of all models and 1 GiB, or less; the oldest go first.
+//   - <PREFIX>_JOIN keeps which of them have labels, at most 256 MiB, or less.
+//   - <PREFIX>_LABEL keeps labels until they are joined with what was captured, at most
+//     32 MiB, or less: more are refused.
 //   - The bucket <PREFIX>_LEASE says who trains a model by itself now, for 6 seconds
 //     at a time.
 //
@@ -95,7 +102,7 @@ func streams(subjects wire.Subjects, replicas int) []jetstream.StreamConfig {
 	result.MaxMsgsPerSubject = count
 	result.MaxBytes = resultBytes
 
-	return []jetstream.StreamConfig{train, dead, result}
+	return append([]jetstream.StreamConfig{train, dead, result}, labelStreams(subjects, common)...)
 }
 
 // The server's codes for more bytes than it, or the account, has left.
@@ -109,7 +116,7 @@ func create(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 	for {
 		s, err := js.CreateStream(ctx, cfg)
 		e, ok := errors.AsType[*jetstream.APIError](err)
-		if !ok || cfg.MaxBytes < 2*leastResultBytes || e.ErrorCode != storageExceeded && e.ErrorCode != accountExceeded {
+		if !ok || cfg.MaxBytes < 2*leastBytes || e.ErrorCode != storageExceeded && e.ErrorCode != accountExceeded {
 			return s, err
 		}
 		cfg.MaxBytes /= 2

@@ -27,6 +27,10 @@ type Options struct {
 	// examples in memory. If 0, it is the number of processors, 4 at most.
 	Parallel int
 
+	// LabelWait is how long a label waits for the prediction that it is about to be
+	// captured: a minute if 0.
+	LabelWait time.Duration
+
 	// Software is written into lineages.
 	Software string
 
@@ -58,6 +62,8 @@ type Trainer struct {
 	mu    sync.Mutex // guards what follows
 	jobs  map[string]*job
 	peers map[string]peer // trainings of other processes
+
+	labels labelCounts
 }
 
 // A job is one training of this process. Its fields after done are guarded by the
@@ -111,6 +117,7 @@ func (t *Trainer) Run(ctx context.Context) error {
 	}
 	var work sync.WaitGroup
 	work.Go(func() { t.schedule(ctx) })
+	work.Go(func() { t.joinLabels(ctx) })
 	work.Go(func() { t.orphans(ctx) })
 	for {
 		select {

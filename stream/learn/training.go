@@ -29,6 +29,7 @@ type training struct {
 
 // A plan is what is known before the examples are read.
 type plan struct {
+	record     registry.Model
 	spec       *model.Spec
 	specDigest string
 
@@ -41,6 +42,9 @@ func (t *training) run(ctx context.Context) (outcome, error) {
 	p, err := t.plan(ctx)
 	if err != nil {
 		return outcome{}, err
+	}
+	if p.spec.Retrain.Online() {
+		return t.catchUp(ctx, p)
 	}
 	data, err := t.read(ctx, p)
 	if err != nil {
@@ -63,7 +67,10 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 		return nil, fmt.Errorf("reading the spec of %s: %w", t.job.model, err)
 	}
 	sum := sha256.Sum256(record.Spec)
-	p := &plan{spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1}
+	p := &plan{record: record, spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1}
+	if spec.Retrain.Online() {
+		return p, nil
+	}
 	if t.job.req.Seed != nil {
 		spec.Training.Seed = *t.job.req.Seed
 	}
@@ -96,7 +103,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 func sameNetwork(a, b *model.Spec) bool {
 	x, y := *a, *b
 	for _, s := range []*model.Spec{&x, &y} {
-		s.Description, s.Training, s.Serving, s.Retrain = "", model.Training{}, model.Serving{}, nil
+		s.Description, s.Training, s.Serving, s.Retrain, s.Capture = "", model.Training{}, model.Serving{}, nil, 0
 	}
 	return same(&x, &y)
 }
@@ -137,7 +144,7 @@ type fit struct {
 }
 
 func (t *training) fit(ctx context.Context, p *plan, data *reading) (*fit, error) {
-	opts := model.FitOptions{Progress: func(e nn.Epoch) { t.progress.report(epoch(e)) }}
+	opts := model.FitOptions{HeldOut: data.held, Progress: func(e nn.Epoch) { t.progress.report(epoch(e)) }}
 	if p.parent != nil {
 		opts.Parent = p.parent.model
 	}

@@ -53,6 +53,7 @@ type outcome struct {
 	wire.Verdict
 
 	metrics map[string]float64
+	promote *registry.Promotion // of a stream gate: as the champion, or to be on trial
 }
 
 // judge compares the challenger with c. An error means that the challenger itself

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"runtime"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/model"
@@ -47,12 +49,16 @@ func loadedLane(t *testing.T, nc *nats.Conn) *lane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLane("m", settings{}, &shared{decode: decodeModel, post: &post{nc: nc}, turns: newTurns(1)}, nil)
+	set := settings{serving: model.Serving{Drift: model.Watch{Window: 1e6}}}
+	l := newLane("m", set, &shared{
+		decode: decodeModel, post: &post{nc: nc}, turns: newTurns(1), inspector: newInspector(nil, math.MaxInt32, zerolog.Nop()),
+	}, nil)
 	v, err := l.build(cache.Memory(artifact), 1234)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.live.Store(&live{aliases: map[string]*version{registry.Champion: v}, numbers: map[uint64]*version{1234: v}})
+	l.watch(t.Context(), v)
 	return l
 }
 
@@ -107,12 +113,39 @@ func allocations(fn func()) float64 {
 // TestRequestsAllocateNothing answers requests of each form again and again, which
 // allocates no more than publishing the answers does.
 func TestRequestsAllocateNothing(t *testing.T) {
+	testAllocations(t, func(*lane) {}, func(t *testing.T, l *lane) {
+		t.Helper()
+		if d := l.drifting(); d == nil || d.Counted == 0 || d.Counted != d.Seen {
+			t.Errorf("rows were not counted for drift: %+v", d)
+		}
+	})
+}
+
+// TestCanaryAllocatesNothing has the canary answer them.
+func TestCanaryAllocatesNothing(t *testing.T) {
+	testAllocations(t, func(l *lane) {
+		next := l.live.Load().clone()
+		champion := next.aliases[registry.Champion]
+		next.aliases[registry.Canary] = &version{number: 1235, text: []string{"1235"}, params: champion.params, make: champion.make, spare: champion.spare}
+		next.setCanary(registry.Move{To: 1235, Split: registry.Split{Share: 1, By: "Tenant"}})
+		l.live.Store(next)
+	}, func(t *testing.T, l *lane) {
+		t.Helper()
+		if l.routed.Swap(0) == 0 {
+			t.Error("no request went to the canary")
+		}
+	})
+}
+
+func testAllocations(t *testing.T, prepare func(*lane), check func(*testing.T, *lane)) {
+	t.Helper()
 	nc, err := nats.Connect("", nats.InProcessServer(sink{}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer nc.Close()
 	l := loadedLane(t, nc)
+	prepare(l)
 	w := newWorker(l)
 	id := nats.Header{wire.HeaderID: {"7"}, wire.HeaderTrace: {"00-1-2-01"}, wire.HeaderDeadline: {time.Now().Add(time.Hour).Format(time.RFC3339Nano)}}
 	for name, r := range map[string]*nats.Msg{
@@ -143,6 +176,7 @@ func TestRequestsAllocateNothing(t *testing.T) {
 			if got := allocations(answer) - publish; got > 0.9 { // less than one: the runtime allocates now and then
 				t.Errorf("a request allocates %.2f times beyond publishing its answer, want 0", got)
 			}
+			check(t, l)
 		})
 	}
 }

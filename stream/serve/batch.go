@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -44,7 +45,8 @@ type modelBatch struct {
 	predictor *model.Predictor
 	requests  []wire.Request // [0, n) are of this batch; the rest is kept for its memory
 	n         int
-	out       *model.Output // of the last run
+	out       *model.Output     // of the last run
+	said      drift.Predictions // scratch
 }
 
 func newModelBatch(m *model.Model, ans wire.Answer, lim limits) *modelBatch {
@@ -93,6 +95,21 @@ func (b *modelBatch) run(lo, hi int, pause func()) error {
 
 func (b *modelBatch) encode(msg *nats.Msg, i, row int) error {
 	return wire.EncodeReply(msg, &b.requests[i], b.answer, b.out, row)
+}
+
+func (b *modelBatch) sample(w *drift.Window, rows []int, base int) error {
+	b.said = drift.Predictions{Numbers: b.said.Numbers[:0], Classes: b.said.Classes[:0], Scores: b.said.Scores[:0]}
+	for _, r := range rows {
+		b.out.AppendPrediction(&b.said, r-base)
+	}
+	if err := w.Add(b.frame, rows); err != nil {
+		return err
+	}
+	return w.AddPredictions(b.said)
+}
+
+func (b *modelBatch) tell(dst []wire.Outcome, row, n int) []wire.Outcome {
+	return wire.Outcomes(dst, b.out, row, n)
 }
 
 func (b *modelBatch) reset() bool {

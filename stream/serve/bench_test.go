@@ -13,6 +13,7 @@ import (
 	"github.com/modelbus/modelbus/embedded"
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/serve"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -116,4 +117,54 @@ func runWith(tb testing.TB, srv *embedded.Server, reg *registry.Registry, opts s
 		tb.Fatal(fmt.Errorf("Run ended early: %w", err))
 	}
 	return s
+}
+
+// BenchmarkBeside compares requests to a 10-10-1 network with those to one that shares
+// them with a canary, has a shadow, or captures them.
+func BenchmarkBeside(b *testing.B) {
+	payload := []byte(row)
+	for _, tt := range []struct {
+		name    string
+		design  func() made
+		prepare func(*testing.B, *registry.Registry)
+	}{
+		{"plain", friedman, func(*testing.B, *registry.Registry) {}},
+		{"canary", friedman, func(b *testing.B, reg *registry.Registry) {
+			b.Helper()
+			v := publish(b, reg, "friedman", "trial", fitted(b, friedman))
+			if _, err := reg.SplitCanary(b.Context(), "friedman", v.Number, registry.Split{Share: 0.5}, "", ""); err != nil {
+				b.Fatal(err)
+			}
+		}},
+		{"shadow", friedman, func(b *testing.B, reg *registry.Registry) {
+			b.Helper()
+			publish(b, reg, "friedman", registry.Shadow, fitted(b, friedman))
+		}},
+		{"capture", capturing, func(b *testing.B, reg *registry.Registry) {
+			b.Helper()
+			if err := learn.Setup(b.Context(), reg.JetStream(), wire.Subjects{}, 1); err != nil {
+				b.Fatal(err)
+			}
+		}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			srv := embeddedtest.Start(b)
+			reg := openRegistry(b, srv)
+			publish(b, reg, "friedman", registry.Champion, fitted(b, tt.design))
+			tt.prepare(b, reg)
+			s := run(b, srv, reg)
+			call(b, srv, "modelbus.predict.friedman", payload)
+			b.StopTimer()
+			st := status(b, s)
+			if c := st.Canary; c != nil {
+				b.ReportMetric(float64(c.Requests)/float64(b.N), "canaried/op")
+			}
+			if c := st.Shadow; c != nil {
+				b.ReportMetric(float64(c.Dropped)/float64(b.N), "dropped/op")
+			}
+			if c := st.Capture; c != nil {
+				b.ReportMetric(float64(c.Dropped)/float64(b.N), "dropped/op")
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/service"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // EndpointPredict is the name of the endpoint of each model's service.
@@ -15,18 +16,23 @@ const EndpointPredict = "predict"
 // A Status is what a model's endpoint tells of itself beside the counters of
 // ADR-32: the data of its statistics.
 type Status struct {
-	Version    uint64            `json:"version"` // the champion; 0: none yet
-	Aliases    map[string]uint64 `json:"aliases"`
-	Loaded     []uint64          `json:"loaded"`            // versions in memory
-	Problem    string            `json:"problem,omitempty"` // why an alias is not answered with what it names
-	Queue      Depth             `json:"queue"`
-	Overloaded uint64            `json:"overloaded"`        // requests refused with 429
-	Late       uint64            `json:"deadline_exceeded"` // requests refused with 504
-	Batches    Batches           `json:"batches"`
-	Latency    Latency           `json:"latency_ms"`
-	Times      Times             `json:"times_ns"`
-	Dropped    uint64            `json:"dropped"` // of all models: messages the client library dropped before they were seen
-	Lost       uint64            `json:"lost"`    // of all models: results and dead requests that could not be stored
+	Version    uint64             `json:"version"` // the champion; 0: none yet
+	Aliases    map[string]uint64  `json:"aliases"`
+	Loaded     []uint64           `json:"loaded"`            // versions in memory
+	Problem    string             `json:"problem,omitempty"` // why an alias is not answered with what it names
+	Live       *LiveScore         `json:"live,omitempty"`    // on labelled examples, if its spec has it retrained
+	Queue      Depth              `json:"queue"`
+	Overloaded uint64             `json:"overloaded"`        // requests refused with 429
+	Late       uint64             `json:"deadline_exceeded"` // requests refused with 504
+	Batches    Batches            `json:"batches"`
+	Latency    Latency            `json:"latency_ms"`
+	Times      Times              `json:"times_ns"`
+	Drift      *wire.FeatureDrift `json:"drift,omitempty"` // how the live rows compare with those trained on; nil: not known
+	Canary     *CanaryStatus      `json:"canary,omitempty"`
+	Shadow     *ShadowStatus      `json:"shadow,omitempty"`
+	Capture    *CaptureStatus     `json:"capture,omitempty"`
+	Dropped    uint64             `json:"dropped"` // of all models: messages the client library dropped before they were seen
+	Lost       uint64             `json:"lost"`    // of all models: results and dead requests that could not be stored
 }
 
 // Depth is how many requests wait and how many may.
@@ -46,11 +52,14 @@ func (s *Server) Services() []service.Service {
 		svc := table[name].service(now)
 		e := &svc.Endpoints[0]
 		if st, ok := e.Data.(Status); ok {
-			st.Dropped, st.Lost = dropped, lost
+			st.Dropped, st.Lost, st.Live = dropped, lost, s.scores.of(name)
 			e.Data = st
 		}
 		e.Subject = s.opts.Subjects.Predict(name, "")
 		e.Queue = s.opts.Queue
+		if s.opts.Endpoints != nil {
+			svc.Endpoints = append(svc.Endpoints, s.opts.Endpoints(name)...)
+		}
 		all = append(all, svc)
 	}
 	return all
@@ -83,6 +92,10 @@ func (l *lane) service(now time.Time) service.Service {
 		Loaded:  slices.Sorted(maps.Keys(answers.numbers)),
 		Problem: l.keeper.failing(),
 		Queue:   Depth{Waiting: waiting, Limit: limit},
+		Drift:   l.drifting(),
+		Canary:  l.canaryStatus(),
+		Shadow:  answers.shadow.status(now),
+		Capture: l.captureStatus(),
 	}
 	for alias, v := range answers.aliases {
 		status.Aliases[alias] = v.number

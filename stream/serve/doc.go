@@ -44,10 +44,43 @@
 // by number last. A request for what is not loaded waits, bounded, until the
 // registry was asked; a model without a champion answers 503.
 //
+// # Canary and shadow
+//
+// The version of the alias canary answers its share of the requests that name no version
+// ([registry.Split]); which they are follows from the request alone, so that all
+// servers decide alike. One that cannot be loaded leaves its share to the champion.
+//
+// The version of the alias shadow gets a copy of what the champion has answered, on a
+// goroutine of its own that computes when its model has nothing else to do: what waits
+// is bounded, and more is dropped. How far it agrees is in [ShadowStatus].
+//
+// # Capture
+//
+// Answered requests of a model whose spec says so are stored under their ids for labels
+// that come late, after the answer is sent and by other goroutines: what does not fit their
+// queue is dropped and counted.
+//
 // # Overload and deadlines
 //
 // A full queue answers 429 at once. A request whose Modelbus-Deadline has
 // passed when a worker takes it is answered 504 and not computed.
+//
+// # Drift
+//
+// The rows that the champion answers, and its predictions, are compared with the
+// reference that its artifact has of its training (package drift), a window of rows
+// at a time. Workers count rows after they have answered, at most [Options].DriftRate a
+// second, drawn at random by how many came in the second before; the others cost some
+// tens of nanoseconds a batch, and none is copied or queued. A full window is compared
+// on a goroutine of its own, one of all models at a time; rows that come meanwhile, for
+// a millisecond or so, are passed over. The statistics say how many were.
+//
+// Two windows in a row that say otherwise than before change the state of a column, which
+// is announced as an event of kind "drift" (PROTOCOL.md). A new champion begins
+// with an empty window. An artifact without a reference is served all the same. A model
+// takes what its reference and one window need: some 5 kB a number, and for a category
+// its 100 most frequent words and its vocabulary; a vector is two numbers. Of models with
+// more than 64 columns the samples of all together hold 32,768 numbers.
 //
 // # Without a reply subject
 //

@@ -32,6 +32,7 @@ type settings struct {
 	task        string
 	features    string // JSON
 	label       string // JSON
+	capture     time.Duration
 }
 
 // newSettings reads a model's spec. A spec that cannot be read (written by a
@@ -45,6 +46,7 @@ func newSettings(m registry.Model) (settings, error) {
 	s := settings{
 		created:     m.Created.UTC(),
 		serving:     withDefaults(spec.Serving),
+		capture:     time.Duration(spec.Capture),
 		description: spec.Description,
 		task:        "classification",
 		features:    summary(spec.Schema.Features, len(spec.Schema.Features)),
@@ -87,12 +89,17 @@ type lane struct {
 	limits   limits // of the settings
 	started  time.Time
 
-	queue  *queue
-	live   atomic.Pointer[live]
-	stats  *stats
-	pace   *pace
-	desk   desk
-	atOnce atomic.Int64 // requests that a worker takes at most
+	queue    *queue
+	live     atomic.Pointer[live]
+	stats    *stats
+	pace     *pace
+	desk     desk
+	observer atomic.Pointer[observer] // of the champion; nil: its rows are not compared
+	atOnce   atomic.Int64             // requests that a worker takes at most
+
+	routed   atomic.Uint64 // requests that went to the canary by its share
+	captured captures
+	shadows  sync.WaitGroup
 
 	keeper  keeper
 	heir    atomic.Pointer[lane] // what replaced it; nil: nothing yet, or the model is gone
@@ -104,13 +111,15 @@ type lane struct {
 
 // shared is what all lanes of a server have in common.
 type shared struct {
-	store   store
-	decode  decoder
-	loads   chan struct{} // a place for each load at once
-	turns   turns
-	maxRows int
-	post    *post
-	log     zerolog.Logger
+	store     store
+	decode    decoder
+	loads     chan struct{} // a place for each load at once
+	turns     turns
+	maxRows   int
+	post      *post
+	capture   *capturer
+	log       zerolog.Logger
+	inspector *inspector // nil: no rows are compared
 }
 
 // newLane returns a lane that answers with what before, the lane it replaces,
@@ -159,6 +168,10 @@ func (l *lane) retire() {
 	l.kept.Wait()
 	l.queue.close()
 	l.workers.Wait()
+	if s := l.live.Load().shadow; s != nil && s.lane == l {
+		s.end()
+	}
+	l.shadows.Wait()
 }
 
 func (l *lane) fail(r *request, err error) {

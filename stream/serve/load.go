@@ -47,7 +47,9 @@ func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (plan, e
 	}
 	params := m.Params()
 	lim = lim.sized(params)
-	return plan{make: func() batch { return newModelBatch(m, ans, lim) }, params: params}, nil
+	return plan{
+		make: func() batch { return newModelBatch(m, ans, lim) }, params: params, schema: m.Schema(), window: m.NewWindow,
+	}, nil
 }
 
 // follow makes the lane answer with what the aliases name now, one alias after
@@ -70,11 +72,18 @@ func (l *lane) follow(ctx context.Context) {
 	var problems []string
 	for _, alias := range inOrder(aliases) {
 		if err := l.point(ctx, next, alias, aliases[alias].To); err != nil {
+			if alias == registry.Canary && aliases[alias].Share > 0 {
+				err = fmt.Errorf("%w (the champion answers its share)", err)
+			}
 			problems = append(problems, fmt.Sprintf("%s: %v", alias, err))
 		}
 	}
+	next.setCanary(aliases[registry.Canary])
+	old := l.setShadow(next, aliases[registry.Shadow].To)
 	l.prune(ctx, next)
 	l.live.Store(next)
+	l.watch(ctx, next.aliases[registry.Champion])
+	old.end()
 	l.report(ctx, strings.Join(problems, "; "))
 }
 

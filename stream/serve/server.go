@@ -44,6 +44,14 @@ type Options struct {
 	// MaxRows bounds the rows of one request: 65536 if 0.
 	MaxRows int
 
+	// DriftRate is how many rows of each model a second, drawn at random, are compared
+	// with those that it was trained on, at most: 1000 if 0.
+	DriftRate int
+	// Endpoints returns further endpoints of a model's service, such as those of a
+	// trainer in the same process; nil: there are none. It must be safe for concurrent
+	// use and answer from memory.
+	Endpoints func(model string) []service.Endpoint
+
 	// Logger receives one line per failure of ours and per version swap.
 	Logger zerolog.Logger
 }
@@ -55,22 +63,27 @@ type Server struct {
 	catalog  catalog
 	store    store
 	decode   decoder
-	parallel int // batches computed at once
+	announce func(context.Context, registry.Event) error // nil: nobody is told of drift
+	parallel int                                         // batches computed at once
 	ready    chan struct{}
 	table    atomic.Pointer[lanes]
 	inbound  atomic.Pointer[[]*nats.Subscription]
 	outbox   atomic.Pointer[outbox] // nil before Run
 	changed  service.Signal         // other lanes are in the table
+	scores   scoreboard             // on labelled examples
 }
 
 // New returns a server. It does nothing until Run.
 func New(nc *nats.Conn, reg *registry.Registry, opts Options) *Server {
-	return newServer(nc, reg, reg, opts)
+	s := newServer(nc, reg, reg, opts)
+	s.announce = reg.Announce
+	return s
 }
 
 func newServer(nc *nats.Conn, c catalog, st store, opts Options) *Server {
 	opts.Queue = cmp.Or(opts.Queue, defaultQueueGroup)
 	opts.MaxRows = cmp.Or(opts.MaxRows, defaultMaxRows)
+	opts.DriftRate = cmp.Or(opts.DriftRate, defaultDriftRate)
 	opts.Models = slices.Clone(opts.Models)
 	s := &Server{
 		nc: nc, opts: opts, catalog: c, store: st, decode: decodeModel, parallel: max(runtime.GOMAXPROCS(0), 2),
@@ -96,21 +109,32 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.outbox.Store(box)
 	out := &post{nc: s.nc, subjects: s.opts.Subjects, outbox: box, log: s.opts.Logger}
+	captures, err := newCapturer(s.nc, s.opts.Subjects, s.opts.Logger)
+	if err != nil {
+		box.close()
+		return err
+	}
+	in := newInspector(s.announce, s.opts.DriftRate, s.opts.Logger)
 	f := newFollower(s.catalog, s.opts.Models, &shared{
 		store: s.store, decode: s.decode, loads: make(chan struct{}, parallelLoads),
 		turns:   newTurns(s.parallel),
-		maxRows: s.opts.MaxRows, post: out, log: s.opts.Logger,
+		maxRows: s.opts.MaxRows, post: out, capture: captures, log: s.opts.Logger, inspector: in,
 	}, &s.table)
 	f.changed = &s.changed
 	following, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.run(following) })
+	if from, ok := s.store.(recorder); ok {
+		wg.Go(func() { s.scores.follow(following, from, s.opts.Logger) })
+	}
 
 	err = s.listen(ctx, f)
 
 	stop()
 	wg.Wait()
 	f.retire()
+	in.running.Wait()
+	captures.close()
 	box.close()
 	if flushErr := s.nc.Flush(); err == nil && flushErr != nil {
 		err = fmt.Errorf("sending the last answers: %w", flushErr)

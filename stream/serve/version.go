@@ -7,7 +7,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/modelbus/modelbus/model/drift"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // A batch is the scratch in which one worker computes requests together.
@@ -31,6 +34,12 @@ type batch interface {
 	reset() bool
 }
 
+// A teller is a batch that tells what its last run predicted, to be captured or
+// compared: it appends the predictions for n rows from row of that run on.
+type teller interface {
+	tell(dst []wire.Outcome, row, n int) []wire.Outcome
+}
+
 // spareBatches bounds the scratch that a version keeps between batches.
 const spareBatches = 64
 
@@ -38,9 +47,11 @@ const spareBatches = 64
 // garbage collector takes it with its scratch.
 type version struct {
 	number uint64
-	text   []string     // the number as a header value
-	params int          // of its network
-	make   func() batch // when none is spare
+	text   []string                      // the number as a header value
+	params int                           // of its network
+	schema *feature.Schema               // nil: requests cannot be captured
+	make   func() batch                  // when none is spare
+	window func() (*drift.Window, error) // to compare its rows with; nil for none
 	spare  chan batch
 	used   atomic.Int64 // when it was last asked for by number, Unix nanoseconds
 }
@@ -48,14 +59,25 @@ type version struct {
 func newVersion(number uint64, p plan) *version {
 	return &version{
 		number: number, text: []string{strconv.FormatUint(number, 10)},
-		params: p.params, make: p.make, spare: make(chan batch, spareBatches),
+		params: p.params, schema: p.schema, make: p.make, window: p.newWindow, spare: make(chan batch, spareBatches),
 	}
 }
 
 // A plan is how a version is computed.
 type plan struct {
 	make   func() batch
-	params int // of its network
+	params int                           // of its network
+	schema *feature.Schema               // nil: requests cannot be captured
+	window func() (*drift.Window, error) // may be nil
+}
+
+// newWindow returns an empty window of what the version was trained on, nil if that is
+// not known.
+func (p plan) newWindow() (*drift.Window, error) {
+	if p.window == nil {
+		return nil, nil //nolint:nilnil // to have none is no error
+	}
+	return p.window()
 }
 
 func (v *version) giveBack(b batch) {
@@ -72,10 +94,16 @@ func (v *version) giveBack(b batch) {
 type live struct {
 	aliases map[string]*version
 	numbers map[uint64]*version // those of aliases and those asked for by number
+
+	split  registry.Move // of the alias canary, whether it is loaded or not
+	canary *canary       // nil: the champion answers all
+	shadow *shadow       // nil: nobody gets copies
 }
 
 func (l *live) clone() *live {
-	return &live{aliases: maps.Clone(l.aliases), numbers: maps.Clone(l.numbers)}
+	c := *l
+	c.aliases, c.numbers = maps.Clone(l.aliases), maps.Clone(l.numbers)
+	return &c
 }
 
 // find returns the loaded version that a target names, or nil.

@@ -21,6 +21,7 @@ type worker struct {
 	sent   []time.Time // receipts of the requests that were answered
 	took   span        // of what is being answered
 	model  []string    // header value
+	after  after       // of what is being answered
 }
 
 // A group is the requests of a batch that one version answers.
@@ -100,9 +101,10 @@ func (w *worker) rescue(p any) {
 // gather decodes what was taken into one batch a version.
 func (w *worker) gather(now time.Time) {
 	answers := w.lane.live.Load()
+	w.after = after{shadow: answers.shadow, capture: w.lane.settings.capture}
 	for i := range w.taken {
 		r := &w.taken[i]
-		if err := checkDeadline(r.msg.Header, now); err != nil {
+		if err := w.check(r, now); err != nil {
 			w.lane.fail(r, err)
 			continue
 		}
@@ -126,6 +128,14 @@ func (w *worker) gather(now time.Time) {
 	}
 }
 
+// check refuses what is late, or what would be captured under an id that cannot be one.
+func (w *worker) check(r *request, now time.Time) error {
+	if err := checkDeadline(r.msg.Header, now); err != nil || w.after.capture == 0 {
+		return err
+	}
+	return checkID(r.msg.Header)
+}
+
 func checkDeadline(h nats.Header, now time.Time) error {
 	if len(h) == 0 {
 		return nil
@@ -143,6 +153,10 @@ func checkDeadline(h nats.Header, now time.Time) error {
 // choose returns the version that answers r, or passes r on to the keeper if
 // it is not loaded.
 func (w *worker) choose(answers *live, r *request, now time.Time) *version {
+	if c := answers.canary; c != nil && r.target == "" && c.takes(w.lane.name, r.msg) {
+		w.lane.routed.Add(1)
+		return c.version
+	}
 	t, ok := parseTarget(r.target)
 	if !ok {
 		w.lane.fail(r, w.lane.missing(r.target))
@@ -242,6 +256,9 @@ func (w *worker) answer(g *group, lo, hi int) {
 		msg.Header[wire.HeaderModel] = w.model
 		msg.Header[wire.HeaderVersion] = g.version.text
 		passOn(msg.Header, r.msg.Header)
+		if w.after.capture > 0 {
+			identify(msg.Header)
+		}
 		err := g.batch.encode(msg, i, g.start(i)-base)
 		if err == nil {
 			err = w.lane.post.answer(w.lane.name, r, msg, g.ends[i]-g.start(i))
@@ -252,12 +269,19 @@ func (w *worker) answer(g *group, lo, hi int) {
 		}
 		r.done = true
 		w.sent = append(w.sent, r.at)
+		if w.after.capture > 0 || w.after.shadow != nil {
+			w.hand(g, r, msg.Header, g.start(i)-base, g.ends[i]-g.start(i))
+		}
 	}
-	w.count(g.ends[hi-1] - base)
+	now := time.Now()
+	w.count(g.ends[hi-1]-base, now)
+	if o := w.lane.observer.Load(); o != nil && o.version == g.version {
+		o.observe(g.batch, base, g.ends[hi-1], now)
+	}
 }
 
 // count counts a batch of that many rows and the answers sent for it.
-func (w *worker) count(rows int) {
-	w.lane.stats.answered(w.sent, rows, w.took, time.Now())
+func (w *worker) count(rows int, now time.Time) {
+	w.lane.stats.answered(w.sent, rows, w.took, now)
 	w.sent = w.sent[:0]
 }

@@ -17,6 +17,26 @@ type Predictions struct {
 	ID      string
 	Values  []float64        // regression
 	Labels  []Classification // classification
+
+	// Requests are those that a call was made of, in order; nil if it was one.
+	Requests []Asked
+}
+
+// Asked is one request of a call.
+type Asked struct {
+	ID   string // as the answer has it; empty if it has none
+	Rows int
+}
+
+// Row returns under which id, and as which row of its request, a label names row i.
+func (p *Predictions) Row(i int) (id string, row int) {
+	for _, r := range p.Requests {
+		if i < r.Rows {
+			return r.ID, i
+		}
+		i -= r.Rows
+	}
+	return p.ID, i
 }
 
 // Len returns the number of rows.

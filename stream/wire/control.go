@@ -56,6 +56,7 @@ type ModelInfo struct {
 	History  []registry.Move          `json:"history,omitempty"`
 	Examples uint64                   `json:"examples"` // messages kept in the training stream
 	Training *TrainReply              `json:"training,omitempty"`
+	Live     *Live                    `json:"live,omitempty"` // not in a list
 }
 
 // ListReply lists models by name.
@@ -87,6 +88,11 @@ type PromoteRequest struct {
 	Version uint64 `json:"version"`
 	Who     string `json:"who,omitempty"`
 	Why     string `json:"why,omitempty"`
+
+	// Share and By are the [registry.Split] of the alias [registry.Canary], and no
+	// other. Without a share the split stays as it is.
+	Share *float64 `json:"share,omitempty"`
+	By    string   `json:"by,omitempty"`
 }
 
 // RollbackRequest names an alias ([registry.Champion] if empty).

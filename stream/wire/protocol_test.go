@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"strconv"
@@ -70,6 +71,14 @@ func checkExample(t *testing.T, kind, body string) {
 		if got, problems, err := examples(irisSchema(), nil, []byte(body)); err != nil || len(problems) > 0 || len(got) == 0 {
 			t.Errorf("DecodeExamples = %v, %v, %v", got, problems, err)
 		}
+	case "label":
+		if l, err := wire.DecodeLabel(msg.Data); err != nil {
+			t.Errorf("DecodeLabel = %+v, %v", l, err)
+		}
+	case "capture":
+		if c, err := wire.DecodeCapture(msg.Data); err != nil || len(c.Predictions) == 0 {
+			t.Errorf("DecodeCapture = %+v, %v", c, err)
+		}
 	case "error":
 		var e wire.Error
 		if err := json.Unmarshal(msg.Data, &e); err != nil || e.Status != 400 {
@@ -79,6 +88,21 @@ func checkExample(t *testing.T, kind, body string) {
 		var e registry.Event
 		if err := json.Unmarshal(msg.Data, &e); err != nil || e.Kind != "version" {
 			t.Errorf("event = %+v, %v", e, err)
+		}
+	case "drift":
+		var e registry.Event
+		var d wire.DriftEvent
+		if err := json.Unmarshal(msg.Data, &e); err != nil || e.Kind != wire.KindDrift {
+			t.Errorf("event = %+v, %v", e, err)
+		}
+		strict := json.NewDecoder(bytes.NewReader(e.Data))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(&d); err != nil || d.Source != wire.SourceFeatures || d.Count != len(d.Columns) || d.Since.IsZero() {
+			t.Errorf("data = %+v, %v", d, err)
+		}
+	case "live":
+		if created, live, err := wire.DecodeLive(msg.Data); err != nil || created.IsZero() || live.Value == nil || len(live.Scores) != 1 {
+			t.Errorf("DecodeLive = %v, %+v, %v", created, live, err)
 		}
 	case "oip":
 	default:

@@ -14,12 +14,14 @@ const (
 	HeaderModel         = "Modelbus-Model"
 	HeaderVersion       = "Modelbus-Version"
 	HeaderID            = "Modelbus-Id"
-	HeaderDeadline      = "Modelbus-Deadline" // RFC 3339 with nanoseconds, or Unix milliseconds
-	HeaderReason        = "Modelbus-Reason"   // on dead examples and requests: the error
-	HeaderSubject       = "Modelbus-Subject"  // on dead examples and requests: where it came from
-	HeaderSequence      = "Modelbus-Sequence" // on dead examples: its place in the stream
-	HeaderStored        = "Modelbus-Stored"   // on dead examples: when the stream got it
-	HeaderRow           = "Modelbus-Row"      // on dead examples that were one of a batch: their place in the message, from 0
+	HeaderDeadline      = "Modelbus-Deadline"   // RFC 3339 with nanoseconds, or Unix milliseconds
+	HeaderReason        = "Modelbus-Reason"     // on dead examples and requests: the error
+	HeaderSubject       = "Modelbus-Subject"    // on dead examples and requests: where it came from
+	HeaderSequence      = "Modelbus-Sequence"   // on dead examples: its place in the stream
+	HeaderStored        = "Modelbus-Stored"     // on dead examples: when the stream got it
+	HeaderRow           = "Modelbus-Row"        // on examples that were one of several: their place among them, from 0
+	HeaderPrediction    = "Modelbus-Prediction" // on examples made of a late label: the class or number that was predicted
+	HeaderScore         = "Modelbus-Score"      // on examples made of a late label: the probability of the class that was predicted
 	HeaderTrace         = "traceparent"
 	HeaderContentLength = "Inference-Header-Content-Length"
 	HeaderError         = "Nats-Service-Error"
@@ -86,6 +88,15 @@ func (s Subjects) Result(model string) string { return s.join("result", model) }
 // Dead returns <prefix>.dead.<model>.
 func (s Subjects) Dead(model string) string { return s.join("dead", model) }
 
+// Capture returns <prefix>.capture.<model>.<id>.
+func (s Subjects) Capture(model, id string) string { return s.join("capture", model, id) }
+
+// Join returns <prefix>.join.<model>.<id>.
+func (s Subjects) Join(model, id string) string { return s.join("join", model, id) }
+
+// Label returns <prefix>.label.<model>.
+func (s Subjects) Label(model string) string { return s.join("label", model) }
+
 // Event returns <prefix>.event.<model>.<kind>.<id>.
 func (s Subjects) Event(model, kind, id string) string { return s.join("event", model, kind, id) }
 
@@ -97,7 +108,8 @@ func (s Subjects) Control(verb, model string) string {
 	return s.join("control", verb, model)
 }
 
-// Stream returns the name of a stream: <PREFIX>_TRAIN, _RESULT, _EVENT or _DEAD.
+// Stream returns the name of a stream: <PREFIX>_TRAIN, _RESULT, _EVENT, _DEAD,
+// _CAPTURE, _LABEL or _JOIN.
 func (s Subjects) Stream(name string) string {
 	return strings.ToUpper(s.prefix()) + "_" + strings.ToUpper(name)
 }

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/stream/client"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+type labelOptions struct {
+	model, file string
+	row         int
+}
+
+func (a *app) labelCommand() *cobra.Command {
+	var o labelOptions
+	cmd := &cobra.Command{
+		Use:   "label MODEL [ID LABEL]",
+		Short: "Say what was true of a prediction, by its id",
+		Long: "Say what was true of a prediction, by its id: the model scores it and learns from it. Its spec\n" +
+			"must have said `capture` when the prediction was made. With --file, ids and labels are the columns id\n" +
+			"and label, and perhaps row, of a CSV file.",
+		Example: "  modelbus predict iris 5.1,3.5,1.4,0.2 --id flower-17\n" +
+			"  modelbus label iris flower-17 setosa\n" +
+			"  modelbus label iris --file truth.csv",
+		Args: args(cobra.RangeArgs(1, 3)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.model = args[0]
+			if len(args) == 2 || (len(args) == 1) == (o.file == "") {
+				return usagef("label wants ID and LABEL, or --file FILE")
+			}
+			return a.label(cmd.Context(), o, args[1:])
+		},
+	}
+	cmd.Flags().IntVar(&o.row, "row", 0, "row, from 0, of a prediction of several")
+	cmd.Flags().StringVarP(&o.file, "file", "f", "", "read ids and labels from this CSV file (- for standard input)")
+	return cmd
+}
+
+func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
+	return a.withClient(func(c *client.Client, _ *bus) error {
+		schema, err := c.Schema(ctx, o.model)
+		if err != nil {
+			return err
+		}
+		l := &labeller{client: c, model: o.model, label: feature.Feature{Name: schema.Label.Name, Type: schema.Label.Type}}
+		if o.file == "" {
+			err = l.add(ctx, words[0], strconv.Itoa(o.row), words[1])
+		} else {
+			err = a.labelFile(ctx, l, o.file)
+		}
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(map[string]any{"model": o.model, "labels": l.stored})
+		}
+		return a.printf("%s: %d stored\n", o.model, l.stored)
+	})
+}
+
+// A labeller publishes labels of one model.
+type labeller struct {
+	client *client.Client
+	model  string
+	label  feature.Feature
+	stored int
+}
+
+func (l *labeller) add(ctx context.Context, id, row, text string) error {
+	n, err := strconv.Atoi(row)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%w: row %q: want a number from 0", wire.ErrInvalid, row)
+	}
+	value, err := labelValue(&l.label, text)
+	if err != nil {
+		return err
+	}
+	if err := l.client.LabelRow(ctx, l.model, id, n, value); err != nil {
+		return err
+	}
+	l.stored++
+	return nil
+}
+
+// labelValue returns a label as JSON holds it.
+func labelValue(f *feature.Feature, text string) (any, error) {
+	if f.Type == feature.Category {
+		return text, nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
+		return nil, fmt.Errorf("%w: label %q wants a %s, received %q", feature.ErrInvalid, f.Name, f.Type, text)
+	}
+	return n, nil
+}
+
+// labelFile publishes the labels of a CSV file.
+func (a *app) labelFile(ctx context.Context, l *labeller, file string) (err error) {
+	in, err := a.open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	r := csv.NewReader(in)
+	header, err := r.Read()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", file, wire.ErrInvalid, err)
+	}
+	id, label, row := slices.Index(header, "id"), slices.Index(header, "label"), slices.Index(header, "row")
+	if id < 0 || label < 0 {
+		return fmt.Errorf("%s: %w: its columns are %s, want id and label, and perhaps row", file, wire.ErrInvalid, strings.Join(header, ", "))
+	}
+	for {
+		cells, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		line, _ := r.FieldPos(0)
+		which := "0"
+		if err == nil && row >= 0 {
+			which = cells[row]
+		}
+		if err == nil {
+			err = l.add(ctx, cells[id], which, cells[label])
+		}
+		if err != nil {
+			return fmt.Errorf("%s, line %d, after %d labels were stored: %w", file, line, l.stored, err)
+		}
+	}
+}
+
+// noted tells the id of a prediction that the server gave it.
+func (a *app) noted(p *wire.Predictions, given string) {
+	if p.ID != "" && given == "" && !a.json {
+		a.notef("id: %s", p.ID)
+	}
+}

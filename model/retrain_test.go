@@ -1,0 +1,63 @@
+package model_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/modelbus/modelbus/model"
+)
+
+// The example of the whole section reads, and reads again from its canonical form.
+func TestRetrainReadsBack(t *testing.T) {
+	const text = `
+name: power
+features: [{name: load, type: number}, {name: weekday, type: category}]
+label: {name: up, type: category, classes: ["DOWN", "UP"]}
+retrain:
+  mode: online
+  every: 5000
+  on: [drift, {score_below: {accuracy: 0.8}}]
+  detector: {ADWIN: {delta: 0.02}}
+  min_gap: 1m
+  batch: 1
+  replay: {rows: 200, batches: 2, size: 8}
+  gate: {kind: stream, alpha: 0.05, min_examples: 500, thresholds: {accuracy: 0.7}, change: {accuracy: 0.0}, slices: [weekday]}
+  watch: 10000
+capture: 24h
+`
+	spec, err := model.ParseSpec([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := spec.Retrain
+	if !r.Online() || !r.Scheduled() || !r.Follows() || !r.On.Drift || r.On.ScoreBelow["accuracy"] != 0.8 ||
+		r.Remember() != (model.Replay{Rows: 200, Batches: 2, Size: 8}) || r.Watch != 10000 || spec.Capture.String() != "24h0m0s" {
+		t.Errorf("the spec reads as %+v, capture %v", r, spec.Capture)
+	}
+	first, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := model.ParseSpec(first)
+	if err != nil {
+		t.Fatalf("the canonical form %s does not read: %v", first, err)
+	}
+	second, err := json.Marshal(again)
+	if err != nil || string(second) != string(first) {
+		t.Errorf("read and written again it is %s, want %s (%v)", second, first, err)
+	}
+}
+
+func TestRetrainDefaults(t *testing.T) {
+	r := &model.Retrain{Mode: model.ModeOnline, Every: model.Amount{Examples: 10}}
+	if got := r.Remember(); got != (model.Replay{Rows: 200, Batches: 2, Size: 8}) {
+		t.Errorf("without replay an online model remembers %+v, want 200 rows", got)
+	}
+	r.Replay = &model.Replay{}
+	if got := r.Remember(); got.Rows != 0 {
+		t.Errorf("a replay of 0 rows remembers %d", got.Rows)
+	}
+	if d, err := r.Detector.New(); err != nil || d == nil {
+		t.Errorf("the default detector: %v, %v", d, err)
+	}
+}

@@ -1,0 +1,237 @@
+package learn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+// ahead is how many messages may be decoded before they are counted.
+const ahead = 64
+
+// follow has the examples scored as they come, and trains when that is due, until ctx is
+// done. A training under way then is waited for.
+func (r *retrainer) follow(ctx context.Context) (err error) {
+	m := &monitor{Trainer: r.Trainer, name: r.name, created: r.created, spec: r.spec, log: r.log}
+	if err := m.open(ctx, r.wake); err != nil {
+		return err
+	}
+	f := &following{retrainer: r, monitor: m}
+	defer func() {
+		m.close(ctx)
+		f.settle(ctx)
+	}()
+	for ctx.Err() == nil {
+		from, err := r.mark(ctx)
+		if err != nil {
+			return err
+		}
+		if err := f.count(ctx, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A following is a retrainer that has the lease.
+type following struct {
+	*retrainer
+
+	monitor *monitor
+	job     *job   // the training under way, nil if there is none
+	seq     uint64 // the last example counted when it began
+}
+
+// done is closed when the training under way has ended; it is nil if there is none.
+func (f *following) done() <-chan struct{} {
+	if f.job == nil {
+		return nil
+	}
+	return f.job.done
+}
+
+// settle ends the training under way if the lease was lost, and waits for it.
+func (f *following) settle(ctx context.Context) {
+	if f.job == nil {
+		return
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errLeaseLost) {
+		f.end(f.job, cause)
+	}
+	<-f.job.done
+	f.ended(f.job, f.seq)
+	f.job = nil
+}
+
+// count counts examples from a mark on until another one holds.
+func (f *following) count(ctx context.Context, from mark) error {
+	ctx, stop := context.WithCancel(ctx)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer stop()
+	arrivals := make(chan arrival, ahead)
+	failed := make(chan error, 1)
+	reading.Go(func() { failed <- f.read(ctx, min(from.seq, f.monitor.position())+1, arrivals) })
+
+	due := f.due(from)
+	f.monitor.next = due.next(0)
+	timer := time.NewTimer(time.Until(due.earliest()))
+	defer timer.Stop()
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	rows := 0
+	for {
+		select {
+		case a := <-arrivals:
+			if a.seq > from.seq {
+				rows, f.seq = rows+a.rows.Len(), a.seq
+				f.monitor.next = due.next(rows)
+			}
+			if err := f.monitor.observe(ctx, a); err != nil {
+				return err
+			}
+		case <-timer.C:
+		case <-tick.C:
+			if err := f.monitor.tick(ctx); err != nil {
+				return err
+			}
+		case <-f.changed:
+			if moved, err := f.look(ctx, from); err != nil || moved {
+				return err
+			}
+		case <-f.done():
+			f.settle(ctx)
+			f.monitor.wake()
+			return nil
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+		next, err := f.train(ctx, due, from, rows)
+		if err != nil {
+			return err
+		}
+		if !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// look takes notice of what changed in the registry, and reports whether another mark
+// holds.
+func (f *following) look(ctx context.Context, from mark) (moved bool, err error) {
+	f.monitor.wake()
+	if err := f.monitor.tick(ctx); err != nil {
+		return false, err
+	}
+	now, err := f.mark(ctx)
+	return now.seq != from.seq, err
+}
+
+// train begins a training if one is due, and returns when to look again, zero if only
+// examples can tell.
+func (f *following) train(ctx context.Context, due *due, from mark, rows int) (next time.Time, err error) {
+	if f.job != nil {
+		return time.Time{}, nil
+	}
+	signal := f.monitor.pending(from.seq)
+	why, next := due.why(rows, signal, time.Now())
+	if why == "" {
+		return next, nil
+	}
+	if now, err := f.mark(ctx); err != nil || now.seq != from.seq {
+		f.wake()
+		return time.Time{}, err
+	}
+	if f.job, err = f.beginJob(ctx, why); err != nil {
+		return time.Time{}, err
+	}
+	if f.job == nil { // somebody asked for one: it will be counted from
+		due.open = time.Now().Add(leaseRenew)
+		return due.open, nil
+	}
+	if signal == "" {
+		f.monitor.trigger(triggerSchedule, why, f.seq)
+	}
+	return time.Time{}, nil
+}
+
+// next returns how many examples are to go, or when a training is due.
+func (d *due) next(rows int) *wire.LiveNext {
+	n := &wire.LiveNext{}
+	if d.examples > 0 {
+		n.Examples = max(d.examples-rows, 0)
+	}
+	if at := d.time; !at.IsZero() {
+		if at.Before(d.open) {
+			at = d.open
+		}
+		n.Time = &at
+	}
+	if *n == (wire.LiveNext{}) {
+		return nil
+	}
+	return n
+}
+
+// read decodes what comes from sequence from on, until ctx is done.
+func (f *following) read(ctx context.Context, from uint64, to chan<- arrival) error {
+	subjects := f.opts.Subjects
+	fail := func(err error) error { return fmt.Errorf("following the examples of %s: %w", f.name, err) }
+	cons, err := f.js.OrderedConsumer(ctx, subjects.Stream("TRAIN"), jetstream.OrderedConsumerConfig{
+		FilterSubjects:    []string{subjects.Train(f.name)},
+		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
+		OptStartSeq:       from,
+		InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return fail(err)
+	}
+	it, err := cons.Messages(jetstream.PullMaxBytes(max(prefetch, 2*int(f.nc.MaxPayload()))))
+	if err != nil {
+		return fail(err)
+	}
+	defer it.Stop()
+	for {
+		msg, err := it.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fail(err)
+		}
+		a, err := f.decode(msg)
+		if err != nil {
+			return fail(err)
+		}
+		select {
+		case to <- a:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// decode reads the usable examples of a message. The others are buried by a training.
+func (f *following) decode(msg jetstream.Msg) (arrival, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return arrival{}, err
+	}
+	a := arrival{
+		seq: meta.Sequence.Stream, time: meta.Timestamp.UTC(), header: msg.Headers(),
+		rows: feature.NewFrame(&f.spec.Schema, true),
+	}
+	_, _, err = wire.DecodeExamples(&f.spec.Schema, msg.Headers(), msg.Data(), func(_ int, row feature.Row) error {
+		return a.rows.Append(row)
+	})
+	if err != nil {
+		a.rows.Truncate(0)
+	}
+	return a, nil
+}

@@ -1,0 +1,256 @@
+package learn
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/modelbus/modelbus/embedded/embeddedtest"
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/gate"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+const monitored = `
+name: iris
+features: [{name: x, type: number}]
+label: {name: side, type: category}
+retrain: {on: [drift], watch: 100, gate: {kind: stream}}
+`
+
+// A bench is a registry with a model of two versions, of which the first is the champion.
+type bench struct {
+	trainer *Trainer
+	record  registry.Model
+	spec    *model.Spec
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	nc := embeddedtest.Join(t, embeddedtest.Start(t))
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Setup(t.Context(), js, wire.Subjects{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	reg, err := registry.Create(t.Context(), js, registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trainer, err := New(nc, reg, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{trainer: trainer}
+	if b.spec, err = model.ParseSpec([]byte(monitored)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := b.spec.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.record, err = reg.CreateModel(t.Context(), registry.Model{Name: "iris", Spec: text}); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := reg.PutArtifact(t.Context(), []byte("an artifact"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alias := range []string{registry.Champion, registry.Challenger} {
+		v := registry.Version{Model: "iris", Digest: digest}
+		if _, err := reg.Publish(t.Context(), v, &registry.Promotion{Alias: alias}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// open opens a monitor, as whoever gets the lease does.
+func (b *bench) open(t *testing.T) *monitor {
+	t.Helper()
+	m := &monitor{Trainer: b.trainer, name: "iris", created: b.record.Created, spec: b.spec}
+	if err := m.open(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.sub.Unsubscribe(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// events returns how many there are of each kind.
+func (b *bench) events(t *testing.T) map[string]int {
+	t.Helper()
+	s, err := b.trainer.js.Stream(t.Context(), "KV_MODELBUS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := s.Info(t.Context(), jetstream.WithSubjectFilter("$KV.MODELBUS.event.iris.>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for subject := range info.State.Subjects {
+		kind, _, _ := strings.Cut(strings.TrimPrefix(subject, "$KV.MODELBUS.event.iris."), ".")
+		kinds[kind]++
+	}
+	return kinds
+}
+
+// What was decided is done by whoever finds it, once, wherever the one before died.
+func TestDecisionsAreDoneOnce(t *testing.T) {
+	t.Parallel()
+	verdict := func(version uint64, promoted bool) *wire.Verdict {
+		return &wire.Verdict{Version: version, Champion: 1, Promoted: promoted, Why: "so it was decided", Gate: &gate.Verdict{}}
+	}
+	tests := []struct {
+		name   string
+		decide func(m *monitor)
+		kind   string // of the event that comes of it
+		after  func(aliases map[string]registry.Move) bool
+	}{
+		{
+			name: "promoted", decide: func(m *monitor) { m.state.Trial.Verdict = verdict(2, true) }, kind: "promoted",
+			after: func(a map[string]registry.Move) bool { return a["champion"].To == 2 && a["challenger"].To == 0 },
+		},
+		{
+			name: "rejected", decide: func(m *monitor) { m.state.Trial.Verdict = verdict(2, false) }, kind: "rejected",
+			after: func(a map[string]registry.Move) bool { return a["champion"].To == 1 && a["challenger"].To == 0 },
+		},
+		{
+			name: "rolled back", kind: "promoted",
+			decide: func(m *monitor) {
+				m.state.Trial = nil
+				m.state.Watch = &watch{Version: 1, Before: 2, Verdict: verdict(2, true)}
+				if err := m.nextRound(m.state.Watch); err != nil {
+					panic(err)
+				}
+			},
+			after: func(a map[string]registry.Move) bool { return a["champion"].To == 2 && a["champion"].Rollback },
+		},
+		{
+			name: "drift", kind: "drift",
+			decide: func(m *monitor) {
+				m.state.Drift = &wire.ScoreDrift{Source: wire.SourceScore, Version: 1, Seq: 7}
+				m.state.Announced = false
+			},
+			after: func(a map[string]registry.Move) bool { return a["champion"].To == 1 },
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			first := b.open(t)
+			if first.state.Trial == nil {
+				t.Fatal("no trial has begun")
+			}
+			tt.decide(first)
+			first.dirty = true
+			if err := first.save(t.Context()); err != nil { // and it dies
+				t.Fatal(err)
+			}
+			decided, revision, err := b.trainer.reg.Live(t.Context(), "iris")
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := b.events(t)[tt.kind]
+			check := func(when string) {
+				t.Helper()
+				m := b.open(t)
+				if err := m.tick(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if got := b.events(t)[tt.kind] - before; got != 1 {
+					t.Errorf("%s: %d events %s, want 1", when, got, tt.kind)
+				}
+				aliases, err := b.trainer.reg.Aliases(t.Context(), "iris")
+				if err != nil || !tt.after(aliases) {
+					t.Errorf("%s: the aliases are %+v, %v", when, aliases, err)
+				}
+				if tr := m.state.Trial; tr != nil && tr.Verdict != nil || m.state.Watch != nil && m.state.Watch.Verdict != nil {
+					t.Errorf("%s: it is still to be done", when)
+				}
+				m.dirty = true
+				if err := m.save(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				revision = m.revision
+			}
+			check("after a death before it was done")
+			if _, err := b.trainer.reg.PutLive(t.Context(), "iris", decided, revision); err != nil {
+				t.Fatal(err)
+			}
+			check("after a death before it was noted as done")
+			if tt.kind == "drift" && b.open(t).pending(6) == "" {
+				t.Error("no training is due")
+			}
+		})
+	}
+}
+
+// Two that take each other for dead do not both count.
+func TestMonitorsDoNotOverwriteEachOther(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	first, second := b.open(t), b.open(t)
+	first.dirty, second.dirty = true, true
+	if err := second.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.save(t.Context()); err == nil {
+		t.Error("the first one has saved after the second")
+	}
+}
+
+// A version is not scored on what it was trained on, also if that came after the monitor
+// began.
+func TestTrainedToTheEndOfTheStream(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	m := b.open(t)
+	for range 5 {
+		if _, err := b.trainer.js.Publish(t.Context(), "modelbus.train.iris", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ last, want uint64 }{{3, 3}, {5, 5}, {9, 0}} { // the last of a stream that is gone
+		got, err := m.trainedTo(t.Context(), registry.Version{Lineage: registry.Lineage{LastSeq: tt.last}})
+		if err != nil || got != tt.want {
+			t.Errorf("trained to %d: %d, %v, want %d", tt.last, got, err, tt.want)
+		}
+	}
+}
+
+// A cutter that remembers.
+type cuts []string
+
+func (c *cuts) cut(why string) { *c = append(*c, why) }
+
+func TestOnlineVersionsAreCutOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	m := b.open(t)
+	var got cuts
+	m.cutter = &got
+	data := json.RawMessage(`{"source":"features"}`)
+	if err := b.trainer.reg.Announce(t.Context(), registry.Event{Model: "iris", Kind: "drift", ID: "features-1", Data: data}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		m.wake()
+		if err := m.tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) != 1 || got[0] != "drift of its features" {
+		t.Errorf("cut for %q, want once for drift", got)
+	}
+}

@@ -1,0 +1,238 @@
+package learn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/registry"
+)
+
+const (
+	// deliveries is how many decoded messages may wait to be learned, if their payloads are
+	// no more than prefetch together.
+	deliveries = 256
+
+	// reused is the largest payload of a delivery whose memory is used again.
+	reused = 64 << 10
+)
+
+// errCaughtUp ends a session that was made for one wish alone.
+var errCaughtUp = errors.New("caught up")
+
+// A session learns from one version on, until something ends it.
+type session struct {
+	*online
+
+	parent registry.Version // the newest online version, or the one that learning goes on from
+	warm   bool             // learning goes on from parent
+	pupil  *pupil
+	at     uint64 // sequence of the last message taken
+	due    *due
+	wakes  bool // a wish or trigger may be due, but for clean
+
+	monitor *monitor
+	dead    *deadLetters
+	free    chan *delivery
+	ready   chan *delivery
+	queued  atomic.Int64  // bytes of payloads in ready
+	room    chan struct{} // holds a value if they may be fewer
+	broken  chan error
+	stored  chan stored // what came of the version that is being stored
+	busy    bool        // there is one
+}
+
+// learn makes a session and runs it until ctx is done or something fails.
+func (o *online) learn(ctx context.Context) error {
+	s := &session{
+		online: o,
+		free:   make(chan *delivery, deliveries), ready: make(chan *delivery, deliveries),
+		room: make(chan struct{}, 1), broken: make(chan error, 1), stored: make(chan stored, 1),
+		dead: &deadLetters{js: o.js, stream: o.opts.Subjects.Stream("DEAD"), subject: o.opts.Subjects.Dead(o.name)},
+	}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	s.monitor = &monitor{Trainer: o.Trainer, name: o.name, created: o.created, spec: o.spec, log: o.log, cutter: o}
+	if err := s.monitor.open(ctx, o.rouse); err != nil {
+		return err
+	}
+	defer s.monitor.close(ctx)
+	sub, err := o.listenForWishes()
+	if err != nil {
+		return err
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // fails only on a closed connection, which ended it
+	inner, stop := context.WithCancel(ctx)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer stop()
+	schema := s.pupil.schema()
+	reading.Go(func() { s.broken <- s.read(inner, schema) })
+	err = s.run(ctx)
+	if s.busy {
+		if done := <-s.stored; done.wish != nil {
+			s.answer(done.wish, &done.verdict, done.err)
+		}
+	}
+	return err
+}
+
+// run takes what comes.
+func (s *session) run(ctx context.Context) error {
+	timer := time.NewTimer(time.Until(s.due.earliest()))
+	defer timer.Stop()
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	s.wakes = true
+	var set time.Time // when the timer fires, if it has not
+	for {
+		if s.wakes {
+			if err := s.look(ctx); err != nil {
+				return err
+			}
+		}
+		next, err := s.consider(ctx, time.Now())
+		if err != nil {
+			return err
+		}
+		if !next.IsZero() && (set.IsZero() || next.Before(set)) {
+			set = next
+			timer.Reset(time.Until(next))
+		}
+		select {
+		case d := <-s.ready:
+			err = s.take(d)
+		case <-timer.C:
+			s.wakes, set = true, time.Time{}
+		case <-s.awake:
+			s.wakes = true
+			err = s.monitor.tick(ctx)
+		case <-tick.C:
+			s.monitor.next = s.due.next(s.pupil.stretch.examples + s.pupil.rows)
+			err = s.monitor.tick(ctx)
+		case <-s.changed:
+			s.monitor.wake()
+			err = s.monitor.tick(ctx)
+		case done := <-s.stored:
+			s.busy = false
+			err = s.settle(done)
+		case err = <-s.broken:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) take(d *delivery) error {
+	size := len(d.msg.Data())
+	s.queued.Add(-int64(size))
+	select {
+	case s.room <- struct{}{}:
+	default:
+	}
+	kept, err := s.pupil.take(d)
+	s.at = d.seq
+	if err != nil || kept || size > reused {
+		return err
+	}
+	select {
+	case s.free <- d:
+	default:
+	}
+	return nil
+}
+
+// learned buries what was wrong with a message and has it scored.
+func (s *session) learned(ctx context.Context, d *delivery, l *model.Lesson) error {
+	if d.err != nil || len(d.problems) > 0 {
+		if err := s.dead.take(ctx, d.seq, d.msg, d.err, d.problems); err != nil {
+			return err
+		}
+	}
+	return s.monitor.observe(ctx, arrival{seq: d.seq, time: d.time, header: d.msg.Headers(), rows: d.rows, tested: l.Tested})
+}
+
+// look finds out up to where new wishes ask to learn.
+func (s *session) look(ctx context.Context) error {
+	s.wakes = false
+	for w := s.wanted(true, 0); w != nil; w = s.wanted(true, 0) {
+		end, err := sequenceOf(ctx, s.js, s.opts.Subjects.Stream("TRAIN"), place{Last: s.opts.Subjects.Train(s.name)})
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		w.end, w.known = end, true
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+// consider cuts a version if that is due. It returns when to look at the clock again, zero
+// if only messages can make it due.
+func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, err error) {
+	if w := s.wanted(false, s.at); w != nil {
+		return time.Time{}, s.fulfil(ctx, w)
+	}
+	if s.waited() {
+		next = now.Add(quiet)
+	}
+	if s.pupil.learner == nil && (s.pupil.rows == 0 || len(s.ready) > 0) || s.pupil.learner != nil && !s.pupil.learner.Clean() {
+		return next, nil
+	}
+	rows := s.pupil.stretch.examples + s.pupil.rows
+	why, at := s.due.why(rows, s.trigger(false), now)
+	if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		next = at
+	}
+	if why == "" {
+		return next, nil
+	}
+	if failed := s.pupil.hurry(); failed != nil {
+		return now.Add(quiet), nil //nolint:nilerr // the rows up to now do not show all categories
+	}
+	if s.pupil.stretch.examples == 0 {
+		return next, nil // all of them were refused
+	}
+	s.trigger(true)
+	return next, s.cut(ctx, why, nil)
+}
+
+// fulfil cuts the version that was asked for.
+func (s *session) fulfil(ctx context.Context, w *wish) error {
+	if err := s.pupil.hurry(); err != nil {
+		s.refuse(w, err)
+		return s.ended(w.id)
+	}
+	if err := s.pupil.learner.Flush(); err != nil {
+		return err
+	}
+	if s.pupil.stretch.examples == 0 {
+		if err := s.wait(ctx); err != nil {
+			return err
+		}
+		s.refuse(w, fmt.Errorf("%w since version %d", ErrNoExamples, s.parent.Number))
+		return s.ended(w.id)
+	}
+	s.grant(w)
+	return s.cut(ctx, "", w)
+}
+
+func (s *session) refuse(w *wish, err error) {
+	s.answer(w, nil, fmt.Errorf("learning %s: %w", s.name, err))
+}
+
+// ended ends a session that was for one wish.
+func (s *session) ended(id string) error {
+	if s.once != "" && s.once == id {
+		return errCaughtUp
+	}
+	return nil
+}

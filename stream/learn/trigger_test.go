@@ -1,0 +1,127 @@
+package learn_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/learn"
+	"github.com/modelbus/modelbus/stream/wire"
+)
+
+func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{on: [drift], window: 300}"))
+	d.prepared(t, crosswise, asChampion(0))
+	d.stream(t, 600, 1, crosswise)
+	d.stream(t, 100, 2, flipped)
+	var drift wire.ScoreDrift
+	decode(t, d.kind(t, "drift").Data, &drift)
+	if drift.Source != "score" || drift.Detector != "ADWIN" || drift.Version != 1 || drift.Seq <= 60 || drift.Seq > 75 ||
+		!(drift.After > 0.5) || !(drift.Before < 0.1) {
+		t.Errorf("drift %+v, want one soon after message 60", drift)
+	}
+	v := d.version(t)
+	if v.Number != 2 || !strings.HasPrefix(v.Lineage.Trigger, "drift: ") || v.Lineage.LastSeq < drift.Seq {
+		t.Errorf("version %+v, want one because of drift", v)
+	}
+	last := d.stream(t, 300, 3, flipped)
+	// Half of that window was from before the change: the next one is not.
+	if v = d.version(t); v.Number != 3 || !strings.Contains(v.Lineage.Trigger, "holds none from before the drift") {
+		t.Errorf("version %+v, want one of the window after the drift", v)
+	}
+	live := d.live(t, counted(last))
+	if live.Drift == nil || live.Drift.Seq != drift.Seq || live.Trigger == nil || live.Trigger.Kind != "drift" {
+		t.Errorf("the live record is %+v, want the drift and its trigger in it", live)
+	}
+	if n := len(d.kept(t, "drift")); n != 1 {
+		t.Errorf("%d drift events, want 1", n)
+	}
+}
+
+// Drift that others announced while nobody listened makes one training due.
+func TestDriftOfFeaturesIsCaughtUpWith(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{on: [drift]}"))
+	d.stream(t, 100, 1, crosswise)
+	d.train(t, wire.TrainRequest{})
+	d.stop()
+	for id := range 3 {
+		e := registry.Event{Model: "iris", Kind: "drift", ID: fmt.Sprintf("features-%d", id), Data: json.RawMessage(`{"source":"features"}`)}
+		if err := d.reg.Announce(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.stream(t, 50, 2, crosswise)
+	_, stop := join(t, d, learn.Options{})
+	v := d.version(t)
+	if v.Number != 2 || v.Lineage.Trigger != "drift of its features" {
+		t.Errorf("version %+v, want one because of drift", v)
+	}
+	last := d.stream(t, 300, 3, crosswise)
+	d.live(t, counted(last))
+	if n := len(d.versions(t)); n != 2 {
+		t.Errorf("%d versions, want 2: one training for all that was announced", n)
+	}
+	// One that comes live, when there are new examples already.
+	e := registry.Event{Model: "iris", Kind: "drift", ID: "features-9", Data: json.RawMessage(`{"source":"features"}`)}
+	if err := d.reg.Announce(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if v := d.version(t); v.Number != 3 || v.Lineage.LastSeq != last {
+		t.Errorf("version %+v, want the third, of all examples", v)
+	}
+	last = d.stream(t, 100, 4, crosswise)
+	d.live(t, counted(last))
+	stop()
+	if n := len(d.versions(t)); n != 3 {
+		t.Errorf("%d versions, want 3", n)
+	}
+}
+
+// That there is no drift any more makes no training due.
+func TestRecoveryOfFeaturesTrainsNothing(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{on: [drift]}"))
+	d.stream(t, 100, 1, crosswise)
+	d.train(t, wire.TrainRequest{})
+	e := registry.Event{Model: "iris", Kind: "drift", ID: "features-1-x", Data: json.RawMessage(`{"source":"features","version":1,"drifted":false,"recovered":["x"]}`)}
+	if err := d.reg.Announce(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	last := d.stream(t, 300, 3, crosswise)
+	live := d.live(t, counted(last))
+	d.stop()
+	if n := len(d.versions(t)); n != 1 || live.Trigger != nil {
+		t.Errorf("%d versions, trigger %+v, want one and none", n, live.Trigger)
+	}
+}
+
+func TestScoreBelowTrainsOnce(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, spec+"retrain: {on: [{score_below: {accuracy: 0.8}}]}\n")
+	d.prepared(t, beside, asChampion(0))
+	d.stream(t, 400, 1, crosswise)
+	v := d.version(t)
+	for v.Number == 1 {
+		v = d.version(t)
+	}
+	if v.Number != 2 || !strings.Contains(v.Lineage.Trigger, "worse than 0.8") {
+		t.Errorf("version %+v, want one because of the accuracy", v)
+	}
+	last := d.stream(t, 600, 2, crosswise)
+	live := d.live(t, counted(last))
+	if live.Trigger == nil || live.Trigger.Kind != "score_below" || live.Champion != 2 {
+		t.Errorf("the live record is %+v, want the trigger in it", live)
+	}
+	d.stop()
+	if n := len(d.versions(t)); n != 2 {
+		t.Errorf("%d versions, want 2", n)
+	}
+}
