@@ -82,18 +82,18 @@ func (o *online) run(ctx context.Context) {
 
 // lead waits for the lease and learns while it lasts.
 func (o *online) lead(ctx context.Context) error {
-	var l *lease
 	for {
-		var err error
-		if l, err = o.acquire(ctx, followKey(o.name), o.Trainer.name); err != nil || ctx.Err() != nil {
+		l, err := o.acquire(ctx, followKey(o.name))
+		switch {
+		case err != nil:
 			return err
-		}
-		if l != nil {
-			break
+		case l != nil:
+			return o.hold(ctx, l)
+		case ctx.Err() != nil:
+			return nil
 		}
 		o.pause(ctx, leaseRenew)
 	}
-	return o.hold(ctx, l)
 }
 
 // hold learns until ctx is done, the lease is lost, or something fails.

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
@@ -83,7 +82,7 @@ func (r *retrainer) run(ctx context.Context) {
 // lead follows the examples under the lease, until ctx is done or the lease is lost. If
 // somebody else has it, it waits a while.
 func (r *retrainer) lead(ctx context.Context) (err error) {
-	l, err := r.acquire(ctx, followKey(r.name), r.Trainer.name+"."+nuid.Next())
+	l, err := r.acquire(ctx, followKey(r.name))
 	if err != nil {
 		return err
 	}
