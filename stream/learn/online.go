@@ -192,6 +192,27 @@ func (o *online) answer(w *wish, v *wire.Verdict, err error) {
 	}
 }
 
+// forgo forgets that a wish is being carried out, as it is not: who made it asks again.
+func (o *online) forgo(w *wish) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if g := o.granted[w.id]; g != nil && g.reply != nil {
+		delete(o.granted, w.id)
+	}
+}
+
+// shorten has wishes end at seq that wait for messages that are gone: next is the first
+// one after seq that is not, 0 if there is none.
+func (o *online) shorten(seq, next uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.wishes {
+		if w.known && w.end > seq && (next == 0 || next > w.end) {
+			w.end = seq
+		}
+	}
+}
+
 func (o *online) rouse() {
 	select {
 	case o.awake <- struct{}{}:
