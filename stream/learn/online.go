@@ -105,7 +105,7 @@ func (o *online) hold(ctx context.Context, l *lease) error {
 			stop(err)
 		}
 	})
-	err := o.learn(leased)
+	err := o.safely(func() error { return o.learn(leased) })
 	if leased.Err() != nil && ctx.Err() == nil {
 		err = context.Cause(leased)
 	}

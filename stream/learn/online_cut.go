@@ -84,7 +84,13 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	}
 	s.due = s.retrainer.due(mark{seq: s.at, time: time.Now(), gap: time.Duration(s.spec.Retrain.MinGap)})
 	s.busy, s.wakes = true, true
-	go func() { s.stored <- s.store(ctx, c) }()
+	go func() {
+		var out stored
+		if err := s.safely(func() error { out = s.store(ctx, c); return nil }); err != nil {
+			out = stored{cutting: c, err: err}
+		}
+		s.stored <- out
+	}()
 	return nil
 }
 

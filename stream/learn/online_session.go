@@ -72,13 +72,13 @@ func (o *online) learn(ctx context.Context) error {
 	defer reading.Wait()
 	defer stop()
 	schema := s.pupil.schema()
-	reading.Go(func() { s.broken <- s.read(inner, schema) })
-	err = s.run(ctx)
-	if s.busy {
-		done := <-s.stored
-		s.tell(ctx, done)
-	}
-	return err
+	reading.Go(func() { s.broken <- s.safely(func() error { return s.read(inner, schema) }) })
+	defer func() {
+		if s.busy {
+			s.tell(ctx, <-s.stored)
+		}
+	}()
+	return s.run(ctx)
 }
 
 // run takes what comes.
@@ -230,11 +230,12 @@ func (s *session) fulfil(ctx context.Context, w *wish) error {
 		return s.ended(w.id)
 	}
 	s.grant(w)
-	if err := s.cut(ctx, "", w); err != nil {
-		s.forgo(w)
-		return err
-	}
-	return nil
+	defer func() {
+		if !s.busy { // it is not being stored
+			s.forgo(w)
+		}
+	}()
+	return s.cut(ctx, "", w)
 }
 
 func (s *session) refuse(w *wish, err error) {

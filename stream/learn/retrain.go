@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -108,7 +109,19 @@ func (r *retrainer) lead(ctx context.Context) (err error) {
 		}
 		lose(nil)
 	}()
-	return r.follow(held)
+	return r.safely(func() error { return r.follow(held) })
+}
+
+// safely calls fn, which looks at examples; a panic is an error. What else the process does
+// goes on.
+func (r *retrainer) safely(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error().Bytes("stack", debug.Stack()).Msg("panic while following examples")
+			err = fmt.Errorf("%w: %v", ErrPanic, p)
+		}
+	}()
+	return fn()
 }
 
 // turn returns how long to wait before asking for the lease again: not long if it is of
