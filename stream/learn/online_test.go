@@ -291,6 +291,30 @@ func TestOnlineRequesterIsGone(t *testing.T) {
 	}
 }
 
+// TestOnlineOnANewStream deletes the stream of examples while they are learned: those of the new
+// one are, from the first on.
+func TestOnlineOnANewStream(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, onlineSpec)
+	d.single(t, 300, 1)
+	d.await(t, 1)
+	if err := d.js.DeleteStream(t.Context(), "MODELBUS_TRAIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := learn.Setup(t.Context(), d.js, wire.Subjects{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	d.single(t, 199, 2)
+	if _, err := d.reg.Promote(t.Context(), "iris", "mine", 1, "ann", "any change is noticed"); err != nil {
+		t.Fatal(err)
+	}
+	d.single(t, 1, 3)
+	if v := d.await(t, 2).Lineage; v.FirstSeq != 1 || v.LastSeq != 200 || !v.Warm {
+		t.Errorf("lineage = %+v, want messages 1 to 200, after version 1", v)
+	}
+}
+
 // TestOnlineSpecChange learns from nothing where the network is another one, and goes on
 // where it is not.
 func TestOnlineSpecChange(t *testing.T) {
