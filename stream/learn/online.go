@@ -90,7 +90,7 @@ func (o *online) lead(ctx context.Context) error {
 		case l != nil:
 			return o.hold(ctx, l)
 		case ctx.Err() != nil:
-			return nil
+			return context.Cause(ctx)
 		}
 		o.pause(ctx, leaseRenew)
 	}
