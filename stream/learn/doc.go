@@ -110,7 +110,8 @@
 //
 // Every training, asked for or by itself, holds its model's lease, so that processes
 // train a model one after the other; it runs out 6 seconds after its holder has died.
-// Who waits for one of the process's slots ([Options.Parallel]) has no lease. With the
+// Who waits for one of the process's slots ([Options.Parallel]) has no lease; a process
+// without one begins no training by itself, and after 6 seconds lets others follow the model. With the
 // lease, the registry notes that the training has begun; whoever has it and finds a
 // note of another training knows that the process of that one is no more, and announces
 // that it failed. Other trainers look for such notes every 15 seconds. The note goes in

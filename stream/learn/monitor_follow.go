@@ -48,6 +48,8 @@ type following struct {
 	job     *job   // the training under way, nil if there is none
 	seq     uint64 // the last example counted
 	began   uint64 // likewise, when the training began
+
+	crowded time.Time // since when a training is due and there is no slot; zero if that is not so
 }
 
 // done is closed when the training under way has ended; it is nil if there is none.
@@ -153,9 +155,14 @@ func (f *following) train(ctx context.Context, due *due, from mark, rows int) (n
 		f.wake()
 		return time.Time{}, err
 	}
-	if f.job, err = f.beginJob(ctx, why); err != nil {
+	f.job, err = f.beginJob(ctx, why)
+	if errors.Is(err, errCrowded) {
+		return f.wait(due, err)
+	}
+	if err != nil {
 		return time.Time{}, err
 	}
+	f.crowded = time.Time{}
 	if f.job == nil { // somebody asked for one: it will be counted from
 		due.open = time.Now().Add(leaseRenew)
 		return due.open, nil
@@ -165,6 +172,20 @@ func (f *following) train(ctx context.Context, due *due, from mark, rows int) (n
 		f.monitor.trigger(triggerSchedule, why, f.seq)
 	}
 	return time.Time{}, nil
+}
+
+// wait puts off a training that there is no slot for. If there is none for a while, it returns
+// why, which ends the following: whoever has a slot may follow the model.
+func (f *following) wait(due *due, why error) (next time.Time, err error) {
+	now := time.Now()
+	if f.crowded.IsZero() {
+		f.crowded = now
+	}
+	if now.Sub(f.crowded) >= leaseTime {
+		return time.Time{}, why
+	}
+	due.open = now.Add(leaseRenew)
+	return due.open, nil
 }
 
 // next returns how many examples are to go, or when a training is due.

@@ -43,14 +43,14 @@ func TestSilentPeer(t *testing.T) {
 				t.Fatalf("Running() = %v after %v, want the other's", got, peerTimeout)
 			}
 		}
-		if j, _ := tr.claim(&job{model: "iris"}); j != nil {
+		if j, _, err := tr.claim(&job{model: "iris"}); j != nil || err != nil {
 			t.Error("a model that another process trains was claimed")
 		}
 		<-time.After(time.Millisecond)
 		if got := tr.Running("iris"); got != nil {
 			t.Errorf("Running() = %v of a process that fell silent, want nil", got)
 		}
-		if j, _ := tr.claim(&job{model: "iris"}); j == nil {
+		if j, _, err := tr.claim(&job{model: "iris"}); j == nil || err != nil {
 			t.Error("the model of a process that fell silent cannot be trained")
 		}
 	})

@@ -75,6 +75,10 @@ func (r *retrainer) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errCrowded) {
+			r.pause(ctx, 2*leaseRenew) // so long that any other process has asked for the lease
+			continue
+		}
 		if text := err.Error(); text != said {
 			said = text
 			r.log.Warn().Err(err).Msg("following the examples is delayed")

@@ -147,8 +147,10 @@ func (t *Trainer) Train(ctx context.Context, model string, req wire.TrainRequest
 func (t *Trainer) begin(ctx context.Context, wanted *job) (wire.TrainReply, error) {
 	model := wanted.model
 	for {
-		j, ending := t.claim(wanted)
+		j, ending, err := t.claim(wanted)
 		switch {
+		case err != nil:
+			return wire.TrainReply{}, err
 		case ending != nil: // whoever saw its outcome may ask for the next one
 			select {
 			case <-ending:
@@ -175,23 +177,31 @@ func (t *Trainer) begin(ctx context.Context, wanted *job) (wire.TrainReply, erro
 	}
 }
 
+// errCrowded says that no training is begun by itself, for all slots of this process are
+// taken, or waited for.
+var errCrowded error = &sentinel{"there is no free slot to train in", wire.ErrUnavailable}
+
 // claim books the job. If one is under way it returns nil, and, if
-// that one is about to end, a channel that is closed when it has.
-func (t *Trainer) claim(wanted *job) (j *job, ending <-chan struct{}) {
+// that one is about to end, a channel that is closed when it has. One that nobody asked
+// for is not booked where it would wait for a slot: another process may have one.
+func (t *Trainer) claim(wanted *job) (j *job, ending <-chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old := t.jobs[wanted.model]; old != nil {
 		if old.ending {
-			return nil, old.done
+			return nil, old.done, nil
 		}
-		return nil, nil
+		return nil, nil, nil
 	}
 	if _, ok := t.peerLocked(wanted.model); ok {
-		return nil, nil
+		return nil, nil, nil
+	}
+	if wanted.trigger != "" && len(t.jobs) >= cap(t.slots) {
+		return nil, nil, errCrowded
 	}
 	wanted.id, wanted.done = nuid.Next(), make(chan struct{})
 	t.jobs[wanted.model] = wanted
-	return wanted, nil
+	return wanted, nil, nil
 }
 
 func (t *Trainer) forget(j *job) {
