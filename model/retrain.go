@@ -93,8 +93,15 @@ type Replay struct {
 	Size    int `json:"size,omitempty"`    // examples of each of them, drawn from the seed: default 8
 }
 
-// maxReplay bounds the rows of a replay, which each version carries along.
-const maxReplay = 10_000
+const (
+	// maxReplay bounds the rows of a replay, which each version carries along.
+	maxReplay = 10_000
+
+	// maxOnlineBatch and maxReplayBatches bound what a learner holds until a batch is
+	// full, the memory of one step, and how many steps an example takes.
+	maxOnlineBatch   = 10_000
+	maxReplayBatches = 1_000
+)
 
 // Remember returns the replay of an online model with its defaults filled in.
 func (r *Retrain) Remember() Replay {
@@ -339,20 +346,17 @@ func (r *Retrain) modeFaults() []*fault {
 
 func (r *Retrain) rangeFaults() []*fault {
 	var faults []*fault
-	check := func(key string, value int) {
-		if value < 0 || value > wholeMax {
-			faults = append(faults, faultf("retrain."+key, "%s must be a whole number from 0, got %d", key, value))
+	check := func(key string, value, most int) {
+		if value < 0 || value > most {
+			faults = append(faults, faultf("retrain."+key, "%s must be a whole number from 0 to %d, got %d", key, most, value))
 		}
 	}
-	check("batch", r.Batch)
-	check("watch", r.Watch)
+	check("batch", r.Batch, maxOnlineBatch)
+	check("watch", r.Watch, wholeMax)
 	if p := r.Replay; p != nil {
-		if p.Rows > maxReplay {
-			faults = append(faults, faultf("retrain.replay.rows", "replay.rows must be at most %d, got %d", maxReplay, p.Rows))
-		}
-		check("replay.rows", p.Rows)
-		check("replay.batches", p.Batches)
-		check("replay.size", p.Size)
+		check("replay.rows", p.Rows, maxReplay)
+		check("replay.batches", p.Batches, maxReplayBatches)
+		check("replay.size", p.Size, maxOnlineBatch)
 		if p.Rows == 0 && (p.Batches > 0 || p.Size > 0) {
 			faults = append(faults, faultf("retrain.replay", "replay needs to know how many rows to remember: set rows, such as 200"))
 		}
