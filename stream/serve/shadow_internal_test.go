@@ -65,3 +65,11 @@ func TestShadowOfOtherRows(t *testing.T) {
 		}
 	}
 }
+
+// What is kept for later is bounded by all that it holds, headers too.
+func TestSizeOfCopies(t *testing.T) {
+	c := copied{msg: &nats.Msg{Header: nats.Header{"Trace": {strings.Repeat("x", 1<<20)}}}}
+	if got := c.size(); got < 1<<20 {
+		t.Errorf("a request with headers of 1 MiB counts %d bytes", got)
+	}
+}
