@@ -75,7 +75,7 @@ func predictorOf(l *wire.Live, version uint64) string {
 	name := "version " + strconv.FormatUint(version, 10)
 	switch {
 	case version == 0:
-		return "the learner"
+		return "the learner (predicts, then learns)"
 	case version == l.Champion:
 		return name + " (" + registry.Champion + ")"
 	case l.Trial != nil && version == l.Trial.Version:

@@ -192,24 +192,26 @@ func (m *monitor) count(ctx context.Context, a arrival) error {
 	}
 	st := &m.state
 	champion := grades[st.Champion] // nil if it was trained on them
-	served := champion
+	var learner []grade
 	if a.tested != nil {
-		served = gradesOf(a.tested, places(a.tested.Classes), labels)
+		learner = gradesOf(a.tested, places(a.tested.Classes), labels)
+		st.Learner = counted(st.Learner, learner, labels)
 	}
 	for i, l := range labels {
-		if served != nil && served[i].ok {
-			st.Served = counted(st.Served, served[i:i+1], labels[i:i+1])
+		served := champion != nil && champion[i].ok
+		if served {
+			if st.Served == nil { // guesses are compared with the learner no more
+				st.Guesses, st.Since = nil, nil
+			}
+			st.Served = counted(st.Served, champion[i:i+1], labels[i:i+1])
+			st.Fresh++
+			m.detect(a, champion[i], l)
+		}
+		if served || st.Served == nil && learner != nil && learner[i].ok {
 			if err := m.guess(a, l); err != nil {
 				return err
 			}
 		}
-		if champion != nil && champion[i].ok {
-			st.Fresh++
-			m.detect(a, champion[i], l)
-		}
-	}
-	if a.tested != nil {
-		st.Learner = counted(st.Learner, served, labels)
 	}
 	for n, g := range grades {
 		st.Versions[n] = counted(st.Versions[n], g, labels)

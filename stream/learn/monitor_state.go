@@ -17,10 +17,11 @@ type state struct {
 	Time time.Time `json:"time"` // when that was stored
 	Made time.Time `json:"stream_created,omitzero"`
 
-	Served   *tally            `json:"served,omitempty"` // of the learner, or of who was the champion
+	Form     int               `json:"form"`             // [stateForm]
+	Served   *tally            `json:"served,omitempty"` // of who was the champion
 	Learner  *tally            `json:"learner,omitempty"`
 	Versions map[uint64]*tally `json:"versions,omitempty"`
-	Guesses  *guesses          `json:"guesses,omitempty"`
+	Guesses  *guesses          `json:"guesses,omitempty"` // on what is in Served, before that on what is in Learner
 	Since    *wire.LivePlace   `json:"since,omitempty"`
 
 	Champion   uint64 `json:"champion,omitempty"`
@@ -44,6 +45,9 @@ type state struct {
 	Again     int64             `json:"again,omitempty"` // examples until a window holds none from before the drift
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
+
+// stateForm is the form of states: in one of form 0 what was served is the learner's.
+const stateForm = 1
 
 // A liveRecord is what is stored: what others read, and the state.
 type liveRecord struct {
@@ -91,7 +95,7 @@ func (m *monitor) restore(ctx context.Context) error {
 		}
 	}
 	m.detector.Reset()
-	m.state = state{Versions: map[uint64]*tally{}}
+	m.state = state{Form: stateForm, Versions: map[uint64]*tally{}}
 	champion, err := m.reg.Aliases(ctx, m.name)
 	if err != nil {
 		return err
@@ -118,6 +122,10 @@ func (m *monitor) adopt(text json.RawMessage) error {
 	if st.Versions == nil {
 		st.Versions = map[uint64]*tally{}
 	}
+	if st.Form < stateForm && st.Learner != nil {
+		st.Served, st.Guesses, st.Since = nil, nil, nil
+	}
+	st.Form = stateForm
 	if st.Method == m.method() && len(st.Detector) > 0 {
 		if err := json.Unmarshal(st.Detector, m.detector); err != nil {
 			return err

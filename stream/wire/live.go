@@ -12,16 +12,19 @@ import (
 // Live is how a model does on labelled examples as they come: the part for readers of
 // its record in the bucket <PREFIX>_LIVE. Numbers are absent where nothing was scored.
 type Live struct {
-	// Value is the score of all predictions that were made before their label was
-	// known: online those of the learner, else those of whatever version was the
-	// champion. The others are what guesses reached on the same examples: the
-	// majority class or the mean up to then, and the last label.
+	// Value is the score of what was served: of the predictions of whatever version was
+	// the champion, on examples that it was not trained on. Learner is that of the
+	// learner of an online model, which predicts each example before it learns it,
+	// and whose predictions no caller gets. The others are what guesses reached on the
+	// examples of Value, before there is one on those of Learner: the majority class or
+	// the mean up to then, and the last label.
 	Metric   string   `json:"metric"`
 	Value    *float64 `json:"value,omitempty"`
+	Learner  *float64 `json:"learner,omitempty"`
 	Majority *float64 `json:"majority,omitempty"`
 	Mean     *float64 `json:"mean,omitempty"`
 	NoChange *float64 `json:"no_change,omitempty"`
-	Examples int64    `json:"examples"` // that were scored
+	Examples int64    `json:"examples"` // of Value, before there is one of Learner
 
 	Recent *LiveRecent `json:"recent,omitempty"`
 
@@ -54,6 +57,7 @@ func DecodeLive(record []byte) (created time.Time, live *Live, err error) {
 // 0.1 % less.
 type LiveRecent struct {
 	Value    *float64 `json:"value,omitempty"`
+	Learner  *float64 `json:"learner,omitempty"`
 	Majority *float64 `json:"majority,omitempty"`
 	Mean     *float64 `json:"mean,omitempty"`
 	NoChange *float64 `json:"no_change,omitempty"`
