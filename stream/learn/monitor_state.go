@@ -95,7 +95,7 @@ func (m *monitor) restore(ctx context.Context) error {
 		}
 	}
 	m.detector.Reset()
-	m.state = state{Form: stateForm, Versions: map[uint64]*tally{}}
+	m.state = state{Versions: map[uint64]*tally{}}
 	champion, err := m.reg.Aliases(ctx, m.name)
 	if err != nil {
 		return err
@@ -125,7 +125,6 @@ func (m *monitor) adopt(text json.RawMessage) error {
 	if st.Form < stateForm && st.Learner != nil {
 		st.Served, st.Guesses, st.Since = nil, nil, nil
 	}
-	st.Form = stateForm
 	if st.Method == m.method() && len(st.Detector) > 0 {
 		if err := json.Unmarshal(st.Detector, m.detector); err != nil {
 			return err
@@ -160,7 +159,7 @@ func (m *monitor) encode() ([]byte, error) {
 	if m.state.Detector, err = m.detector.MarshalJSON(); err != nil {
 		return nil, fmt.Errorf("encoding the detector of %s: %w", m.name, err)
 	}
-	m.state.Method = m.method()
+	m.state.Form, m.state.Method = stateForm, m.method()
 	text, err := json.Marshal(&m.state)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the scores of %s: %w", m.name, err)
