@@ -59,9 +59,9 @@ func (s *scale) of(e float64) (x float64, ok bool) {
 // detect shows the detector an error of the champion.
 func (m *monitor) detect(a arrival, g grade, l truth) {
 	st := &m.state
-	x, kind := 1-score01(g), "wrong"
+	x, kind := 1-score01(g), wire.ErrorWrong
 	if l.isNumber {
-		kind = "absolute"
+		kind = wire.ErrorAbsolute
 		var ok bool
 		if x, ok = st.Scale.of(min(math.Abs(g.value-l.number), math.MaxFloat32)); !ok {
 			return
@@ -121,7 +121,7 @@ func (m *monitor) judgeScores(ctx context.Context) error {
 }
 
 func driftWords(d *wire.ScoreDrift) string {
-	return fmt.Sprintf("drift: the mean error of version %d went from %.4f to %.4f in the last %d examples", d.Version, d.Before, d.After, d.Rows)
+	return fmt.Sprintf("drift: %s of version %d went from %.4f to %.4f in the last %d examples", d.Measure(), d.Version, d.Before, d.After, d.Rows)
 }
 
 // judgeLow makes a training due if a score of the champion is worse than the spec allows:

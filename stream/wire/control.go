@@ -90,9 +90,9 @@ type PromoteRequest struct {
 	Why     string `json:"why,omitempty"`
 
 	// Share and By are the [registry.Split] of the alias [registry.Canary], and no
-	// other. Without a share the split stays as it is.
+	// other. What is not given stays as it is; an empty By is none.
 	Share *float64 `json:"share,omitempty"`
-	By    string   `json:"by,omitempty"`
+	By    *string  `json:"by,omitempty"`
 }
 
 // RollbackRequest names an alias ([registry.Champion] if empty).
