@@ -164,6 +164,7 @@ func TestAliases(t *testing.T) {
 		{`{"version": 2, "alias": "canary"}`, registry.Split{Share: 0.5, By: "Region"}},
 		{`{"version": 1, "alias": "canary", "share": 0}`, registry.Split{}},
 	} {
+		var move registry.Move
 		if d.must(t, "promote.iris", tt.body, &move); move.Split != tt.want {
 			t.Errorf("promote %s answered %+v, want canary with %+v", tt.body, move, tt.want)
 		}
