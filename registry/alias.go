@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -53,6 +54,28 @@ func (r *Registry) History(ctx context.Context, model, alias string) ([]Move, er
 		return nil, r.missing(ctx, model, "alias "+alias)
 	}
 	return moves, nil
+}
+
+// Moves returns the kept moves of all aliases of a model, of those that were removed too,
+// oldest first (the last 64 of each).
+func (r *Registry) Moves(ctx context.Context, model string) ([]Move, error) {
+	if _, err := r.Model(ctx, model); err != nil {
+		return nil, err
+	}
+	keys, err := r.keys(ctx, aliasKey(model, "*"))
+	if err != nil {
+		return nil, err
+	}
+	var all []Move
+	for _, key := range keys {
+		moves, err := r.moves(ctx, model, tail(key))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, moves...)
+	}
+	slices.SortStableFunc(all, func(a, b Move) int { return a.When.Compare(b.When) })
+	return all, nil
 }
 
 func (r *Registry) moves(ctx context.Context, model, alias string) ([]Move, error) {

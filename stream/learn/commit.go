@@ -146,6 +146,7 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			Software:   t.opts.Software,
 			Trigger:    t.job.trigger,
 			Training:   t.job.id,
+			Epochs:     f.epochs,
 			Seconds:    f.seconds,
 		},
 	}

@@ -42,7 +42,8 @@ type DeleteRequest struct {
 	KeepExamples bool   `json:"keep_examples,omitempty"`
 }
 
-// ShowRequest asks for a model, with the moves of its aliases if History.
+// ShowRequest asks for a model, if History with the kept moves of its aliases, of removed
+// ones too: the last 64 of each and the newest 1,000 of all.
 type ShowRequest struct {
 	History bool `json:"history,omitempty"`
 }
