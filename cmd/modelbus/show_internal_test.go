@@ -34,7 +34,7 @@ func TestShowSaysOnWhatScoresAre(t *testing.T) {
 	}
 
 	var out bytes.Buffer
-	a := &app{out: &out}
+	a := &app{stdio: stdio{out: &out}}
 	online.Metrics = map[string]float64{"accuracy": 0.9}
 	info := &wire.ModelInfo{Versions: []registry.Version{online}}
 	if err := a.printVersion(info, registry.Ref{Model: "iris", Version: 2}); err != nil {
@@ -48,7 +48,7 @@ func TestShowSaysOnWhatScoresAre(t *testing.T) {
 func TestShowTellsOfTheNewestMoves(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	a := &app{out: &out}
+	a := &app{stdio: stdio{out: &out}}
 	var moves []registry.Move
 	for n := range uint64(25) {
 		moves = append(moves, registry.Move{Alias: "champion", To: n + 1, Why: fmt.Sprintf("move %d.", n+1)})
