@@ -52,7 +52,7 @@ func decodeTriggers(n *node, t *Triggers) *SpecError {
 		case item.value == triggerDrift:
 			t.Drift = true
 		case !score.isNull() && len(item.fields) == 1:
-			if err := t.decodeScores(score); err != nil {
+			if err := decodeScores(score, t); err != nil {
 				return err
 			}
 		default:
@@ -63,7 +63,7 @@ func decodeTriggers(n *node, t *Triggers) *SpecError {
 }
 
 // decodeScores adds a mapping of scores, each of which is named once.
-func (t *Triggers) decodeScores(n *node) *SpecError {
+func decodeScores(n *node, t *Triggers) *SpecError {
 	var scores map[string]float64
 	if err := decodeInto(n, reflect.ValueOf(&scores).Elem(), triggerScore); err != nil {
 		return err
