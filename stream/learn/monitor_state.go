@@ -123,7 +123,10 @@ func (m *monitor) adopt(text json.RawMessage) error {
 			return err
 		}
 	}
-	if st.Seq > m.streamEnd || !st.Made.IsZero() && !st.Made.Equal(m.made) {
+	switch anew := !st.Made.Equal(m.made); {
+	case !anew:
+		st.Seq = min(st.Seq, m.streamEnd) // a crash of the machine may have taken some
+	case st.Seq > m.streamEnd || !st.Made.IsZero():
 		st.Seq, st.Again = 0, 0 // the stream was made anew, and counts from the beginning
 		if st.Trigger != nil {
 			st.Trigger.Seq = 0 // else it would be due for as long as the one before was
