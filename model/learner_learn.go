@@ -16,6 +16,9 @@ func (l *Learner) Learn(message *feature.Frame) (*Lesson, error) {
 	if !message.Labeled() {
 		return nil, fmt.Errorf("%w: the rows have no labels to learn", feature.ErrInvalid)
 	}
+	if err := l.live().Gather(nil, message, nil); err != nil {
+		return nil, err // of another schema
+	}
 	l.lesson.begin()
 	n := message.Len()
 	if n > 1 {
