@@ -10,8 +10,7 @@ import (
 
 // relayed updates r with n errors of a mean, and returns the first that was a drift, -1 if
 // none was.
-func relayed(t *testing.T, r *relay, rnd *rand.Rand, n int, mean float64) int {
-	t.Helper()
+func relayed(r *relay, rnd *rand.Rand, n int, mean float64) int {
 	for i := range n {
 		x := 0.0
 		if rnd.Float64() < mean {
@@ -27,29 +26,29 @@ func relayed(t *testing.T, r *relay, rnd *rand.Rand, n int, mean float64) int {
 func TestRelay(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		before func(*testing.T, *relay, *rand.Rand)
+		before func(*relay, *rand.Rand)
 		rows   int
 		mean   float64
 		drift  bool
 	}{
-		{"a change soon after a version", func(t *testing.T, r *relay, rnd *rand.Rand) {
-			relayed(t, r, rnd, 3000, 0.1)
+		{"a change soon after a version", func(r *relay, rnd *rand.Rand) {
+			relayed(r, rnd, 3000, 0.1)
 			r.hand()
-			relayed(t, r, rnd, 50, 0.1)
+			relayed(r, rnd, 50, 0.1)
 		}, 400, 0.3, true},
-		{"and soon after several", func(t *testing.T, r *relay, rnd *rand.Rand) {
-			relayed(t, r, rnd, 3000, 0.1)
+		{"and soon after several", func(r *relay, rnd *rand.Rand) {
+			relayed(r, rnd, 3000, 0.1)
 			for range 5 {
 				r.hand()
-				relayed(t, r, rnd, 50, 0.1)
+				relayed(r, rnd, 50, 0.1)
 			}
 		}, 400, 0.3, true},
-		{"another version alone", func(t *testing.T, r *relay, rnd *rand.Rand) {
-			relayed(t, r, rnd, 3000, 0.1)
+		{"another version alone", func(r *relay, rnd *rand.Rand) {
+			relayed(r, rnd, 3000, 0.1)
 			r.hand()
 		}, 5000, 0.12, false},
-		{"after a reset", func(t *testing.T, r *relay, rnd *rand.Rand) {
-			relayed(t, r, rnd, 3000, 0.1)
+		{"after a reset", func(r *relay, rnd *rand.Rand) {
+			relayed(r, rnd, 3000, 0.1)
 			r.hand()
 			r.Reset()
 		}, 5000, 0.3, false},
@@ -60,7 +59,7 @@ func TestRelay(t *testing.T) {
 				t.Fatal(err)
 			}
 			rnd := rand.New(rand.NewPCG(5, 6))
-			tt.before(t, r, rnd)
+			tt.before(r, rnd)
 			stored, err := r.MarshalJSON()
 			if err != nil {
 				t.Fatal(err)
@@ -72,7 +71,7 @@ func TestRelay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			at := relayed(t, r, rnd, tt.rows, tt.mean)
+			at := relayed(r, rnd, tt.rows, tt.mean)
 			if (at >= 0) != tt.drift {
 				t.Errorf("drift after %d updates, want one: %t", at, tt.drift)
 			}
@@ -84,8 +83,8 @@ func TestRelay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tt.before(t, scratch, again)
-			if got := relayed(t, other, again, tt.rows, tt.mean); got != at {
+			tt.before(scratch, again)
+			if got := relayed(other, again, tt.rows, tt.mean); got != at {
 				t.Errorf("stored and read, drift is told after %d updates, want %d", got, at)
 			}
 		})
@@ -98,7 +97,7 @@ func TestRelayRefusesWhatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	rnd := rand.New(rand.NewPCG(1, 2))
-	relayed(t, r, rnd, 500, 0.1)
+	relayed(r, rnd, 500, 0.1)
 	want, err := r.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
