@@ -146,7 +146,7 @@ func (l *Learner) close() error {
 		l.rows = append(l.rows, first+i)
 	}
 	l.weigh(l.memory.classes[first:])
-	if !l.descend() {
+	if !l.descend() || l.memory.tooLong(first) {
 		l.memory.truncate(first) // not to be replayed
 	}
 	newest := min(l.replay.Rows, frame.Len())

@@ -84,8 +84,9 @@
 // With a gate of kind stream a training, other than the first, puts its version on
 // trial: the alias challenger names it, and the champion and it are compared on each
 // example. It is promoted when it was proved better and all thresholds hold, and
-// rejected when it was proved worse, a threshold does not hold then, or nothing was
-// proved within 20 times min_examples. A version that comes while another is on trial is
+// rejected when it was proved worse, a threshold does not hold then, nothing was
+// proved within 20 times min_examples, or it could score none of min_examples, as after a
+// change of the features. A version that comes while another is on trial is
 // registered and rejected, or takes its place if min_examples have proved nothing. A class that could not be predicted is a wrong
 // one; a champion that can score none of min_examples examples loses. Promoting it by
 // hand, or removing the alias, ends the trial. A version that was rolled back is

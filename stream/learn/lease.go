@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -45,9 +46,10 @@ type lease struct {
 // trains it is the model's name.
 func followKey(model string) string { return "follow." + model }
 
-// acquire takes the lease of that key for a holder, who must not be named as any other
-// that could have it. It returns nil if it is taken.
-func (t *Trainer) acquire(ctx context.Context, key, holder string) (*lease, error) {
+// acquire takes the lease of that key, under a name that nobody else has, here or
+// elsewhere: who finds the lease with its own name takes it on. It returns nil if it is taken.
+func (t *Trainer) acquire(ctx context.Context, key string) (*lease, error) {
+	holder := t.name + "." + nuid.Next()
 	ctx, cancel := context.WithTimeout(ctx, leaseTime/2)
 	defer cancel()
 	kv, err := t.leases(ctx)

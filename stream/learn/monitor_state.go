@@ -15,6 +15,7 @@ import (
 type state struct {
 	Seq  uint64    `json:"seq"`  // of the last example counted
 	Time time.Time `json:"time"` // when that was stored
+	Made time.Time `json:"stream_created,omitzero"`
 
 	Served   *tally            `json:"served,omitempty"` // of the learner, or of who was the champion
 	Learner  *tally            `json:"learner,omitempty"`
@@ -123,8 +124,11 @@ func (m *monitor) adopt(text json.RawMessage) error {
 			return err
 		}
 	}
-	if st.Seq > m.streamEnd {
-		st.Seq = 0 // the stream was made anew, and counts from the beginning
+	if st.Seq > m.streamEnd || !st.Made.IsZero() && !st.Made.Equal(m.made) {
+		st.Seq, st.Again = 0, 0 // the stream was made anew, and counts from the beginning
+		if st.Trigger != nil {
+			st.Trigger.Seq = 0 // else it would be due for as long as the one before was
+		}
 	}
 	m.state = st
 	return nil

@@ -327,6 +327,7 @@ retrain: {every: 200, on: [drift]}
 	}
 	line(200, 3)
 	d.version(t)
+	d.live(t, func(l *wire.Live) bool { return l.Champion == 1 })
 	line(190, 3) // on which it is scored
 	d.live(t, func(l *wire.Live) bool { return l.Examples == 190 })
 	line(100, -3)

@@ -205,7 +205,13 @@ func (m *monitor) rollBack(ctx context.Context) error {
 		return err
 	}
 	p := registry.Promotion{Alias: registry.Champion, If: w.Version, Who: who, Why: w.Verdict.Why, Rollback: true}
-	_, err = m.reg.PromoteIf(ctx, m.name, w.Before, p, data)
+	aliases, err := m.reg.Aliases(ctx, m.name)
+	if now := aliases[registry.Champion]; err == nil && now.To == w.Version && now.Number != m.state.Move {
+		err = fmt.Errorf("%w: version %d was made the champion again: %s", registry.ErrConflict, w.Version, moved(now))
+	}
+	if err == nil {
+		_, err = m.reg.PromoteIf(ctx, m.name, w.Before, p, data)
+	}
 	switch {
 	case errors.Is(err, registry.ErrConflict), errors.Is(err, registry.ErrNotFound):
 		m.log.Info().Err(err).Uint64("version", w.Before).Msg("the champion was changed by hand: nothing is rolled back")

@@ -25,6 +25,7 @@ func (s *session) open(ctx context.Context) error {
 	if s.pupil, err = newPupil(s.spec, base.model, line); err != nil {
 		return fmt.Errorf("learning %s: %w", s.name, err)
 	}
+	s.pupil.refused = func(d *delivery) error { return s.dead.take(ctx, d.seq, d.msg, d.err, d.problems) }
 	s.pupil.done = func(d *delivery, l *model.Lesson) error { return s.learned(ctx, d, l) }
 	stream, err := s.js.Stream(ctx, s.opts.Subjects.Stream("TRAIN"))
 	if err != nil {

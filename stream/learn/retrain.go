@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
@@ -83,7 +83,7 @@ func (r *retrainer) run(ctx context.Context) {
 // lead follows the examples under the lease, until ctx is done or the lease is lost. If
 // somebody else has it, it waits a while.
 func (r *retrainer) lead(ctx context.Context) (err error) {
-	l, err := r.acquire(ctx, followKey(r.name), r.Trainer.name+"."+nuid.Next())
+	l, err := r.acquire(ctx, followKey(r.name))
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,19 @@ func (r *retrainer) lead(ctx context.Context) (err error) {
 		}
 		lose(nil)
 	}()
-	return r.follow(held)
+	return r.safely(func() error { return r.follow(held) })
+}
+
+// safely calls fn, which looks at examples; a panic is an error. What else the process does
+// goes on.
+func (r *retrainer) safely(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error().Bytes("stack", debug.Stack()).Msg("panic while following examples")
+			err = fmt.Errorf("%w: %v", ErrPanic, p)
+		}
+	}()
+	return fn()
 }
 
 // turn returns how long to wait before asking for the lease again: not long if it is of

@@ -16,6 +16,7 @@ func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, retraining(t, "{on: [drift], window: 300}"))
 	d.prepared(t, crosswise, asChampion(0))
+	d.live(t, func(l *wire.Live) bool { return l.Champion == 1 })
 	d.stream(t, 600, 1, crosswise)
 	d.stream(t, 100, 2, flipped)
 	var drift wire.ScoreDrift
@@ -162,6 +163,7 @@ func TestScoreBelowTrainsOnce(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, spec+"retrain: {on: [{score_below: {accuracy: 0.8}}]}\n")
 	d.prepared(t, beside, asChampion(0))
+	d.live(t, func(l *wire.Live) bool { return l.Champion == 1 })
 	d.stream(t, 400, 1, crosswise)
 	v := d.version(t)
 	for v.Number == 1 {
