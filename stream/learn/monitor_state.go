@@ -41,7 +41,8 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
-	Again     int64             `json:"again,omitempty"` // examples until a window holds none from before the drift
+	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
+	Pace      int64             `json:"pace,omitempty"`  // how many Again was, of an online model
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
 
