@@ -74,7 +74,8 @@ type Ending struct {
 	Version uint64
 }
 
-// EndTraining ends a training that has begun and announces how, in one step. It
+// EndTraining ends a training that has begun and announces how, in one step, unless
+// that event is there already: who did not know that it had begun may have announced it. It
 // returns [ErrEnded] if that training has ended already, and [ErrConflict] if the
 // alias to be moved names another version than the promotion says.
 func (r *Registry) EndTraining(ctx context.Context, end Ending) error {
@@ -99,8 +100,7 @@ func (r *Registry) EndTraining(ctx context.Context, end Ending) error {
 		}
 		var told []put
 		if end.Promote == nil {
-			p, err := record(eventKey(e.Model, e.Kind, e.ID), e, 0)
-			told = []put{p}
+			told, err = r.telling(ctx, e)
 			return struct{}{}, append(told, over), err
 		}
 		v, err := r.version(ctx, end.Model, end.Version)
@@ -115,6 +115,17 @@ func (r *Registry) EndTraining(ctx context.Context, end Ending) error {
 		return fmt.Errorf("ending training %s of %s: %w", end.Training, end.Model, err)
 	}
 	return nil
+}
+
+// telling returns the write of an event, none if it is there already.
+func (r *Registry) telling(ctx context.Context, e Event) ([]put, error) {
+	key := eventKey(e.Model, e.Kind, e.ID)
+	there, err := r.read(ctx, key)
+	if err != nil || there.seq != 0 {
+		return nil, err
+	}
+	p, err := record(key, e, 0)
+	return []put{p}, err
 }
 
 // ending returns the write that ends a training.

@@ -1,8 +1,10 @@
 package registry_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/modelbus/modelbus/registry"
 )
@@ -54,6 +56,33 @@ func TestTrainingEndsOnce(t *testing.T) {
 	}
 	if all, err := r.Trainings(ctx); err != nil || len(all) != 0 {
 		t.Errorf("Trainings() = %+v, %v, want none", all, err)
+	}
+}
+
+// A training whose end was announced by somebody who did not know that it had begun, as when
+// the answer to that was lost, can still be ended, and is announced once.
+func TestTrainingThatWasAnnouncedEnds(t *testing.T) {
+	t.Parallel()
+	r, _ := create(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	addModel(t, r, "iris")
+	if err := r.BeginTraining(ctx, "iris", "a"); err != nil {
+		t.Fatal(err)
+	}
+	said := registry.Event{Model: "iris", Kind: "failed", ID: "a", Data: []byte(`"canceled"`)}
+	if err := r.Announce(ctx, said); err != nil {
+		t.Fatal(err)
+	}
+	end := registry.Ending{Model: "iris", Training: "a", Event: registry.Event{Kind: "failed", ID: "a", Data: []byte(`"killed"`)}}
+	if err := r.EndTraining(ctx, end); err != nil {
+		t.Fatalf("EndTraining() = %v, want the training ended", err)
+	}
+	if e, ok, err := r.LastEvent(ctx, "iris", "failed"); err != nil || !ok || string(e.Data) != `"canceled"` {
+		t.Errorf("LastEvent() = %+v, %v, %v, want the first announcement", e, ok, err)
+	}
+	if err := r.BeginTraining(ctx, "iris", "b"); err != nil {
+		t.Errorf("BeginTraining() of the next one = %v, want it begun", err)
 	}
 }
 

@@ -52,7 +52,8 @@ type ExamplePublisher struct {
 	rows      int // of a message, at most
 	next      int // number of the next message
 	pending   []*pending
-	bytes     int // of those pending
+	bytes     int      // of those pending
+	spare     [][]byte // payloads of messages that are stored, to be written anew
 	published atomic.Int64
 	err       error // ended the publishing
 
@@ -172,6 +173,9 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 // message encodes n buffered rows from lo on.
 func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, error) {
 	msg := nats.NewMsg(p.subject)
+	if last := len(p.spare) - 1; last >= 0 {
+		msg.Data, p.spare = p.spare[last], p.spare[:last]
+	}
 	if err := p.batch.Encode(msg, lo, lo+n); err != nil {
 		return nil, fmt.Errorf("encoding examples of %s: %w", p.model, err)
 	}
@@ -201,6 +205,7 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 		if err == nil {
 			p.pending = p.pending[1:]
 			p.bytes -= len(m.msg.Data)
+			p.spare = append(p.spare, m.msg.Data[:0])
 			p.published.Add(int64(m.rows))
 			return nil
 		}

@@ -27,7 +27,7 @@ func (t *Trainer) seat(ctx context.Context, model string) (*seat, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	l, err := t.acquire(ctx, model, t.name)
+	l, err := t.acquire(ctx, model)
 	if err != nil || l == nil {
 		<-t.slots
 		return nil, err

@@ -84,8 +84,9 @@
 // With a gate of kind stream a training, other than the first, puts its version on
 // trial: the alias challenger names it, and the champion and it are compared on each
 // example. It is promoted when it was proved better and all thresholds hold, and
-// rejected when it was proved worse, a threshold does not hold then, or nothing was
-// proved within 20 times min_examples. A version that comes while another is on trial is
+// rejected when it was proved worse, a threshold does not hold then, nothing was
+// proved within 20 times min_examples, or it could score none of min_examples, as after a
+// change of the features. A version that comes while another is on trial is
 // registered and rejected, or takes its place if min_examples have proved nothing. A class that could not be predicted is a wrong
 // one; a champion that can score none of min_examples examples loses. Promoting it by
 // hand, or removing the alias, ends the trial. A version that was rolled back is
@@ -99,9 +100,10 @@
 // The spec's detector sees the champion's error on each example: 1 for a wrong class and
 // 0 for a right one; of numbers e/(e+m) of the absolute error e, where m is the mean of
 // those before it, of 100 at least. It begins anew with each champion, and 200 examples after a
-// drift. A drift is one kept event. With on: [drift] a training is due if the last drift event of the model,
+// drift; online the one of the version before goes on beside it for 1,000 examples. A drift is one kept event. With on: [drift] a training is due if the last drift event of the model,
 // whoever announced it, is newer than the newest version, and, with a window of so many
-// examples, once more when it holds none from before the drift; with score_below, if the
+// examples, once more when it holds none from before the drift, online after 250, 750 and
+// 1,750 examples more; with score_below, if the
 // champion's score of about the last 1,000 examples, 200 at least, is worse than the
 // value: once, until there is a new version or the score was good again.
 //

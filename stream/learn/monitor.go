@@ -14,7 +14,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
-	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -26,6 +25,9 @@ const (
 	// keptScores is how many versions' scores a live record keeps, the newest.
 	keptScores = 16
 )
+
+// errAnew ends whoever follows a stream that was deleted and made again: it counts from 1.
+var errAnew = errors.New("their stream was made anew")
 
 // A cutter cuts a version of an online model, for the reason given.
 type cutter interface{ cut(why string) }
@@ -51,13 +53,15 @@ type monitor struct {
 	state    state
 	revision uint64
 	dirty    bool // there is more than was saved
+	torn     bool // a message is half counted: this state is never saved
 	saved    time.Time
 
 	stale     atomic.Bool // versions, aliases or drift events may have changed
-	detector  drift.Detector
+	detector  *relay
 	loaded    map[uint64]*contender
 	newest    registry.Version // that was trained, a zero one if there is none
 	streamEnd uint64           // the last example that there was, when it was last looked at
+	made      time.Time        // when the stream of examples was
 	cutAt     uint64           // sequence of the trigger that a version was cut for
 	next      *wire.LiveNext
 	sub       *nats.Subscription // of drift events
@@ -70,13 +74,14 @@ func (m *monitor) open(ctx context.Context, wake func()) error {
 	if err != nil {
 		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
 	}
-	if m.detector, err = m.spec.Retrain.Detector.New(); err != nil {
+	if m.detector, err = newRelay(m.spec.Retrain.Detector); err != nil {
 		return fmt.Errorf("making the detector of %s: %w", m.name, err)
 	}
 	m.loaded = map[uint64]*contender{}
 	if err := m.restore(ctx); err != nil {
 		return err
 	}
+	m.state.Made = m.made
 	m.sub, err = m.nc.Subscribe(m.opts.Subjects.Event(m.name, kindDrift, "*"), func(*nats.Msg) {
 		m.wake()
 		if wake != nil {
@@ -96,7 +101,10 @@ func (m *monitor) open(ctx context.Context, wake func()) error {
 func (m *monitor) close(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenew)
 	defer cancel()
-	err := m.save(ctx)
+	var err error
+	if !m.torn {
+		err = m.save(ctx)
+	}
 	if gone := m.sub.Unsubscribe(); gone != nil && !errors.Is(gone, nats.ErrConnectionClosed) {
 		err = errors.Join(err, gone)
 	}
@@ -123,9 +131,11 @@ func (m *monitor) observe(ctx context.Context, a arrival) error {
 		return err
 	}
 	if a.rows != nil && a.rows.Len() > 0 {
+		m.torn = true
 		if err := m.count(ctx, a); err != nil {
 			return err
 		}
+		m.torn = false
 	}
 	m.state.Seq, m.state.Time, m.dirty = a.seq, a.time, true
 	if err := m.decide(ctx); err != nil {
@@ -156,6 +166,13 @@ func (m *monitor) look(ctx context.Context) error {
 	if !m.stale.Swap(false) {
 		return nil
 	}
+	before := m.made
+	if err := m.lookAtStream(ctx); err != nil {
+		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
+	}
+	if !m.made.Equal(before) {
+		return fmt.Errorf("following the examples of %s: %w", m.name, errAnew)
+	}
 	if err := m.refresh(ctx); err != nil {
 		return err
 	}
@@ -165,6 +182,9 @@ func (m *monitor) look(ctx context.Context) error {
 // count grades the predictions for the rows of a and adds them up.
 func (m *monitor) count(ctx context.Context, a arrival) error {
 	labels := truths(a.rows)
+	if g := m.state.Guesses; g != nil && g.isNumber != labels[0].isNumber { // no score holds of both
+		m.state.Guesses, m.state.Since, m.state.Served, m.state.Learner = nil, nil, nil, nil
+	}
 	grades, err := m.grades(ctx, a, labels)
 	if err != nil {
 		return err
@@ -218,7 +238,7 @@ func counted(t *tally, grades []grade, labels []truth) *tally {
 // guess counts what guesses would have scored on an example that was scored.
 func (m *monitor) guess(a arrival, l truth) error {
 	st := &m.state
-	if st.Guesses == nil || st.Guesses.isNumber != l.isNumber {
+	if st.Guesses == nil {
 		g, err := newGuesses(l.isNumber, slices.Clone(m.spec.Schema.Label.Classes))
 		if err != nil {
 			return err

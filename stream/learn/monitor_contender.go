@@ -65,12 +65,13 @@ func (m *monitor) trainedTo(ctx context.Context, v registry.Version) (uint64, er
 	return last, nil
 }
 
-// lookAtStream notes how far the training stream goes.
+// lookAtStream notes how far the training stream goes, and since when there is one.
 func (m *monitor) lookAtStream(ctx context.Context) error {
 	return registry.Retry(ctx, func(ctx context.Context) error {
 		stream, err := m.js.Stream(ctx, m.opts.Subjects.Stream("TRAIN"))
 		if err == nil {
-			m.streamEnd = stream.CachedInfo().State.LastSeq
+			info := stream.CachedInfo()
+			m.streamEnd, m.made = info.State.LastSeq, info.Created
 		}
 		return err
 	})

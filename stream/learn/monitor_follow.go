@@ -46,7 +46,8 @@ type following struct {
 
 	monitor *monitor
 	job     *job   // the training under way, nil if there is none
-	seq     uint64 // the last example counted when it began
+	seq     uint64 // the last example counted
+	began   uint64 // likewise, when the training began
 }
 
 // done is closed when the training under way has ended; it is nil if there is none.
@@ -66,7 +67,7 @@ func (f *following) settle(ctx context.Context) {
 		f.end(f.job, cause)
 	}
 	<-f.job.done
-	f.ended(f.job, f.seq)
+	f.ended(f.job, f.began)
 	f.job = nil
 }
 
@@ -78,7 +79,8 @@ func (f *following) count(ctx context.Context, from mark) error {
 	defer stop()
 	arrivals := make(chan arrival, ahead)
 	failed := make(chan error, 1)
-	reading.Go(func() { failed <- f.read(ctx, min(from.seq, f.monitor.position())+1, arrivals) })
+	begin := min(from.seq, f.monitor.position()) + 1
+	reading.Go(func() { failed <- f.safely(func() error { return f.read(ctx, begin, arrivals) }) })
 
 	due := f.due(from)
 	f.monitor.next = due.next(0)
@@ -158,6 +160,7 @@ func (f *following) train(ctx context.Context, due *due, from mark, rows int) (n
 		due.open = time.Now().Add(leaseRenew)
 		return due.open, nil
 	}
+	f.began = f.seq
 	if signal == "" {
 		f.monitor.trigger(triggerSchedule, why, f.seq)
 	}

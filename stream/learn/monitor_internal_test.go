@@ -2,13 +2,16 @@ package learn
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -193,6 +196,107 @@ func TestDecisionsAreDoneOnce(t *testing.T) {
 				t.Error("no training is due")
 			}
 		})
+	}
+}
+
+// A champion that somebody made the champion again is not rolled back for what was decided before.
+func TestRollbackLeavesAChoiceByHandAlone(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	m := b.open(t)
+	m.state.Trial = nil
+	m.state.Watch = &watch{Version: 1, Before: 2, Verdict: &wire.Verdict{Version: 2, Champion: 1, Promoted: true}}
+	if err := m.nextRound(m.state.Watch); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.save(t.Context()); err != nil { // and it dies
+		t.Fatal(err)
+	}
+	for _, version := range []uint64{2, 1} {
+		if _, err := b.trainer.reg.Promote(t.Context(), "iris", registry.Champion, version, "ann", "I know"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m = b.open(t); m.state.Watch != nil && m.state.Watch.Verdict != nil {
+		t.Error("the rollback is still to be done")
+	}
+	if aliases, err := b.trainer.reg.Aliases(t.Context(), "iris"); err != nil || aliases[registry.Champion].To != 1 {
+		t.Errorf("the aliases are %+v, %v, want version 1 the champion", aliases, err)
+	}
+}
+
+// A message that is counted by half is not saved: whoever goes on counts all of it.
+func TestHalfAMessageIsNotSaved(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	m := &monitor{Trainer: b.trainer, name: "iris", created: b.record.Created, spec: b.spec}
+	err := m.open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.state.Trial.Groups, err = newSlicing(&feature.Schema{Features: []feature.Feature{{Name: "gone"}}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	rows := feature.NewFrame(&b.spec.Schema, true)
+	err = rows.Append(feature.Row{Values: []feature.Value{{Kind: feature.KindNumber, Num: 1}}, Label: feature.Value{Kind: feature.KindText, Text: "left"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.dirty = true
+	before := m.revision
+	if err := m.observe(t.Context(), arrival{seq: 1, rows: rows}); err == nil {
+		t.Fatal("observe() = nil, want an error")
+	}
+	m.close(t.Context())
+	if _, after, err := b.trainer.reg.Live(t.Context(), "iris"); err != nil || after != before {
+		t.Errorf("the live record is at revision %d, %v, want %d", after, err, before)
+	}
+}
+
+// A trigger of a stream that is gone is not due for as long as the new one has fewer messages.
+func TestTriggerOfAnEarlierStream(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	m := b.open(t)
+	m.trigger(triggerDrift, "drift", 1000)
+	m.state.Seq = 1000
+	if err := m.save(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.trainer.js.DeleteStream(t.Context(), "MODELBUS_TRAIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Setup(t.Context(), b.trainer.js, wire.Subjects{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	m.wake()
+	if err := m.tick(t.Context()); !errors.Is(err, errAnew) {
+		t.Errorf("tick() = %v, want %v", err, errAnew)
+	}
+	if why := b.open(t).pending(50); why != "" {
+		t.Errorf("a training is due because %q, want none", why)
+	}
+}
+
+// What came while a training was under way counts for the next one.
+func TestExamplesDuringATrainingCount(t *testing.T) {
+	t.Parallel()
+	r := &retrainer{spec: &model.Spec{Retrain: &model.Retrain{}}}
+	j := &job{done: make(chan struct{}), unchanged: true, read: 5}
+	close(j.done)
+	f := &following{retrainer: r, job: j, began: 5, seq: 9}
+	f.settle(t.Context())
+	if r.counted.seq != 5 {
+		t.Errorf("counted from message %d, want 5, the last one that was trained on", r.counted.seq)
+	}
+}
+
+// A panic in learning or following is an error.
+func TestPanicInFollowing(t *testing.T) {
+	t.Parallel()
+	r := &retrainer{log: zerolog.Nop()}
+	if err := r.safely(func() error { panic("no") }); !errors.Is(err, ErrPanic) {
+		t.Errorf("safely() = %v, want %v", err, ErrPanic)
 	}
 }
 

@@ -48,7 +48,7 @@ func (m *monitor) report() *wire.Live {
 		if g := m.live(); g != nil {
 			limit = trialLimit * int64(cmp.Or(g.MinExamples, defaultMinExamples))
 		}
-		live.Trial = liveDuel(t.Version, t.Champion, t.From, limit-t.Seen, t.Duel)
+		live.Trial = liveDuel(t.Version, t.Champion, t.From, limit-t.Seen-t.Blind, t.Duel)
 	}
 	if w := st.Watch; w != nil {
 		live.Watch = liveDuel(w.Version, w.Before, w.From, int64(m.spec.Retrain.Watch)-w.Seen, w.Duel)

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
@@ -24,15 +25,29 @@ type slicing struct {
 }
 
 func newSlicing(s *feature.Schema, names []string) (*slicing, error) {
-	z := &slicing{names: names, schema: &feature.Schema{Label: s.Label}}
-	for _, name := range names {
-		if i, ok := s.Index(name); ok {
-			z.schema.Features = append(z.schema.Features, s.Features[i])
-		}
-	}
+	z := &slicing{names: names, schema: sliced(s, names)}
 	var err error
 	z.sketch, err = drift.NewSketch(z.schema, drift.Options{})
 	return z, err
+}
+
+// sliced returns the schema of some features alone.
+func sliced(s *feature.Schema, names []string) *feature.Schema {
+	part := &feature.Schema{Label: s.Label}
+	for _, name := range names {
+		if i, ok := s.Index(name); ok {
+			part.Features = append(part.Features, s.Features[i])
+		}
+	}
+	return part
+}
+
+// of reports whether z has the groups of those features, as a schema has them.
+func (z *slicing) of(s *feature.Schema, names []string) bool {
+	if z == nil {
+		return len(names) == 0
+	}
+	return slices.Equal(z.names, names) && same(z.schema, sliced(s, names))
 }
 
 // view returns the features of rows that are looked at.

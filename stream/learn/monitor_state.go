@@ -15,6 +15,7 @@ import (
 type state struct {
 	Seq  uint64    `json:"seq"`  // of the last example counted
 	Time time.Time `json:"time"` // when that was stored
+	Made time.Time `json:"stream_created,omitzero"`
 
 	Served   *tally            `json:"served,omitempty"` // of the learner, or of who was the champion
 	Learner  *tally            `json:"learner,omitempty"`
@@ -40,7 +41,8 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
-	Again     int64             `json:"again,omitempty"` // examples until a window holds none from before the drift
+	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
+	Pace      int64             `json:"pace,omitempty"`  // how many Again was, of an online model
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
 
@@ -122,8 +124,14 @@ func (m *monitor) adopt(text json.RawMessage) error {
 			return err
 		}
 	}
-	if st.Seq > m.streamEnd {
-		st.Seq = 0 // the stream was made anew, and counts from the beginning
+	switch anew := !st.Made.Equal(m.made); {
+	case !anew:
+		st.Seq = min(st.Seq, m.streamEnd) // a crash of the machine may have taken some
+	case st.Seq > m.streamEnd || !st.Made.IsZero():
+		st.Seq, st.Again = 0, 0 // the stream was made anew, and counts from the beginning
+		if st.Trigger != nil {
+			st.Trigger.Seq = 0 // else it would be due for as long as the one before was
+		}
 	}
 	m.state = st
 	return nil

@@ -58,7 +58,7 @@ func (r *rig) rows(t *testing.T, n int, seed uint64) *feature.Frame {
 
 func (r *rig) monitor(t *testing.T) *monitor {
 	t.Helper()
-	detector, err := r.spec.Retrain.Detector.New()
+	detector, err := newRelay(r.spec.Retrain.Detector)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +152,25 @@ func TestStateGoesOnExactly(t *testing.T) {
 				t.Errorf("the trial is %+v with %d groups", want.Live.Trial, len(whole.state.Trial.Ours.Scorecard().Slices))
 			}
 		})
+	}
+}
+
+// What was scored before the label became a number is no part of the scores of numbers.
+func TestLabelBecomesANumber(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "name: iris\nfeatures: [{name: x, type: number}, {name: day, type: category}]\ntraining: {epochs: 1}\n"+
+		"label: {name: y, type: number}\nretrain: {on: [drift]}\n")
+	m := r.monitor(t)
+	st := &m.state
+	st.Champion, st.Served = 1, newTally()
+	st.Served.add(grade{ok: true, right: true, probability: 1}, truth{class: "a"})
+	var err error
+	if st.Guesses, err = newGuesses(false, []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	m.countAll(t, r, 1, 2)
+	if got := m.report(); got.Metric != "mse" || got.Value == nil || got.Examples != 14 {
+		t.Errorf("the live record is %+v, want a mean squared error of 14 examples", got)
 	}
 }
 

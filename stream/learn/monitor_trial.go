@@ -35,8 +35,9 @@ type trial struct {
 	Ours   *board   `json:"ours"`   // of the challenger
 	Theirs *board   `json:"theirs"` // of the champion
 	Groups *slicing `json:"groups,omitempty"`
-	Seen   int64    `json:"seen"`           // examples that the challenger was scored on
-	Lone   int64    `json:"lone,omitempty"` // those that it alone could score
+	Seen   int64    `json:"seen"`            // examples that the challenger was scored on
+	Lone   int64    `json:"lone,omitempty"`  // those that it alone could score
+	Blind  int64    `json:"blind,omitempty"` // examples that it could not be compared on
 
 	Verdict *wire.Verdict `json:"verdict,omitempty"` // what was decided and is to be done
 }
@@ -78,6 +79,8 @@ func (m *monitor) followTrial(ctx context.Context, champion, challenger registry
 			why = fmt.Sprintf("the champion is version %d in place of version %d, it begins again: %s", champion.To, t.Champion, moved(champion))
 		case m.live() == nil:
 			why = "the spec has no gate of kind stream any more"
+		case !t.Groups.of(&m.spec.Schema, m.live().Slices):
+			why = "the groups that it looks at are others in the spec now: it begins again"
 		default:
 			return nil
 		}
@@ -186,11 +189,13 @@ type pairOf struct {
 // are made of.
 func (t *trial) count(p pairOf, l truth, view *feature.Frame, i int) error {
 	if !p.fought {
-		if p.ours.ok {
-			t.Seen++
-			t.Lone++
-			t.Ours.add(nil, p.ours, l)
+		if !p.ours.ok {
+			t.Blind++
+			return nil
 		}
+		t.Seen++
+		t.Lone++
+		t.Ours.add(nil, p.ours, l)
 		return nil
 	}
 	groups, err := t.Groups.groups(view, i)
@@ -241,6 +246,11 @@ func (m *monitor) judgeTrial(ctx context.Context) error {
 		return m.conclude(ctx, gate.Verdict{Outcome: gate.Reject, Reason: fmt.Sprintf("it cannot be scored: %v", c.broken)})
 	}
 	least, seen := int64(cmp.Or(m.live().MinExamples, defaultMinExamples)), t.Seen
+	if seen == 0 && t.Blind >= least {
+		return m.conclude(ctx, gate.Verdict{
+			Outcome: gate.Reject, Reason: fmt.Sprintf("version %d could not be scored on any of %d examples", t.Version, t.Blind),
+		})
+	}
 	alone := seen > 0 && t.Lone == seen
 	switch undecided := t.Duel.stream.Outcome() == gate.Undecided; {
 	case undecided && alone && seen >= least: // the champion never answered
@@ -249,13 +259,13 @@ func (m *monitor) judgeTrial(ctx context.Context) error {
 			v.Reason = fmt.Sprintf("version %d could not be scored on any of %d examples", t.Champion, seen)
 		}
 		return m.conclude(ctx, v)
-	case undecided && seen < trialLimit*least:
+	case undecided && seen+t.Blind < trialLimit*least:
 		return nil
 	}
 	theirs := t.Theirs.Scorecard()
 	v := m.live().JudgeStream(t.Duel.stream.Compare(), t.Ours.Scorecard(), &theirs)
 	if v.Outcome == gate.Wait {
-		v.Outcome, v.Reason = gate.Reject, fmt.Sprintf("undecided after %d examples: %s", seen, v.Reason)
+		v.Outcome, v.Reason = gate.Reject, fmt.Sprintf("undecided after %d examples: %s", seen+t.Blind, v.Reason)
 	}
 	return m.conclude(ctx, v)
 }

@@ -19,6 +19,8 @@ type online struct {
 
 	specDigest string
 
+	made time.Time // of the stream of examples, when it was last opened
+
 	once string // the wish that is all there is to do, else empty
 
 	mu      sync.Mutex
@@ -82,18 +84,18 @@ func (o *online) run(ctx context.Context) {
 
 // lead waits for the lease and learns while it lasts.
 func (o *online) lead(ctx context.Context) error {
-	var l *lease
 	for {
-		var err error
-		if l, err = o.acquire(ctx, followKey(o.name), o.Trainer.name); err != nil || ctx.Err() != nil {
+		l, err := o.acquire(ctx, followKey(o.name))
+		switch {
+		case err != nil:
 			return err
-		}
-		if l != nil {
-			break
+		case l != nil:
+			return o.hold(ctx, l)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
 		o.pause(ctx, leaseRenew)
 	}
-	return o.hold(ctx, l)
 }
 
 // hold learns until ctx is done, the lease is lost, or something fails.
@@ -105,7 +107,7 @@ func (o *online) hold(ctx context.Context, l *lease) error {
 			stop(err)
 		}
 	})
-	err := o.learn(leased)
+	err := o.safely(func() error { return o.learn(leased) })
 	if leased.Err() != nil && ctx.Err() == nil {
 		err = context.Cause(leased)
 	}
@@ -189,6 +191,27 @@ func (o *online) answer(w *wish, v *wire.Verdict, err error) {
 	o.mu.Unlock()
 	if reply != nil {
 		reply(v, err)
+	}
+}
+
+// forgo forgets that a wish is being carried out, as it is not: who made it asks again.
+func (o *online) forgo(w *wish) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if g := o.granted[w.id]; g != nil && g.reply != nil {
+		delete(o.granted, w.id)
+	}
+}
+
+// shorten has wishes end at seq that wait for messages that are gone: next is the first
+// one after seq that is not, 0 if there is none.
+func (o *online) shorten(seq, next uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, w := range o.wishes {
+		if w.known && w.end > seq && (next == 0 || next > w.end) {
+			w.end = seq
+		}
 	}
 }
 

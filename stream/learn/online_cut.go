@@ -48,8 +48,12 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 		return err
 	}
 	m, err := s.pupil.snapshot()
-	if err != nil {
-		return fmt.Errorf("cutting a version of %s: %w", s.name, err)
+	if err != nil { // and it will be the same when the examples are learned again
+		err = fmt.Errorf("cutting a version of %s: %w", s.name, err)
+		if w != nil {
+			s.answer(w, nil, err)
+		}
+		return err
 	}
 	part := &s.pupil.stretch
 	c := &cutting{
@@ -80,7 +84,13 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	}
 	s.due = s.retrainer.due(mark{seq: s.at, time: time.Now(), gap: time.Duration(s.spec.Retrain.MinGap)})
 	s.busy, s.wakes = true, true
-	go func() { s.stored <- s.store(ctx, c) }()
+	go func() {
+		var out stored
+		if err := s.safely(func() error { out = s.store(ctx, c); return nil }); err != nil {
+			out = stored{cutting: c, err: err}
+		}
+		s.stored <- out
+	}()
 	return nil
 }
 
@@ -91,7 +101,7 @@ func (s *session) wait(ctx context.Context) error {
 	}
 	done := <-s.stored // which ends with ctx
 	s.busy = false
-	if err := s.settle(done); err != nil {
+	if err := s.settle(ctx, done); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -100,11 +110,21 @@ func (s *session) wait(ctx context.Context) error {
 	return nil
 }
 
-// settle takes on what came of a version.
-func (s *session) settle(done stored) error {
-	if done.wish != nil {
+// tell tells who asked for a version what came of it. That it was not stored because
+// somebody else is to learn from here on is no answer.
+func (s *session) tell(ctx context.Context, done stored) {
+	switch {
+	case done.wish == nil:
+	case done.err != nil && ctx.Err() != nil:
+		s.forgo(done.wish)
+	default:
 		s.answer(done.wish, &done.verdict, done.err)
 	}
+}
+
+// settle takes on what came of a version.
+func (s *session) settle(ctx context.Context, done stored) error {
+	s.tell(ctx, done)
 	if done.err != nil {
 		return done.err
 	}
@@ -143,7 +163,7 @@ func (s *session) store(ctx context.Context, c *cutting) stored {
 			return out
 		}
 		if errors.Is(err, registry.ErrEnded) { // whoever asked died: the examples were learned all the same
-			c.version.Lineage.Training = ""
+			c.version.Lineage.Training, c.id = "", nuid.Next() // how that training ended was said
 			continue
 		}
 		if !errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrOvertaken) {

@@ -25,15 +25,18 @@ func (s *session) open(ctx context.Context) error {
 	if s.pupil, err = newPupil(s.spec, base.model, line); err != nil {
 		return fmt.Errorf("learning %s: %w", s.name, err)
 	}
+	s.pupil.refused = func(d *delivery) error { return s.dead.take(ctx, d.seq, d.msg, d.err, d.problems) }
 	s.pupil.done = func(d *delivery, l *model.Lesson) error { return s.learned(ctx, d, l) }
 	stream, err := s.js.Stream(ctx, s.opts.Subjects.Stream("TRAIN"))
 	if err != nil {
 		return fmt.Errorf("looking at the examples: %w", err)
 	}
-	s.at = line.LastSeq
-	if stream.CachedInfo().State.LastSeq < s.at {
-		s.at = 0 // it was made anew, and counts from the beginning
+	info := stream.CachedInfo()
+	s.at = countFrom(info, line.LastSeq, from.Created)
+	if !s.made.IsZero() && !s.made.Equal(info.Created) && !from.Created.After(info.Created) {
+		s.at = 0
 	}
+	s.made = info.Created
 	m := mark{seq: s.at, time: from.Created}
 	if s.warm {
 		m.gap = time.Duration(s.spec.Retrain.MinGap)

@@ -66,6 +66,7 @@ type pupil struct {
 
 	stretch   stretch
 	reference *drift.Reference                              // of the version before; nil if that has none
+	refused   func(d *delivery) error                       // told of each message that is wrong, or has rows that are
 	done      func(d *delivery, lesson *model.Lesson) error // told of each message that was learned
 }
 
@@ -160,11 +161,15 @@ func (p *pupil) schema() *feature.Schema {
 	return p.learner.Schema()
 }
 
-// take learns a message, or keeps it until the learner can start: then kept is true.
+// take learns a message, or keeps it until the learner can start: then kept is true. One
+// with nothing to learn is never kept: there may be any number of them.
 func (p *pupil) take(d *delivery) (kept bool, err error) {
 	p.stretch.note(d)
-	if p.learner != nil {
+	switch {
+	case p.learner != nil:
 		return false, p.learn(d)
+	case d.rows.Len() == 0:
+		return false, p.reject(d)
 	}
 	p.waiting = append(p.waiting, d)
 	if p.rows += d.rows.Len(); p.rows < p.need {
@@ -194,7 +199,11 @@ func (p *pupil) start() error {
 		return err
 	}
 	p.learner = l
-	return p.measure()
+	if err := p.measure(); err != nil {
+		p.learner = nil
+		return err
+	}
+	return nil
 }
 
 // catchUp learns the messages that waited.
@@ -208,21 +217,23 @@ func (p *pupil) catchUp() error {
 	return nil
 }
 
-// hurry starts with what there is, for a version that ends there.
-func (p *pupil) hurry() error {
+// hurry starts with what there is, for a version that ends there. If it is not enough to
+// start with, why says so; after an err some rows are not learned, and the pupil is of
+// no use any more.
+func (p *pupil) hurry() (why, err error) {
 	if p.learner != nil {
-		return nil
+		return nil, nil
 	}
 	if p.rows == 0 {
-		return ErrNoExamples
+		return ErrNoExamples, nil
 	}
-	if err := p.start(); err != nil {
-		return err
+	if why := p.start(); why != nil {
+		return why, nil
 	}
 	if err := p.catchUp(); err != nil {
-		return err
+		return nil, err
 	}
-	return p.learner.Flush()
+	return nil, p.learner.Flush()
 }
 
 func (p *pupil) learn(d *delivery) error {
@@ -236,9 +247,8 @@ func (p *pupil) learn(d *delivery) error {
 		}
 	}
 	p.stretch.examples += d.rows.Len()
-	p.stretch.rejected += len(d.problems)
-	if d.err != nil {
-		p.stretch.rejected++
+	if err := p.reject(d); err != nil {
+		return err
 	}
 	p.stretch.scores.add(d.rows, lesson.Tested)
 	if err := p.stretch.draw(d.rows, lesson.Tested); err != nil {
@@ -248,6 +258,18 @@ func (p *pupil) learn(d *delivery) error {
 		return nil
 	}
 	return p.done(d, lesson)
+}
+
+// reject counts what is wrong with a message.
+func (p *pupil) reject(d *delivery) error {
+	p.stretch.rejected += len(d.problems)
+	if d.err != nil {
+		p.stretch.rejected++
+	}
+	if p.refused == nil || d.err == nil && len(d.problems) == 0 {
+		return nil
+	}
+	return p.refused(d)
 }
 
 // draw adds rows and what was predicted of them to the sketch.

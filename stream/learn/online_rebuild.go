@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,8 +51,8 @@ func (b *Rebuilder) relearn(ctx context.Context, v registry.Version, spec *model
 	if pupil.stretch.last == 0 || pupil.stretch.digest() != line.DataDigest {
 		return nil, replaced(line, subject)
 	}
-	if err := pupil.hurry(); err != nil {
-		return nil, err
+	if why, err := pupil.hurry(); why != nil || err != nil {
+		return nil, cmp.Or(why, err)
 	}
 	if err := pupil.learner.Flush(); err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (t *training) catchUp(ctx context.Context, p *plan) (outcome, error) {
 		changed: make(chan struct{}, 1), log: t.log,
 	}, p.record.Spec)
 	for ctx.Err() == nil {
-		l, err := t.acquire(ctx, followKey(own.name), t.Trainer.name)
+		l, err := t.acquire(ctx, followKey(own.name))
 		if err != nil {
 			return outcome{}, err
 		}

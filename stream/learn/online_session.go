@@ -72,14 +72,13 @@ func (o *online) learn(ctx context.Context) error {
 	defer reading.Wait()
 	defer stop()
 	schema := s.pupil.schema()
-	reading.Go(func() { s.broken <- s.read(inner, schema) })
-	err = s.run(ctx)
-	if s.busy {
-		if done := <-s.stored; done.wish != nil {
-			s.answer(done.wish, &done.verdict, done.err)
+	reading.Go(func() { s.broken <- s.safely(func() error { return s.read(inner, schema) }) })
+	defer func() {
+		if s.busy {
+			s.tell(ctx, <-s.stored)
 		}
-	}
-	return err
+	}()
+	return s.run(ctx)
 }
 
 // run takes what comes.
@@ -120,7 +119,7 @@ func (s *session) run(ctx context.Context) error {
 			err = s.monitor.tick(ctx)
 		case done := <-s.stored:
 			s.busy = false
-			err = s.settle(done)
+			err = s.settle(ctx, done)
 		case err = <-s.broken:
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -150,21 +149,18 @@ func (s *session) take(d *delivery) error {
 	return nil
 }
 
-// learned buries what was wrong with a message and has it scored.
+// learned has a message scored.
 func (s *session) learned(ctx context.Context, d *delivery, l *model.Lesson) error {
-	if d.err != nil || len(d.problems) > 0 {
-		if err := s.dead.take(ctx, d.seq, d.msg, d.err, d.problems); err != nil {
-			return err
-		}
-	}
 	return s.monitor.observe(ctx, arrival{seq: d.seq, time: d.time, header: d.msg.Headers(), rows: d.rows, tested: l.Tested})
 }
 
-// look finds out up to where new wishes ask to learn.
+// look finds out up to where new wishes ask to learn, and whether there is anything left
+// for the others to wait for: a purge may have removed it.
 func (s *session) look(ctx context.Context) error {
 	s.wakes = false
+	stream, subject := s.opts.Subjects.Stream("TRAIN"), s.opts.Subjects.Train(s.name)
 	for w := s.wanted(true, 0); w != nil; w = s.wanted(true, 0) {
-		end, err := sequenceOf(ctx, s.js, s.opts.Subjects.Stream("TRAIN"), place{Last: s.opts.Subjects.Train(s.name)})
+		end, err := sequenceOf(ctx, s.js, stream, place{Last: subject})
 		if err != nil {
 			return err
 		}
@@ -172,6 +168,14 @@ func (s *session) look(ctx context.Context) error {
 		w.end, w.known = end, true
 		s.mu.Unlock()
 	}
+	if !s.waited() {
+		return nil
+	}
+	next, err := sequenceOf(ctx, s.js, stream, place{Seq: s.at + 1, Next: subject})
+	if err != nil {
+		return err
+	}
+	s.shorten(s.at, next)
 	return nil
 }
 
@@ -195,8 +199,8 @@ func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, 
 	if why == "" {
 		return next, nil
 	}
-	if failed := s.pupil.hurry(); failed != nil {
-		return now.Add(quiet), nil //nolint:nilerr // the rows up to now do not show all categories
+	if few, err := s.pupil.hurry(); few != nil || err != nil {
+		return now.Add(quiet), err // few: the rows up to now do not show all categories
 	}
 	if s.pupil.stretch.examples == 0 {
 		return next, nil // all of them were refused
@@ -207,8 +211,12 @@ func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, 
 
 // fulfil cuts the version that was asked for.
 func (s *session) fulfil(ctx context.Context, w *wish) error {
-	if err := s.pupil.hurry(); err != nil {
-		s.refuse(w, err)
+	few, err := s.pupil.hurry()
+	switch {
+	case err != nil:
+		return err
+	case few != nil:
+		s.refuse(w, few)
 		return s.ended(w.id)
 	}
 	if err := s.pupil.learner.Flush(); err != nil {
@@ -222,6 +230,11 @@ func (s *session) fulfil(ctx context.Context, w *wish) error {
 		return s.ended(w.id)
 	}
 	s.grant(w)
+	defer func() {
+		if !s.busy { // it is not being stored
+			s.forgo(w)
+		}
+	}()
 	return s.cut(ctx, "", w)
 }
 

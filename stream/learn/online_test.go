@@ -1,6 +1,7 @@
 package learn_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -262,6 +263,54 @@ func TestOnlineTakeover(t *testing.T) {
 	}
 	if g := digests(got); strings.Join(g, " ") != strings.Join(want, " ") {
 		t.Errorf("digests = %v, want those of an uninterrupted run, %v", g, want)
+	}
+}
+
+// TestOnlineRequesterIsGone asks for a version in the name of a training that has ended: the
+// version is not that training's.
+func TestOnlineRequesterIsGone(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, onlineSpec)
+	d.single(t, 250, 1)
+	d.await(t, 1)
+	body, err := json.Marshal(registry.Event{Model: "iris", Kind: "cut", ID: "gone", Data: []byte(`{}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.nc.Request("modelbus.event.iris.cut.gone", body, patience); err != nil {
+		t.Fatal(err)
+	}
+	if v := d.await(t, 2); v.Lineage.Training != "" || v.Lineage.Examples != 50 {
+		t.Errorf("lineage = %+v, want one of no training with 50 examples", v.Lineage)
+	}
+	for _, e := range d.kept(t, "promoted") {
+		if got := asResult(t, e); got.ID == "gone" {
+			t.Errorf("event %s says how training %s ended, which it had before", e.ID, got.ID)
+		}
+	}
+}
+
+// TestOnlineOnANewStream deletes the stream of examples while they are learned: those of the new
+// one are, from the first on.
+func TestOnlineOnANewStream(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, onlineSpec)
+	d.single(t, 300, 1)
+	d.await(t, 1)
+	if err := d.js.DeleteStream(t.Context(), "MODELBUS_TRAIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := learn.Setup(t.Context(), d.js, wire.Subjects{}, 0); err != nil {
+		t.Fatal(err)
+	}
+	d.single(t, 200, 2) // as many as version 1 was trained on
+	if _, err := d.reg.Promote(t.Context(), "iris", "mine", 1, "ann", "any change is noticed"); err != nil {
+		t.Fatal(err)
+	}
+	if v := d.await(t, 2).Lineage; v.FirstSeq != 1 || v.LastSeq != 200 || !v.Warm {
+		t.Errorf("lineage = %+v, want messages 1 to 200, after version 1", v)
 	}
 }
 

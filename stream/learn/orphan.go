@@ -82,7 +82,7 @@ func (o *orphanage) runs(t registry.Training) bool {
 
 // end ends the training of a model if nobody has the lease.
 func (o *orphanage) end(ctx context.Context, model string) (err error) {
-	l, err := o.acquire(ctx, model, o.name)
+	l, err := o.acquire(ctx, model)
 	if err != nil || l == nil {
 		return err
 	}

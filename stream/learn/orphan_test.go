@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -62,6 +63,27 @@ func TestNextTrainingFindsTheKilledOne(t *testing.T) {
 	}
 	if got := d.failures(t); len(got) != 1 || got[0] != "killed" {
 		t.Errorf("trainings %v failed, want the killed one", got)
+	}
+}
+
+// A training that was noted as begun, but whose trainer took it for one that was not and said
+// that it failed, keeps no other from being trained.
+func TestFailedAsItBegan(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, spec)
+	d.points(t, "iris", 100, 1)
+	if err := d.reg.BeginTraining(t.Context(), "iris", "canceled"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.reg.Announce(t.Context(), registry.Event{Model: "iris", Kind: "failed", ID: "canceled", Data: []byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {
+		t.Errorf("training after it: %+v, want it promoted", got)
+	}
+	if got := d.failures(t); len(got) != 1 {
+		t.Errorf("trainings %v failed, want one", got)
 	}
 }
 

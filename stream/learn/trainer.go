@@ -337,11 +337,10 @@ func (t *Trainer) failed(ctx context.Context, tr *training, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceTimeout)
 	defer cancel()
 	event, err := tr.event(kindFailed, wire.Verdict{ID: tr.job.id, Error: wire.ErrorOf(why)})
-	switch {
-	case err != nil:
-	case tr.job.begun: // another process may have said so, if it took the lease
+	if err == nil { // another process may have said so, if it took the lease
 		err = t.reg.EndTraining(ctx, registry.Ending{Model: event.Model, Training: tr.job.id, Event: event})
-	default:
+	}
+	if errors.Is(err, registry.ErrEnded) && !tr.job.begun {
 		err = t.reg.Announce(ctx, event)
 	}
 	tr.log.Warn().Err(why).AnErr("announcing", err).Msg("training failed")

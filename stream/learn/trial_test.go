@@ -105,6 +105,40 @@ func TestTrialOfATraining(t *testing.T) {
 	}
 }
 
+// A challenger that cannot read the examples any more keeps no other one waiting.
+func TestTrialOfWhatCannotBeScored(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, trialSpec)
+	d.prepared(t, beside, asChampion(0))
+	d.prepared(t, crosswise, asChallenger())
+	d.live(t, func(l *wire.Live) bool { return l.Trial != nil })
+	d.update(t, change(t, trialSpec, "name: x", "name: z"))
+	d.stream(t, 60, 1, crosswise)
+	var v wire.Verdict
+	decode(t, d.kind(t, "rejected").Data, &v)
+	if v.Version != 2 || !strings.Contains(v.Why, "could not be scored on any of 50 examples") {
+		t.Errorf("the verdict is %+v, want version 2 rejected", v)
+	}
+	d.moved(t, registry.Challenger, 0)
+}
+
+// A trial begins again with other groups if the spec has others.
+func TestTrialOfOtherGroups(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	text := spec + "retrain: {gate: {kind: stream, min_examples: 50, slices: [x], change: {accuracy: 0.5}}}\n"
+	d.create(t, text)
+	d.prepared(t, beside, asChampion(0))
+	d.prepared(t, crosswise, asChallenger())
+	last := d.stream(t, 20, 1, crosswise)
+	d.live(t, func(l *wire.Live) bool { return l.Last.Seq == last && l.Trial != nil })
+	text = change(t, text, "name: x", "name: z")
+	d.update(t, change(t, text, "slices: [x]", "slices: [y]"))
+	last = d.stream(t, 20, 2, crosswise)
+	d.live(t, counted(last))
+}
+
 // A human may force or forbid.
 func TestTrialEndsByHand(t *testing.T) {
 	t.Parallel()

@@ -15,7 +15,8 @@ import (
 // EncodeExamples fills msg with rows [lo, hi) of a labelled frame as one batch,
 // in the most compact form: OIP with binary tensors where every feature is a
 // number or vector and nothing is missing, else rows. Features are written in
-// the narrowest of UINT8, FP32 and FP64 that loses nothing.
+// the narrowest of UINT8, FP32 and FP64 that loses nothing. It writes to the memory of
+// msg.Data if there is room.
 func EncodeExamples(msg *nats.Msg, f *feature.Frame, lo, hi int) error {
 	if msg.Header == nil {
 		msg.Header = nats.Header{}
@@ -70,7 +71,7 @@ func (t *exampleTensors) encode(msg *nats.Msg) error {
 		return err
 	}
 	n := len(t.labels)
-	doc := make([]byte, 0, len(t.features)*d.size()+size+8*len(t.weights)+256)
+	doc := slices.Grow(msg.Data[:0], len(t.features)*d.size()+size+8*len(t.weights)+256)
 	doc = append(doc, `{"inputs":[`...)
 	doc = appendInput(doc, inputFeatures, []int{n, t.width}, d, len(t.features)*d.size())
 	doc = append(doc, ',')
@@ -169,7 +170,7 @@ type exampleRows struct {
 }
 
 func (e *exampleRows) encode(msg *nats.Msg) error {
-	out, err := e.list([]byte(`{"instances":`), func(out []byte, row *feature.Row) ([]byte, error) {
+	out, err := e.list(append(msg.Data[:0], `{"instances":`...), func(out []byte, row *feature.Row) ([]byte, error) {
 		return appendRow(out, row.Values)
 	})
 	if err != nil {
