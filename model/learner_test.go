@@ -405,3 +405,21 @@ retrain: {mode: online, every: 100, batch: 2}
 		t.Errorf("%d steps were left out, want the one with 1e30", l.Skipped())
 	}
 }
+
+func TestLearnRefusesOtherRows(t *testing.T) {
+	s := mustParse(t, onlineSpec)
+	rows := learnRows(t, &s.Schema, 40)
+	l, err := model.NewLearner(s, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := flowers(t, smallModel(t).Schema(), 3, 1)
+	for name, f := range map[string]*feature.Frame{"another schema": other, "no labels": feature.NewFrame(&s.Schema, false)} {
+		if lesson, err := l.Learn(f); lesson != nil || !errors.Is(err, feature.ErrInvalid) {
+			t.Errorf("%s: Learn() = %+v, %v, want an error", name, lesson, err)
+		}
+	}
+	if _, err := l.Learn(rows); err != nil || l.Examples() != 40 {
+		t.Errorf("then %d examples are learned, %v, want 40", l.Examples(), err)
+	}
+}

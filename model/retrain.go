@@ -295,9 +295,12 @@ func (r *Retrain) rangeFaults() []*fault {
 func (s *Spec) scoreFaults() []*fault {
 	var faults []*fault
 	for _, name := range slices.Sorted(maps.Keys(s.Retrain.On.ScoreBelow)) {
-		value := s.Retrain.On.ScoreBelow[name]
-		if math.IsNaN(value) || math.IsInf(value, 0) {
-			faults = append(faults, faultf("retrain.on", "score_below.%s must be a number, got %v", name, value))
+		value, form := s.Retrain.On.ScoreBelow[name], "0 or more"
+		if name == "accuracy" {
+			form = "from 0 to 1"
+		}
+		if !(value >= 0 && value <= math.MaxFloat64) || name == "accuracy" && value > 1 { // else it would always be worse
+			faults = append(faults, faultf("retrain.on", "score_below.%s must be %s, got %v", name, form, value))
 		}
 		if known := liveScores(&s.Schema.Label); !slices.Contains(known, name) {
 			faults = append(faults, faultf("retrain.on", "%s", unknownWord("score", name, known)))

@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 
 	"github.com/modelbus/modelbus/model/drift"
@@ -51,13 +52,34 @@ func decodeTriggers(n *node, t *Triggers) *SpecError {
 		case item.value == triggerDrift:
 			t.Drift = true
 		case !score.isNull() && len(item.fields) == 1:
-			if err := decodeInto(score, reflect.ValueOf(&t.ScoreBelow).Elem(), triggerScore); err != nil {
+			if err := decodeScores(score, t); err != nil {
 				return err
 			}
 		default:
 			return item.errorf("on is a list of drift and {score_below: {accuracy: 0.8}}, got %s", item)
 		}
 	}
+	return nil
+}
+
+// decodeScores adds a mapping of scores, each of which is named once.
+func decodeScores(n *node, t *Triggers) *SpecError {
+	var scores map[string]float64
+	if err := decodeInto(n, reflect.ValueOf(&scores).Elem(), triggerScore); err != nil {
+		return err
+	}
+	if len(scores) == 0 {
+		return n.errorf("%s names no score, such as accuracy: 0.8", triggerScore)
+	}
+	for _, f := range n.fields {
+		if _, twice := t.ScoreBelow[f.key]; twice {
+			return f.errorf("%s.%s is there twice", triggerScore, shorten(f.key))
+		}
+	}
+	if t.ScoreBelow == nil {
+		t.ScoreBelow = map[string]float64{}
+	}
+	maps.Copy(t.ScoreBelow, scores)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -49,21 +50,32 @@ func followKey(model string) string { return "follow." + model }
 // acquire takes the lease of that key, under a name that nobody else has, here or
 // elsewhere: who finds the lease with its own name takes it on. It returns nil if it is taken.
 func (t *Trainer) acquire(ctx context.Context, key string) (*lease, error) {
-	holder := t.name + "." + nuid.Next()
-	ctx, cancel := context.WithTimeout(ctx, leaseTime/2)
-	defer cancel()
-	kv, err := t.leases(ctx)
-	if err != nil {
-		return nil, err
-	}
-	revision, err := kv.Create(ctx, key, []byte(holder))
-	if errors.Is(err, jetstream.ErrKeyExists) {
+	l := &lease{bucket: t.leases, key: key, holder: t.name + "." + nuid.Next()}
+	err := registry.Retry(ctx, l.take)
+	if errors.Is(err, errLeaseLost) {
 		return nil, nil //nolint:nilnil // nobody failed: it is taken
 	}
 	if err != nil {
 		return nil, fmt.Errorf("taking the lease %s: %w", key, err)
 	}
-	return &lease{bucket: t.leases, kv: kv, key: key, holder: holder, revision: revision}, nil
+	return l, nil
+}
+
+// take takes the lease once. It returns errLeaseLost if another one has it.
+func (l *lease) take(ctx context.Context) error {
+	kv, err := l.bucket(ctx)
+	if err != nil {
+		return err
+	}
+	l.kv = kv
+	revision, err := kv.Create(ctx, l.key, []byte(l.holder))
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return l.adopt(ctx) // the answer to an earlier try may have been lost
+	}
+	if err == nil {
+		l.revision = revision
+	}
+	return err
 }
 
 // keep renews the lease until ctx is done. It returns errLeaseLost if another process

@@ -14,7 +14,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
-	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -58,7 +57,7 @@ type monitor struct {
 	saved    time.Time
 
 	stale     atomic.Bool // versions, aliases or drift events may have changed
-	detector  drift.Detector
+	detector  *relay
 	loaded    map[uint64]*contender
 	newest    registry.Version // that was trained, a zero one if there is none
 	streamEnd uint64           // the last example that there was, when it was last looked at
@@ -75,7 +74,7 @@ func (m *monitor) open(ctx context.Context, wake func()) error {
 	if err != nil {
 		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
 	}
-	if m.detector, err = m.spec.Retrain.Detector.New(); err != nil {
+	if m.detector, err = newRelay(m.spec.Retrain.Detector); err != nil {
 		return fmt.Errorf("making the detector of %s: %w", m.name, err)
 	}
 	m.loaded = map[uint64]*contender{}

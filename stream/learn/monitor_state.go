@@ -42,7 +42,8 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
-	Again     int64             `json:"again,omitempty"` // examples until a window holds none from before the drift
+	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
+	Pace      int64             `json:"pace,omitempty"`  // how many Again was, of an online model
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
 
@@ -130,7 +131,10 @@ func (m *monitor) adopt(text json.RawMessage) error {
 			return err
 		}
 	}
-	if st.Seq > m.streamEnd || !st.Made.IsZero() && !st.Made.Equal(m.made) {
+	switch anew := !st.Made.Equal(m.made); {
+	case !anew:
+		st.Seq = min(st.Seq, m.streamEnd) // a crash of the machine may have taken some
+	case st.Seq > m.streamEnd || !st.Made.IsZero():
 		st.Seq, st.Again = 0, 0 // the stream was made anew, and counts from the beginning
 		if st.Trigger != nil {
 			st.Trigger.Seq = 0 // else it would be due for as long as the one before was

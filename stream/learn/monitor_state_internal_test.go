@@ -58,7 +58,7 @@ func (r *rig) rows(t *testing.T, n int, seed uint64) *feature.Frame {
 
 func (r *rig) monitor(t *testing.T) *monitor {
 	t.Helper()
-	detector, err := r.spec.Retrain.Detector.New()
+	detector, err := newRelay(r.spec.Retrain.Detector)
 	if err != nil {
 		t.Fatal(err)
 	}

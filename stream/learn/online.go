@@ -19,6 +19,8 @@ type online struct {
 
 	specDigest string
 
+	made time.Time // of the stream of examples, when it was last opened
+
 	once string // the wish that is all there is to do, else empty
 
 	mu      sync.Mutex
@@ -90,7 +92,7 @@ func (o *online) lead(ctx context.Context) error {
 		case l != nil:
 			return o.hold(ctx, l)
 		case ctx.Err() != nil:
-			return nil
+			return context.Cause(ctx)
 		}
 		o.pause(ctx, leaseRenew)
 	}

@@ -178,6 +178,24 @@ func TestRequestOutlivesAPurge(t *testing.T) {
 	}
 }
 
+// A lease that was taken, but for the answer that was lost, is taken on.
+func TestLeaseIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	l, err := b.trainer.acquire(t.Context(), "iris")
+	if err != nil || l == nil {
+		t.Fatalf("acquire() = %v, %v, want a lease", l, err)
+	}
+	again := *l
+	again.revision = 0
+	if err := again.take(t.Context()); err != nil || again.revision != l.revision {
+		t.Errorf("take() again = %v at revision %d, want that of %d", err, again.revision, l.revision)
+	}
+	if other, err := b.trainer.acquire(t.Context(), "iris"); other != nil || err != nil {
+		t.Errorf("acquire() of another = %v, %v, want none", other, err)
+	}
+}
+
 // Of two in one process only one has a lease, also if the server forgot that the first one had it.
 func TestLeaseOfOneProcessIsHeldOnce(t *testing.T) {
 	t.Parallel()

@@ -31,10 +31,12 @@ func (s *session) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("looking at the examples: %w", err)
 	}
-	s.at = line.LastSeq
-	if stream.CachedInfo().State.LastSeq < s.at {
-		s.at = 0 // it was made anew, and counts from the beginning
+	info := stream.CachedInfo()
+	s.at = countFrom(info, line.LastSeq, from.Created)
+	if !s.made.IsZero() && !s.made.Equal(info.Created) && !from.Created.After(info.Created) {
+		s.at = 0
 	}
+	s.made = info.Created
 	m := mark{seq: s.at, time: from.Created}
 	if s.warm {
 		m.gap = time.Duration(s.spec.Retrain.MinGap)

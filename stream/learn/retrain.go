@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
@@ -25,6 +26,9 @@ const (
 
 	// afterError is how long to wait when the state could not be read.
 	afterError = 2 * time.Second
+
+	// clockSkew is by how much the clocks of a trainer and of a server may differ.
+	clockSkew = time.Minute
 )
 
 // A retrainer trains one model by itself. What it counts from is the newest version,
@@ -167,11 +171,24 @@ func (r *retrainer) mark(ctx context.Context) (mark, error) {
 	if err != nil {
 		return mark{}, fmt.Errorf("looking at the examples: %w", err)
 	}
-	if stream.CachedInfo().State.LastSeq < m.seq {
-		m.seq = 0 // it was made anew, and counts from the beginning
-	}
+	m.seq = countFrom(stream.CachedInfo(), m.seq, m.time)
 	r.counted = m
 	return m, nil
+}
+
+// countFrom returns the sequence to go on after in a stream that had a message seq at that
+// time: seq; 0 if the stream was made anew since; the last one there is if a crash of the
+// machine has taken some, for those before it count already.
+func countFrom(stream *jetstream.StreamInfo, seq uint64, at time.Time) uint64 {
+	switch {
+	case stream.Created.After(at.Add(clockSkew)):
+		return 0
+	case stream.State.LastSeq >= seq:
+		return seq
+	case stream.Created.After(at.Add(-clockSkew)):
+		return 0
+	}
+	return stream.State.LastSeq
 }
 
 // A due tells when a training is due.

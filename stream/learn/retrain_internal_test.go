@@ -4,8 +4,34 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/modelbus/modelbus/model"
 )
+
+// A crash that takes the end of a stream does not have all before it counted again.
+func TestCountFrom(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, tt := range []struct {
+		name    string
+		last    uint64
+		created time.Time
+		want    uint64
+	}{
+		{"the same stream", 1200, at.Add(-time.Hour), 1000},
+		{"nothing new", 1000, at.Add(-time.Hour), 1000},
+		{"made anew long after, and longer", 1200, at.Add(time.Hour), 0},
+		{"made anew", 7, at.Add(time.Second), 0},
+		{"made anew, by a clock that is late", 7, at.Add(-time.Second), 0},
+		{"its end was lost", 990, at.Add(-time.Hour), 990},
+	} {
+		info := &jetstream.StreamInfo{Created: tt.created, State: jetstream.StreamState{LastSeq: tt.last}}
+		if got := countFrom(info, 1000, at); got != tt.want {
+			t.Errorf("%s: countFrom() = %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
 
 func TestDue(t *testing.T) {
 	t.Parallel()
