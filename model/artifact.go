@@ -112,10 +112,15 @@ func (m *Model) checkStorable() error {
 	if err != nil {
 		return fmt.Errorf("encoding model %q: metadata: %w", m.spec.Name, err)
 	}
-	// The reference is yet to come, quoted and at worst twice as long.
-	if len(text) > maxHeader-2*maxReference {
+	// The reference is yet to come, quoted and at worst twice as long, and so are
+	// remembered rows, which may show each class again.
+	most := maxHeader - 2*maxReference
+	if m.spec.Retrain.Online() {
+		most = (most - maxWords) / 2
+	}
+	if len(text) > most {
 		return fmt.Errorf("%w: the categories and classes take %d bytes of the artifact's header, at most %d are allowed: "+
-			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), maxHeader-2*maxReference, feature.Hashing)
+			"use encode %q for a feature of so many categories", feature.ErrInvalid, len(text), most, feature.Hashing)
 	}
 	return nil
 }

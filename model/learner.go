@@ -22,7 +22,8 @@ import (
 // different messages share a step only where each is one row.
 //
 // A step whose loss or gradient is not finite is left out and counted, and its rows are
-// not remembered. A Learner belongs to one goroutine at a time.
+// not remembered; nor are those of a batch with a row whose categories are too long for an
+// artifact: all remembered ones may take 5 MiB, each row its share. A Learner belongs to one goroutine at a time.
 type Learner struct {
 	spec    *Spec
 	running *feature.Running
@@ -116,6 +117,9 @@ func ResumeLearner(spec *Spec, m *Model, rows int64) (*Learner, error) {
 		return nil, err
 	}
 	next := &Model{spec: own, pipeline: m.pipeline, network: m.network.Clone(), steps: m.steps, epochs: m.epochs}
+	if err := next.checkStorable(); err != nil {
+		return nil, err
+	}
 	if m.online == nil {
 		running, err := feature.NewRunning(m.pipeline, max(rows, 1), feature.RunningOptions{})
 		if err != nil {
@@ -144,6 +148,9 @@ func ResumeLearner(spec *Spec, m *Model, rows int64) (*Learner, error) {
 		}
 		if err := l.memory.add(past.replay, i, target[0], 0); err != nil {
 			return nil, err
+		}
+		if last := l.memory.frame.Len() - 1; l.memory.tooLong(last) { // of a spec that remembers fewer rows
+			l.memory.truncate(last)
 		}
 	}
 	return l, l.restore(m)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
 )
 
 func TestDecodeChecksOnlineState(t *testing.T) {
@@ -48,6 +50,57 @@ func TestDecodeChecksOnlineState(t *testing.T) {
 				t.Errorf("error = %v, want one that says %s", err, tt.says)
 			}
 		})
+	}
+}
+
+// A producer of long categories cannot make versions that no artifact holds: rows with
+// them are learned and not remembered.
+func TestLongCategoriesAreStorable(t *testing.T) {
+	s := mustParse(t, onlineSpec)
+	s.Schema.Features[2].Vocabulary = []string{"w0", "w1"}
+	s.Schema.Label.Classes = []string{"no", "yes"}
+	l, err := model.NewLearner(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As long as they may be, if each byte is written as seven: 5 MiB for 20 rows.
+	const most = (5<<20/20 - 2*5) / 7
+	learn := func(n int) {
+		t.Helper()
+		row := learnRows(t, &s.Schema, 1).Row(0)
+		row.Values[2] = feature.Value{}
+		for i := range 50 {
+			f := feature.NewFrame(&s.Schema, true)
+			row.Values[3] = feature.Value{Kind: feature.KindText, Text: strings.Repeat("\x01", n-2) + fmt.Sprintf("%02d", i)}
+			if err := f.Append(row); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.Learn(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	learn(most)
+	header, _ := split(t, stored(t, l))
+	if !strings.Contains(header, `\"replay\":20`) || len(header) < 5<<20 {
+		t.Errorf("of rows that fit, a header of %d bytes remembers fewer than 20", len(header))
+	}
+	learn(1 << 20)
+	file := stored(t, l)
+	if got := l.Examples(); got != 100 {
+		t.Errorf("%d examples learned, want 100", got)
+	}
+	if again, _ := split(t, file); !strings.Contains(again, `\"replay\":20`) || len(again) > len(header)+100 {
+		t.Errorf("after rows that do not fit the header has %d bytes, want the %d of those before", len(again), len(header))
+	}
+	// A spec that remembers more rows has less room for each.
+	s.Retrain.Replay.Rows = 10_000
+	next, err := model.ResumeLearner(s, decode(t, file), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header, _ := split(t, stored(t, next)); !strings.Contains(header, `\"replay\":0`) {
+		t.Error("rows too long for a spec that remembers more are remembered")
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 // the next call. An error, which wraps [feature.ErrInvalid], is for rows that are not
 // labelled or of another schema; then nothing was learned.
 func (l *Learner) Learn(message *feature.Frame) (*Lesson, error) {
-	if !message.Labeled() {
-		return nil, fmt.Errorf("%w: the rows have no labels to learn", feature.ErrInvalid)
+	if err := l.check(message); err != nil {
+		return nil, err
 	}
 	l.lesson.begin()
 	n := message.Len()
@@ -49,6 +49,14 @@ func (l *Learner) Learn(message *feature.Frame) (*Lesson, error) {
 		}
 	}
 	return &l.lesson, nil
+}
+
+// check returns an error if no row of the message can be learned.
+func (l *Learner) check(message *feature.Frame) error {
+	if !message.Labeled() {
+		return fmt.Errorf("%w: the rows have no labels to learn", feature.ErrInvalid)
+	}
+	return l.live().Gather(nil, message, nil) // of another schema
 }
 
 func (s *Lesson) begin() {
@@ -146,7 +154,7 @@ func (l *Learner) close() error {
 		l.rows = append(l.rows, first+i)
 	}
 	l.weigh(l.memory.classes[first:])
-	if !l.descend() {
+	if !l.descend() || l.memory.tooLong(first) {
 		l.memory.truncate(first) // not to be replayed
 	}
 	newest := min(l.replay.Rows, frame.Len())

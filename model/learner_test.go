@@ -369,3 +369,57 @@ func TestResumeLearner(t *testing.T) {
 		t.Errorf("starting without rows to show the categories: error = %v, want one that names the feature", err)
 	}
 }
+
+// A number so large that the variance of a batch normalization would be infinite, of
+// which no gradient tells, costs its step and nothing else.
+func TestLearnerKeepsMovingAverages(t *testing.T) {
+	s := mustParse(t, `
+name: stream
+features: [{name: x, type: number, scale: none}]
+label: {name: y, type: number}
+network: [{BatchNormalization: {}}, {Dense: {units: 4, activation: relu}}]
+retrain: {mode: online, every: 100, batch: 2}
+`)
+	l, err := model.NewLearner(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := feature.NewFrame(&s.Schema, true)
+	for _, x := range []float64{1, 2, 3, 1e30, 4, 5, 6, 7} {
+		row := feature.Row{Values: []feature.Value{{Kind: feature.KindNumber, Num: x}}, Label: feature.Value{Kind: feature.KindNumber, Num: 1}}
+		if err := f.Append(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Learn(f); err != nil {
+		t.Fatal(err)
+	}
+	m, err := l.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Encode(); err != nil {
+		t.Errorf("Encode() = %v, want a version that can be stored", err)
+	}
+	if l.Skipped() != 1 {
+		t.Errorf("%d steps were left out, want the one with 1e30", l.Skipped())
+	}
+}
+
+func TestLearnRefusesOtherRows(t *testing.T) {
+	s := mustParse(t, onlineSpec)
+	rows := learnRows(t, &s.Schema, 40)
+	l, err := model.NewLearner(s, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := flowers(t, smallModel(t).Schema(), 3, 1)
+	for name, f := range map[string]*feature.Frame{"another schema": other, "no labels": feature.NewFrame(&s.Schema, false)} {
+		if lesson, err := l.Learn(f); lesson != nil || !errors.Is(err, feature.ErrInvalid) {
+			t.Errorf("%s: Learn() = %+v, %v, want an error", name, lesson, err)
+		}
+	}
+	if _, err := l.Learn(rows); err != nil || l.Examples() != 40 {
+		t.Errorf("then %d examples are learned, %v, want 40", l.Examples(), err)
+	}
+}

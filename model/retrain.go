@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
 
-	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/model/gate"
 )
@@ -93,8 +91,15 @@ type Replay struct {
 	Size    int `json:"size,omitempty"`    // examples of each of them, drawn from the seed: default 8
 }
 
-// maxReplay bounds the rows of a replay, which each version carries along.
-const maxReplay = 10_000
+const (
+	// maxReplay bounds the rows of a replay, which each version carries along.
+	maxReplay = 10_000
+
+	// maxOnlineBatch and maxReplayBatches bound what a learner holds until a batch is
+	// full, the memory of one step, and how many steps an example takes.
+	maxOnlineBatch   = 10_000
+	maxReplayBatches = 1_000
+)
 
 // Remember returns the replay of an online model with its defaults filled in.
 func (r *Retrain) Remember() Replay {
@@ -105,77 +110,6 @@ func (r *Retrain) Remember() Replay {
 	out.Batches, out.Size = cmp.Or(out.Batches, 2), cmp.Or(out.Size, 8)
 	return out
 }
-
-// Triggers are what makes a training due besides examples and time.
-type Triggers struct {
-	Drift bool // a change was signalled since the newest version
-
-	// ScoreBelow are scores of the served version on recent labelled examples, by the
-	// names of package metric: one that is worse than its value.
-	ScoreBelow map[string]float64
-}
-
-// Any reports whether there is a trigger.
-func (t Triggers) Any() bool { return t.Drift || len(t.ScoreBelow) > 0 }
-
-// IsZero reports whether there is none.
-func (t Triggers) IsZero() bool { return !t.Any() }
-
-// MarshalJSON implements json.Marshaler.
-func (t Triggers) MarshalJSON() ([]byte, error) {
-	list := []any{}
-	if t.Drift {
-		list = append(list, triggerDrift)
-	}
-	if len(t.ScoreBelow) > 0 {
-		list = append(list, map[string]any{triggerScore: t.ScoreBelow})
-	}
-	return json.Marshal(list)
-}
-
-const (
-	triggerDrift = "drift"
-	triggerScore = "score_below"
-)
-
-// decodeTriggers reads a list of drift and {score_below: {metric: value}}.
-func decodeTriggers(n *node, t *Triggers) *SpecError {
-	items := n.list
-	if items == nil {
-		items = []*node{n}
-	}
-	for _, item := range items {
-		score := item.get(triggerScore)
-		switch {
-		case item.value == triggerDrift:
-			t.Drift = true
-		case !score.isNull() && len(item.fields) == 1:
-			if err := decodeInto(score, reflect.ValueOf(&t.ScoreBelow).Elem(), triggerScore); err != nil {
-				return err
-			}
-		default:
-			return item.errorf("on is a list of drift and {score_below: {accuracy: 0.8}}, got %s", item)
-		}
-	}
-	return nil
-}
-
-// A Detector is a method of package drift in a spec; without one, the default.
-type Detector struct{ drift.Method }
-
-// IsZero reports whether there is no method.
-func (d Detector) IsZero() bool { return d.Method == nil }
-
-// New returns a detector that has seen nothing.
-func (d Detector) New() (drift.Detector, error) {
-	if d.Method == nil {
-		return drift.ADWIN{Delta: 0.01, Mode: drift.Up}.New()
-	}
-	return d.Method.New()
-}
-
-// MarshalJSON implements json.Marshaler.
-func (d Detector) MarshalJSON() ([]byte, error) { return json.Marshal(objectForm(d.Config())) }
 
 // Scheduled reports whether the model is trained by itself.
 func (r *Retrain) Scheduled() bool {
@@ -339,20 +273,17 @@ func (r *Retrain) modeFaults() []*fault {
 
 func (r *Retrain) rangeFaults() []*fault {
 	var faults []*fault
-	check := func(key string, value int) {
-		if value < 0 || value > wholeMax {
-			faults = append(faults, faultf("retrain."+key, "%s must be a whole number from 0, got %d", key, value))
+	check := func(key string, value, most int) {
+		if value < 0 || value > most {
+			faults = append(faults, faultf("retrain."+key, "%s must be a whole number from 0 to %d, got %d", key, most, value))
 		}
 	}
-	check("batch", r.Batch)
-	check("watch", r.Watch)
+	check("batch", r.Batch, maxOnlineBatch)
+	check("watch", r.Watch, wholeMax)
 	if p := r.Replay; p != nil {
-		if p.Rows > maxReplay {
-			faults = append(faults, faultf("retrain.replay.rows", "replay.rows must be at most %d, got %d", maxReplay, p.Rows))
-		}
-		check("replay.rows", p.Rows)
-		check("replay.batches", p.Batches)
-		check("replay.size", p.Size)
+		check("replay.rows", p.Rows, maxReplay)
+		check("replay.batches", p.Batches, maxReplayBatches)
+		check("replay.size", p.Size, maxOnlineBatch)
 		if p.Rows == 0 && (p.Batches > 0 || p.Size > 0) {
 			faults = append(faults, faultf("retrain.replay", "replay needs to know how many rows to remember: set rows, such as 200"))
 		}
@@ -364,9 +295,12 @@ func (r *Retrain) rangeFaults() []*fault {
 func (s *Spec) scoreFaults() []*fault {
 	var faults []*fault
 	for _, name := range slices.Sorted(maps.Keys(s.Retrain.On.ScoreBelow)) {
-		value := s.Retrain.On.ScoreBelow[name]
-		if math.IsNaN(value) || math.IsInf(value, 0) {
-			faults = append(faults, faultf("retrain.on", "score_below.%s must be a number, got %v", name, value))
+		value, form := s.Retrain.On.ScoreBelow[name], "0 or more"
+		if name == "accuracy" {
+			form = "from 0 to 1"
+		}
+		if !(value >= 0 && value <= math.MaxFloat64) || name == "accuracy" && value > 1 { // else it would always be worse
+			faults = append(faults, faultf("retrain.on", "score_below.%s must be %s, got %v", name, form, value))
 		}
 		if known := liveScores(&s.Schema.Label); !slices.Contains(known, name) {
 			faults = append(faults, faultf("retrain.on", "%s", unknownWord("score", name, known)))

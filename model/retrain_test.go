@@ -61,3 +61,17 @@ func TestRetrainDefaults(t *testing.T) {
 		t.Errorf("the default detector: %v, %v", d, err)
 	}
 }
+
+// Scores in several entries are as those in one.
+func TestScoresOfSeveralTriggers(t *testing.T) {
+	const text = `
+name: up
+features: [{name: load, type: number}]
+label: {name: up, type: boolean}
+retrain: {on: [{score_below: {accuracy: 0.8}}, drift, {score_below: {log_loss: 0.5}}]}
+`
+	on := mustParse(t, text).Retrain.On
+	if !on.Drift || len(on.ScoreBelow) != 2 || on.ScoreBelow["accuracy"] != 0.8 || on.ScoreBelow["log_loss"] != 0.5 {
+		t.Errorf("the triggers are %+v", on)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -53,6 +54,28 @@ func (r *Registry) History(ctx context.Context, model, alias string) ([]Move, er
 		return nil, r.missing(ctx, model, "alias "+alias)
 	}
 	return moves, nil
+}
+
+// Moves returns the kept moves of all aliases of a model, of those that were removed too,
+// oldest first (the last 64 of each).
+func (r *Registry) Moves(ctx context.Context, model string) ([]Move, error) {
+	if _, err := r.Model(ctx, model); err != nil {
+		return nil, err
+	}
+	keys, err := r.keys(ctx, aliasKey(model, "*"))
+	if err != nil {
+		return nil, err
+	}
+	var all []Move
+	for _, key := range keys {
+		moves, err := r.moves(ctx, model, tail(key))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, moves...)
+	}
+	slices.SortStableFunc(all, func(a, b Move) int { return a.When.Compare(b.When) })
+	return all, nil
 }
 
 func (r *Registry) moves(ctx context.Context, model, alias string) ([]Move, error) {
@@ -116,11 +139,11 @@ func movePuts(p Promoted, after uint64, kind string) ([]put, error) {
 // announces "promoted". Moving to where the alias is already changes nothing, and so
 // does no move to the share of a canary: see [Registry.SplitCanary].
 func (r *Registry) Promote(ctx context.Context, model, alias string, version uint64, who, why string) (Move, error) {
-	return r.promote(ctx, Move{Model: model, Alias: alias, To: version, Who: who, Why: why}, nil)
+	return r.promote(ctx, Move{Model: model, Alias: alias, To: version, Who: who, Why: why}, Resplit{})
 }
 
-// promote makes the move m, with that split, or with the one before for nil.
-func (r *Registry) promote(ctx context.Context, m Move, split *Split) (Move, error) {
+// promote makes the move m, with a change of the split before.
+func (r *Registry) promote(ctx context.Context, m Move, c Resplit) (Move, error) {
 	model, alias, version := m.Model, m.Alias, m.To
 	if err := cmp.Or(CheckModel(model), CheckAlias(alias), checkNumber(version)); err != nil {
 		return Move{}, err
@@ -130,14 +153,16 @@ func (r *Registry) promote(ctx context.Context, m Move, split *Split) (Move, err
 			return Move{}, nil, err
 		}
 		old, after, err := r.alias(ctx, model, alias)
-		if err != nil || old.To == version && (split == nil || *split == old.Split) {
+		if err != nil {
+			return old, nil, err
+		}
+		split, err := c.of(old.Split)
+		if err != nil || old.To == version && split == old.Split {
 			return old, nil, err
 		}
 		m := old.on(l, m)
 		m.When = now()
-		if split != nil {
-			m.Split = *split
-		}
+		m.Split = split
 		puts, err := movePuts(Promoted{Move: m}, after, KindPromoted)
 		return m, puts, err
 	})

@@ -45,6 +45,7 @@ type Lineage struct {
 	SpecDigest string  `json:"spec_digest,omitempty"`
 	Seed       uint64  `json:"seed"`
 	Software   string  `json:"software,omitempty"` // modelbus version and kernel
+	Epochs     int     `json:"epochs,omitempty"`   // that were run, without Parent's: fewer than the spec's if it stopped early
 	Seconds    float64 `json:"seconds,omitempty"`  // of fitting
 	Trigger    string  `json:"trigger,omitempty"`  // why it was trained, if nobody asked
 	Training   string  `json:"training,omitempty"` // its id

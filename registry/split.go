@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -62,8 +61,32 @@ func (s Split) Takes(model, key string) bool {
 // No other alias has a share; [Registry.Promote] and [Registry.Rollback] keep it,
 // and the alias takes it along when it is removed.
 func (r *Registry) SplitCanary(ctx context.Context, model string, version uint64, split Split, who, why string) (Move, error) {
-	if err := cmp.Or(split.Check(), CheckModel(model)); err != nil {
+	return r.ResplitCanary(ctx, model, version, Resplit{Share: &split.Share, By: &split.By}, who, why)
+}
+
+// A Resplit changes parts of a [Split]; what is nil stays. No share has no By.
+type Resplit struct {
+	Share *float64
+	By    *string
+}
+
+// of returns what s becomes.
+func (c Resplit) of(s Split) (Split, error) {
+	if c.Share != nil {
+		s.Share = *c.Share
+	}
+	if c.By != nil {
+		s.By = *c.By
+	} else if s.Share == 0 {
+		s.By = ""
+	}
+	return s, s.Check()
+}
+
+// ResplitCanary is [Registry.SplitCanary] with a change of the split that there is.
+func (r *Registry) ResplitCanary(ctx context.Context, model string, version uint64, c Resplit, who, why string) (Move, error) {
+	if err := CheckModel(model); err != nil {
 		return Move{}, err
 	}
-	return r.promote(ctx, Move{Model: model, Alias: Canary, To: version, Who: who, Why: why}, &split)
+	return r.promote(ctx, Move{Model: model, Alias: Canary, To: version, Who: who, Why: why}, c)
 }

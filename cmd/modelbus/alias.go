@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -63,6 +64,11 @@ func (a *app) move(cmd *cobra.Command, verb, name string, req any) error {
 		if err := c.Control(cmd.Context(), verb, name, req, &m); err != nil {
 			return err
 		}
+		if m.Alias == registry.Champion || m.Alias == registry.Canary {
+			if info, err := c.Model(cmd.Context(), name, false); err == nil { // else it is gone by now
+				a.noteMoved(info, m)
+			}
+		}
 		if a.json {
 			return a.printJSON(m)
 		}
@@ -71,6 +77,21 @@ func (a *app) move(cmd *cobra.Command, verb, name string, req any) error {
 		}
 		return a.printf("%s: %s moved from version %d to version %d%s\n", name, m.Alias, m.From, m.To, splitNote(m))
 	})
+}
+
+// noteMoved says what may surprise of a move that was made.
+func (a *app) noteMoved(info *wire.ModelInfo, m registry.Move) {
+	name := info.Model.Name
+	if m.Alias == registry.Canary && m.To == info.Aliases[registry.Champion].To {
+		a.notef("version %d is the champion too: the canary answers as the champion does", m.To)
+	}
+	spec, err := model.ParseSpec(info.Model.Spec)
+	if err != nil || m.Alias != registry.Champion || info.Model.Paused {
+		return
+	}
+	if r := spec.Retrain; r != nil && r.Gate == nil && (r.Online() || r.Scheduled()) {
+		a.notef("%s trains by itself: its next version may take the place of version %d; `modelbus pause %s` stops that", name, m.To, name)
+	}
 }
 
 func (a *app) aliasCommand() *cobra.Command {
@@ -111,7 +132,7 @@ func (a *app) aliasListCommand() *cobra.Command {
 
 func (a *app) aliasSetCommand() *cobra.Command {
 	var req wire.PromoteRequest
-	var share string
+	var share, by string
 	cmd := &cobra.Command{
 		Use:   "set MODEL@N ALIAS",
 		Short: "Make or move an alias: the same as promote MODEL@N --alias ALIAS",
@@ -140,8 +161,8 @@ func (a *app) aliasSetCommand() *cobra.Command {
 			if req.Share, err = parseShare(cmd, share); err != nil {
 				return err
 			}
-			if req.Share == nil && req.By != "" {
-				return usagef("--by says which callers are the --share: give both")
+			if cmd.Flags().Changed("by") {
+				req.By = &by
 			}
 			req.Alias, req.Version, req.Who = args[1], ref.Version, who()
 			return a.move(cmd, wire.VerbPromote, ref.Model, req)
@@ -149,7 +170,7 @@ func (a *app) aliasSetCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&req.Why, "why", "", "reason, kept in the alias's history")
 	cmd.Flags().StringVar(&share, "share", "", "share of the predictions that canary answers, such as 10% or 0.1 (default: as it is)")
-	cmd.Flags().StringVar(&req.By, "by", "", "request header that tells callers apart (default Modelbus-Id)")
+	cmd.Flags().StringVar(&by, "by", "", "request header that tells callers apart, \"\" for Modelbus-Id (default: as it is, at first Modelbus-Id)")
 	return cmd
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,11 +98,15 @@ func labelValue(f *feature.Feature, text string) (any, error) {
 	if f.Type == feature.Category {
 		return text, nil
 	}
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
+	frame := feature.NewFrame(&feature.Schema{Features: []feature.Feature{*f}}, false)
+	if frame.Append(feature.Row{Values: []feature.Value{{Kind: feature.KindCell, Text: text}}}) != nil {
 		return nil, fmt.Errorf("%w: label %q wants a %s, received %q", feature.ErrInvalid, f.Name, f.Type, text)
 	}
-	return n, nil
+	value := frame.Row(0).Values[0]
+	if value.Kind == feature.KindBool {
+		return value.Num != 0, nil
+	}
+	return value.Num, nil
 }
 
 // labelFile publishes the labels of a CSV file.
@@ -115,30 +118,42 @@ func (a *app) labelFile(ctx context.Context, l *labeller, file string) (err erro
 	defer func() { err = errors.Join(err, in.Close()) }()
 	r := csv.NewReader(in)
 	header, err := r.Read()
-	if err != nil {
-		return fmt.Errorf("%s: %w: %w", file, wire.ErrInvalid, err)
+	switch {
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%s: %w: it is empty, want the columns id and label, and perhaps row", file, wire.ErrInvalid)
+	case err != nil:
+		return fmt.Errorf("%s: %w", file, unreadable(err))
 	}
+	header[0] = strings.TrimPrefix(header[0], "\ufeff") // as spreadsheets write it
 	id, label, row := slices.Index(header, "id"), slices.Index(header, "label"), slices.Index(header, "row")
 	if id < 0 || label < 0 {
 		return fmt.Errorf("%s: %w: its columns are %s, want id and label, and perhaps row", file, wire.ErrInvalid, strings.Join(header, ", "))
 	}
 	for {
 		cells, err := r.Read()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil
+		case err != nil: // which names the line
+			return fmt.Errorf("%s, after %d labels were stored: %w", file, l.stored, unreadable(err))
 		}
-		line, _ := r.FieldPos(0)
 		which := "0"
-		if err == nil && row >= 0 {
+		if row >= 0 {
 			which = cells[row]
 		}
-		if err == nil {
-			err = l.add(ctx, cells[id], which, cells[label])
-		}
-		if err != nil {
+		if err := l.add(ctx, cells[id], which, cells[label]); err != nil {
+			line, _ := r.FieldPos(0)
 			return fmt.Errorf("%s, line %d, after %d labels were stored: %w", file, line, l.stored, err)
 		}
 	}
+}
+
+// unreadable says that a CSV file is wrong, unless it could not be read at all.
+func unreadable(err error) error {
+	if _, ok := errors.AsType[*csv.ParseError](err); ok {
+		return fmt.Errorf("%w: %w", wire.ErrInvalid, err)
+	}
+	return err
 }
 
 // noted tells the id of a prediction that the server gave it.

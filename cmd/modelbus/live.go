@@ -18,7 +18,11 @@ func (a *app) printLive(l *wire.Live) {
 	t := a.newTable("")
 	row := func(key, value string) { t.AppendRow([]any{key, value}) }
 	if l.Last.Seq > 0 {
-		row("Last example", fmt.Sprintf("message %d, %s", l.Last.Seq, stamp(l.Last.Time)))
+		line := fmt.Sprintf("message %d", l.Last.Seq)
+		if !l.Last.Time.IsZero() { // else it is where the scores begin
+			line += ", " + stamp(l.Last.Time)
+		}
+		row("Last looked at", line)
 	}
 	if d := l.Trial; d != nil {
 		row("Trial", fmt.Sprintf("version %d beside version %d, %s examples left\n%s",
@@ -75,7 +79,7 @@ func predictorOf(l *wire.Live, version uint64) string {
 	name := "version " + strconv.FormatUint(version, 10)
 	switch {
 	case version == 0:
-		return "the learner"
+		return "the learner (predicts, then learns)"
 	case version == l.Champion:
 		return name + " (" + registry.Champion + ")"
 	case l.Trial != nil && version == l.Trial.Version:
@@ -134,6 +138,6 @@ func comparisonLine(c *gate.Comparison, challenger, champion string) string {
 
 // scoreDriftLine says how the errors of a version changed.
 func scoreDriftLine(d *wire.ScoreDrift) string {
-	return fmt.Sprintf("mean error of version %d %.4f → %.4f in the last %s examples, noticed at message %d by %s",
-		d.Version, d.Before, d.After, humanize.Comma(d.Rows), d.Seq, d.Detector)
+	return fmt.Sprintf("%s %.4g → %.4g in the last %s examples of version %d, noticed at message %d by %s",
+		d.Measure(), d.Before, d.After, humanize.Comma(d.Rows), d.Version, d.Seq, d.Detector)
 }

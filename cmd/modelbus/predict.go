@@ -100,8 +100,9 @@ func predictRows(ctx context.Context, c *client.Client, ref string, rows *featur
 	if rows.Len() == 1 {
 		return nil, ofRow(err)
 	}
+	anonymous := client.WithID(ctx, "") // the id is still to be used, once all rows are right
 	for i := range rows.Len() {
-		if _, bad := c.PredictFrame(ctx, ref, rows.Range(i, i+1)); errors.Is(bad, wire.ErrInvalid) {
+		if _, bad := c.PredictFrame(anonymous, ref, rows.Range(i, i+1)); errors.Is(bad, wire.ErrInvalid) {
 			return nil, fmt.Errorf("row %d: %w", i+1, ofRow(bad))
 		}
 	}

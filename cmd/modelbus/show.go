@@ -81,7 +81,7 @@ func (a *app) printModel(info *wire.ModelInfo, now *traffic, drifts []client.Ser
 		a.notef("no version yet: push examples with `modelbus push %[1]s FILE`, then `modelbus train %[1]s`", info.Model.Name)
 		return nil
 	}
-	v := a.newTable("Versions", "Version", "Aliases", "Scores on held-out rows", "Rows", "Size", "Created")
+	v := a.newTable("Versions", "Version", "Aliases", scoresTitle(info.Versions), "Rows", "Size", "Created")
 	for _, r := range info.Versions {
 		v.AppendRow([]any{
 			r.Number, aliasLine(info, r.Number), scoreLine(r.Metrics),
@@ -94,14 +94,44 @@ func (a *app) printModel(info *wire.ModelInfo, now *traffic, drifts []client.Ser
 		a.printLive(info.Live)
 	}
 	a.printDrift(info.Model.Name, drifts)
-	if len(info.History) > 0 {
-		h := a.newTable("Alias moves", "When", "Alias", "From", "To", "Who", "Why")
-		for _, m := range info.History {
+	a.printMoves(info.History)
+	return nil
+}
+
+// scoresTitle says on what the scores of versions are.
+func scoresTitle(versions []registry.Version) string {
+	online := 0
+	for i := range versions {
+		if versions[i].Lineage.Online {
+			online++
+		}
+	}
+	switch online {
+	case 0:
+		return "Scores on held-out rows"
+	case len(versions):
+		return "Scores before learning"
+	}
+	return "Scores on held-out rows, online before learning"
+}
+
+// shownMoves is how many moves of aliases are printed.
+const shownMoves = 20
+
+// printMoves prints the newest moves of aliases.
+func (a *app) printMoves(moves []registry.Move) {
+	if len(moves) > 0 {
+		title := "Alias moves"
+		if more := len(moves) - shownMoves; more > 0 {
+			title = fmt.Sprintf("Alias moves: the newest %d of %s", shownMoves, humanize.Comma(int64(len(moves))))
+			moves = moves[more:]
+		}
+		h := a.newTable(title, "When", "Alias", "From", "To", "Who", "Why")
+		for _, m := range moves {
 			h.AppendRow([]any{stamp(m.When), m.Alias, versionOrNone(m.From), versionOrNone(m.To), m.Who, m.Why})
 		}
 		h.Render()
 	}
-	return nil
 }
 
 func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
@@ -131,14 +161,18 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	row("Created", stamp(v.Created))
 	row("Digest", v.Digest)
 	row("Size", humanize.IBytes(uint64(max(v.Size, 0))))
-	for _, name := range slices.Sorted(maps.Keys(v.Metrics)) {
-		row("Held-out "+name, number64(v.Metrics[name]))
-	}
 	l := v.Lineage
+	scored := "Held-out "
+	if l.Online {
+		scored = "Before learning, "
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Metrics)) {
+		row(scored+name, number64(v.Metrics[name]))
+	}
 	if l.Imported != "" {
 		row("Imported", l.Imported)
 	} else {
-		row("Examples", fmt.Sprintf("%d (%d held out, %d rejected)", l.Examples, l.Held, l.Rejected))
+		row("Examples", examplesOf(&l))
 		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
 		row("Data digest", l.DataDigest)
 		row("Seed", l.Seed)
@@ -147,12 +181,32 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 		if l.Trigger != "" {
 			row("Trained because", l.Trigger)
 		}
-		row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
+		if l.Epochs > 0 {
+			row("Epochs", l.Epochs)
+		}
+		if l.Seconds > 0 {
+			row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
+		}
 	}
 	row("Spec digest", l.SpecDigest)
 	row("Software", l.Software)
 	t.Render()
 	return nil
+}
+
+// examplesOf says how many examples a version was trained on, and what became of others.
+func examplesOf(l *registry.Lineage) string {
+	var parts []string
+	if l.Held > 0 {
+		parts = append(parts, fmt.Sprintf("%d held out", l.Held))
+	}
+	if l.Rejected > 0 || !l.Online {
+		parts = append(parts, fmt.Sprintf("%d rejected", l.Rejected))
+	}
+	if len(parts) == 0 {
+		return strconv.Itoa(l.Examples)
+	}
+	return fmt.Sprintf("%d (%s)", l.Examples, strings.Join(parts, ", "))
 }
 
 func aliasesOf(info *wire.ModelInfo, version uint64) []string {

@@ -27,7 +27,10 @@ func (a *app) watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [MODEL]",
 		Short: "Follow announcements: versions, promotions, trainings, drift",
-		Args:  args(cobra.MaximumNArgs(1)),
+		Long: "Print each announcement as it comes, until interrupted or --count are printed; --timeout bounds how\n" +
+			"long the servers may take to answer, not how long the next announcement may. A model that does not\n" +
+			"exist ends with exit code 3; --all tells of one that was deleted, too.",
+		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.model = args[0]
@@ -52,7 +55,7 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 		return err
 	}
 	defer b.nc.Close()
-	reg, err := registry.Open(ctx, b.js, a.registryOptions(0))
+	reg, err := a.openWatched(ctx, b, o)
 	if err != nil {
 		return err
 	}
@@ -71,6 +74,31 @@ func (a *app) watch(ctx context.Context, o watchOptions) error {
 		return nil
 	}
 	return err
+}
+
+// openWatched opens the registry, within the timeout, and checks that there is what is to
+// be watched: the model or, with all, announcements of one that was deleted.
+func (a *app) openWatched(ctx context.Context, b *bus, o watchOptions) (*registry.Registry, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.conn.timeout)
+	defer cancel()
+	reg, err := registry.Open(ctx, b.js, a.registryOptions(0))
+	if err != nil || o.model == "" {
+		return reg, err
+	}
+	_, err = reg.Model(ctx, o.model)
+	if !errors.Is(err, registry.ErrNotFound) {
+		return reg, err
+	}
+	_, deleted, failed := reg.LastEvent(ctx, o.model, registry.KindDeleted)
+	switch {
+	case failed != nil:
+		return nil, failed
+	case deleted && o.all:
+		return reg, nil
+	case deleted:
+		return nil, fmt.Errorf("%w: it was deleted: --all prints what is kept of it", err)
+	}
+	return nil, err
 }
 
 // watchTrainings notes the progress of trainings, which is not kept, on
@@ -133,11 +161,11 @@ func eventLine(e registry.Event) string {
 		Verdict  *wire.Verdict      `json:"verdict"`
 		Rollback bool               `json:"rollback"`
 	}
-	if json.Unmarshal(e.Data, &d) != nil {
-		return e.ID + " " + string(e.Data)
-	}
 	if line, ok := driftLine(e); ok {
 		return line
+	}
+	if json.Unmarshal(e.Data, &d) != nil {
+		return e.ID + " " + string(e.Data)
 	}
 	line := e.ID
 	switch e.Kind {

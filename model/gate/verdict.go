@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/modelbus/modelbus/model/metric"
 )
@@ -32,6 +33,9 @@ type Scorecard struct {
 
 	Slices map[string]Result `json:"slices,omitempty"`
 }
+
+// listedChecks is how many checks that passed a reason tells of.
+const listedChecks = 4
 
 // A Verdict is what a gate says, and why.
 type Verdict struct {
@@ -160,8 +164,10 @@ func (c *Config) changes(slice string, challenger, champion Result) []Check {
 			k.Passed, k.Reason = true, title+" of the champion is not defined: there is nothing to be worse than"
 		case !known:
 			k.Reason = fmt.Sprintf("%s is not defined, the champion's is %.6g", title, b)
+		case loss <= k.Limit && k.Limit < 0:
+			k.Passed, k.Reason = true, fmt.Sprintf("%s went from %.6g to %.6g, better by %.6g at least", title, b, a, -k.Limit)
 		case loss <= k.Limit:
-			k.Passed, k.Reason = true, fmt.Sprintf("%s went from %.6g to %.6g", title, b, a)
+			k.Passed, k.Reason = true, fmt.Sprintf("%s went from %.6g to %.6g, worse by %.6g at most", title, b, a, k.Limit)
 		case k.Limit < 0:
 			k.Reason = fmt.Sprintf("%s went from %.6g to %.6g, it must get better by %.6g", title, b, a, -k.Limit)
 		default:
@@ -189,14 +195,32 @@ func (v *Verdict) conclude(compared bool) {
 			failed++
 		}
 	}
-	switch {
+	switch passed := v.passed(); {
 	case failed == 1:
 		v.Outcome, v.Reason = Reject, v.Checks[0].Reason
 	case failed > 1:
 		v.Outcome, v.Reason = Reject, fmt.Sprintf("%s, and %d more of %d checks failed", v.Checks[0].Reason, failed-1, len(v.Checks))
+	case passed == "":
+		v.Reason = "nothing was to be checked"
+		if !compared {
+			v.Reason = "there is no champion to compare with"
+		}
 	case !compared:
-		v.Reason = fmt.Sprintf("all %d checks passed; there is no champion to compare with", len(v.Checks))
+		v.Reason = passed + "; there is no champion to compare with"
 	default:
-		v.Reason = fmt.Sprintf("all %d checks passed", len(v.Checks))
+		v.Reason = passed
 	}
+}
+
+// passed lists the checks, all of which passed; empty if there are none.
+func (v *Verdict) passed() string {
+	var reasons []string
+	for i, k := range v.Checks {
+		if i == listedChecks {
+			reasons = append(reasons, fmt.Sprintf("and %d more checks passed", len(v.Checks)-i))
+			break
+		}
+		reasons = append(reasons, k.Reason)
+	}
+	return strings.Join(reasons, "; ")
 }

@@ -44,7 +44,7 @@ func TestJudge(t *testing.T) {
 			"value reached",
 			gate.Config{Thresholds: values{"accuracy": 0.8}},
 			champion, nil, gate.Promote,
-			"all 1 checks passed; there is no champion to compare with",
+			"accuracy 0.8 is at least 0.8; there is no champion to compare with",
 		},
 		{
 			"value missed",
@@ -62,13 +62,19 @@ func TestJudge(t *testing.T) {
 			"without a champion no change",
 			gate.Config{Change: values{"accuracy": 0}, Thresholds: values{"accuracy": 0.1}},
 			card(10, values{"accuracy": 0.2}), nil, gate.Promote,
-			"all 1 checks passed; there is no champion to compare with",
+			"accuracy 0.2 is at least 0.1; there is no champion to compare with",
+		},
+		{
+			"change alone without a champion",
+			gate.Config{Change: values{"accuracy": 0}},
+			card(10, values{"accuracy": 0.2}), nil, gate.Promote,
+			"there is no champion to compare with",
 		},
 		{
 			"equal is not worse",
 			gate.Config{Change: values{"accuracy": 0, "log_loss": 0}},
 			champion, &champion, gate.Promote,
-			"all 2 checks passed",
+			"accuracy went from 0.8 to 0.8, worse by 0 at most; log_loss went from 0.5 to 0.5, worse by 0 at most",
 		},
 		{
 			"worse",
@@ -80,7 +86,7 @@ func TestJudge(t *testing.T) {
 			"worse within the limit",
 			gate.Config{Change: values{"accuracy": 0.02}},
 			card(1000, values{"accuracy": 0.79}), &champion, gate.Promote,
-			"all 1 checks passed",
+			"accuracy went from 0.8 to 0.79, worse by 0.02 at most",
 		},
 		{
 			"must be better",
@@ -98,7 +104,7 @@ func TestJudge(t *testing.T) {
 			"errors fall",
 			gate.Config{Change: values{"mse": 0, "r2": 0}},
 			card(1000, values{"mse": 9, "r2": 0.6}), &regressor, gate.Promote,
-			"all 2 checks passed",
+			"mse went from 10 to 9, worse by 0 at most; r2 went from 0.5 to 0.6, worse by 0 at most",
 		},
 		{
 			"undefined score",
@@ -116,7 +122,7 @@ func TestJudge(t *testing.T) {
 			"nothing to be worse than",
 			gate.Config{Change: values{"roc_auc": 0}},
 			champion, &champion, gate.Promote,
-			"all 1 checks passed",
+			"roc_auc of the champion is not defined: there is nothing to be worse than",
 		},
 		{
 			"two failures",

@@ -113,7 +113,7 @@ func (b *block) ahead(q, parts int) ahead {
 	switch {
 	case next < b.far:
 		next *= b.next
-	case b.far > 0 && !b.last:
+	case b.far > 0 && !b.last && len(b.data) >= 2*b.depth*b.row: // the last rows may be far fewer, with no panel after them
 		next = b.depth * b.row
 	default:
 		return ahead{}

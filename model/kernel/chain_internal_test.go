@@ -133,6 +133,29 @@ func TestEveryWayIsTheChain(t *testing.T) {
 	}
 }
 
+// Weights of very many rows end with a block that is far shorter than the others: what the
+// only panel asks for while the one before is computed must be inside it.
+func TestShortLastBlock(t *testing.T) {
+	const depth, nr, panels = 512, 32, 2
+	for rest := 1; rest <= depth; rest++ {
+		for far := 1; far <= panels; far++ {
+			b := block{depth: depth, row: nr, next: (depth + rest) * nr, far: far}
+			b.data = make([]float32, far*b.next)
+			for q := range far {
+				for _, parts := range []int{1, 2, 7, 16} {
+					a := b.ahead(q, parts)
+					for part := range parts {
+						a.of(part) // panics if it is outside
+					}
+					if full := rest == depth || far > 1; full && a.of(0) == nil {
+						t.Errorf("panel %d of %d asks for nothing with %d rows to come", q, far, rest)
+					}
+				}
+			}
+		}
+	}
+}
+
 // A shape is a product and which of the ways to lay it out.
 type shape struct{ m, k, n, kind int }
 

@@ -153,9 +153,25 @@ func TestAliases(t *testing.T) {
 	if want := (registry.Split{Share: 0.1, By: "Tenant"}); move.Split != want || move.To != 1 || move.Number != 2 {
 		t.Errorf("promote answered %+v, want canary with %+v", move, want)
 	}
+	for _, tt := range []struct {
+		body string
+		want registry.Split
+	}{
+		{`{"version": 1, "alias": "canary", "share": 0.5}`, registry.Split{Share: 0.5, By: "Tenant"}},
+		{`{"version": 1, "alias": "canary", "by": "Region"}`, registry.Split{Share: 0.5, By: "Region"}},
+		{`{"version": 1, "alias": "canary", "by": ""}`, registry.Split{Share: 0.5}},
+		{`{"version": 1, "alias": "canary", "by": "Region"}`, registry.Split{Share: 0.5, By: "Region"}},
+		{`{"version": 2, "alias": "canary"}`, registry.Split{Share: 0.5, By: "Region"}},
+		{`{"version": 1, "alias": "canary", "share": 0}`, registry.Split{}},
+	} {
+		var move registry.Move
+		if d.must(t, "promote.iris", tt.body, &move); move.Split != tt.want {
+			t.Errorf("promote %s answered %+v, want canary with %+v", tt.body, move, tt.want)
+		}
+	}
 	for _, body := range []string{
 		`{"version": 1, "alias": "trial", "share": 0.1}`, `{"version": 1, "share": 0.1}`,
-		`{"version": 1, "alias": "canary", "share": 2}`, `{"version": 1, "alias": "canary", "by": "Tenant"}`,
+		`{"version": 1, "alias": "canary", "share": 2}`, `{"version": 1, "alias": "canary", "by": "Tenant"}`, // of no share
 	} {
 		if err := d.ask(t, "promote.iris", body, nil); !errors.Is(err, wire.ErrInvalid) {
 			t.Errorf("promote %s: %v, want it refused", body, err)

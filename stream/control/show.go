@@ -19,6 +19,9 @@ import (
 // headRoom is what an answer leaves of a message for its headers, in bytes.
 const headRoom = 4 << 10
 
+// maxMoves bounds how many moves an answer has, the newest, so that it fits into a message.
+const maxMoves = 1000
+
 // listed bounds how many names an error lists.
 const listed = 20
 
@@ -35,14 +38,10 @@ func (c *Controller) show(ctx context.Context, in *call) (any, error) {
 	if err != nil || !req.History {
 		return info, err
 	}
-	for _, alias := range slices.Sorted(maps.Keys(info.Aliases)) {
-		moves, err := c.reg.History(ctx, in.model, alias)
-		if err != nil {
-			return nil, err
-		}
-		info.History = append(info.History, moves...)
+	if info.History, err = c.reg.Moves(ctx, in.model); err != nil {
+		return nil, err
 	}
-	slices.SortStableFunc(info.History, func(a, b registry.Move) int { return a.When.Compare(b.When) })
+	info.History = info.History[max(len(info.History)-maxMoves, 0):]
 	return info, nil
 }
 

@@ -47,15 +47,13 @@ func (c *Controller) promote(ctx context.Context, in *call) (any, error) {
 	}
 	alias := champion(req.Alias)
 	switch {
-	case req.Share == nil && req.By == "":
+	case req.Share == nil && req.By == nil:
 		return c.reg.Promote(ctx, in.model, alias, req.Version, req.Who, req.Why)
 	case alias != registry.Canary:
 		return nil, fmt.Errorf("%w: alias %s has no share of the predictions: only %s has", wire.ErrInvalid, alias, registry.Canary)
-	case req.Share == nil:
-		return nil, fmt.Errorf("%w: \"by\" without \"share\": want both", wire.ErrInvalid)
 	}
-	split := registry.Split{Share: *req.Share, By: req.By}
-	return c.reg.SplitCanary(ctx, in.model, req.Version, split, req.Who, req.Why)
+	split := registry.Resplit{Share: req.Share, By: req.By}
+	return c.reg.ResplitCanary(ctx, in.model, req.Version, split, req.Who, req.Why)
 }
 
 func (c *Controller) rollback(ctx context.Context, in *call) (any, error) {

@@ -44,10 +44,10 @@ func (t *Trainer) standing(ctx context.Context, name string, cfg *gate.Config) (
 		v.Promoted, v.Why = true, "it is the first version"
 		v.Gate = &gate.Verdict{Outcome: gate.NoGate, Reason: v.Why}
 	case !live:
-		v.Promoted, v.Why = true, "there is no gate: the newer version saw more"
+		v.Promoted, v.Why = true, "there is no gate: the newest version is served"
 		v.Gate = &gate.Verdict{Outcome: gate.NoGate, Reason: "the spec has no gate"}
 	case challenger > champion && stale == "":
-		v.Why = fmt.Sprintf("version %d is on trial", challenger)
+		v.Why = fmt.Sprintf("version %d is on trial beside version %d, and one is at a time: the new one is registered, no more", challenger, champion)
 		v.Gate = &gate.Verdict{Outcome: gate.Reject, Reason: v.Why}
 	default:
 		v.Why = fmt.Sprintf("it is on trial beside version %d%s", champion, stale)

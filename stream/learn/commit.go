@@ -43,7 +43,7 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 	}
 	contest := &contest{
 		spec: p.spec, specDigest: p.specDigest, noPromote: t.job.req.NoPromote,
-		challenger: f.model, train: data.train, held: data.held,
+		challenger: f.model, train: data.train, held: data.held, last: data.last,
 	}
 	for attempt := range publishAttempts {
 		t.progress.report(wire.Training{State: stateEvaluating, Rows: data.held.Len(), Reject: data.rejected})
@@ -146,6 +146,7 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			Software:   t.opts.Software,
 			Trigger:    t.job.trigger,
 			Training:   t.job.id,
+			Epochs:     f.epochs,
 			Seconds:    f.seconds,
 		},
 	}

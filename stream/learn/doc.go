@@ -100,9 +100,10 @@
 // The spec's detector sees the champion's error on each example: 1 for a wrong class and
 // 0 for a right one; of numbers e/(e+m) of the absolute error e, where m is the mean of
 // those before it, of 100 at least. It begins anew with each champion, and 200 examples after a
-// drift. A drift is one kept event. With on: [drift] a training is due if the last drift event of the model,
+// drift; online the one of the version before goes on beside it for 1,000 examples. A drift is one kept event. With on: [drift] a training is due if the last drift event of the model,
 // whoever announced it, is newer than the newest version, and, with a window of so many
-// examples, once more when it holds none from before the drift; with score_below, if the
+// examples, once more when it holds none from before the drift, online after 250, 750 and
+// 1,750 examples more; with score_below, if the
 // champion's score of about the last 1,000 examples, 200 at least, is worse than the
 // value: once, until there is a new version or the score was good again.
 //

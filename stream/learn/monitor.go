@@ -14,7 +14,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
-	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -58,7 +57,7 @@ type monitor struct {
 	saved    time.Time
 
 	stale     atomic.Bool // versions, aliases or drift events may have changed
-	detector  drift.Detector
+	detector  *relay
 	loaded    map[uint64]*contender
 	newest    registry.Version // that was trained, a zero one if there is none
 	streamEnd uint64           // the last example that there was, when it was last looked at
@@ -75,7 +74,7 @@ func (m *monitor) open(ctx context.Context, wake func()) error {
 	if err != nil {
 		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
 	}
-	if m.detector, err = m.spec.Retrain.Detector.New(); err != nil {
+	if m.detector, err = newRelay(m.spec.Retrain.Detector); err != nil {
 		return fmt.Errorf("making the detector of %s: %w", m.name, err)
 	}
 	m.loaded = map[uint64]*contender{}
@@ -192,24 +191,26 @@ func (m *monitor) count(ctx context.Context, a arrival) error {
 	}
 	st := &m.state
 	champion := grades[st.Champion] // nil if it was trained on them
-	served := champion
+	var learner []grade
 	if a.tested != nil {
-		served = gradesOf(a.tested, places(a.tested.Classes), labels)
+		learner = gradesOf(a.tested, places(a.tested.Classes), labels)
+		st.Learner = counted(st.Learner, learner, labels)
 	}
 	for i, l := range labels {
-		if served != nil && served[i].ok {
-			st.Served = counted(st.Served, served[i:i+1], labels[i:i+1])
+		served := champion != nil && champion[i].ok
+		if served {
+			if st.Served == nil { // guesses are compared with the learner no more
+				st.Guesses, st.Since = nil, nil
+			}
+			st.Served = counted(st.Served, champion[i:i+1], labels[i:i+1])
+			st.Fresh++
+			m.detect(a, champion[i], l)
+		}
+		if served || st.Served == nil && learner != nil && learner[i].ok {
 			if err := m.guess(a, l); err != nil {
 				return err
 			}
 		}
-		if champion != nil && champion[i].ok {
-			st.Fresh++
-			m.detect(a, champion[i], l)
-		}
-	}
-	if a.tested != nil {
-		st.Learner = counted(st.Learner, served, labels)
 	}
 	for n, g := range grades {
 		st.Versions[n] = counted(st.Versions[n], g, labels)

@@ -57,7 +57,7 @@ func benchMonitor(b *testing.B, spec *model.Spec, rows int, onTrial bool) (*moni
 	if err != nil {
 		b.Fatal(err)
 	}
-	detector, err := spec.Retrain.Detector.New()
+	detector, err := newRelay(spec.Retrain.Detector)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -17,9 +17,13 @@ func (m *monitor) report() *wire.Live {
 		Scores: []wire.LiveScore{},
 		Drift:  st.Drift, Trigger: st.Trigger, Next: m.next,
 	}
-	if st.Served != nil {
-		recent := &wire.LiveRecent{Value: valueOf(st.Served.recent.Result(), live.Metric)}
-		live.Value = valueOf(st.Served.all.Result(), live.Metric)
+	if st.Served == nil {
+		live.Examples = st.Learner.examples()
+	}
+	if st.Served != nil || st.Learner != nil {
+		recent := &wire.LiveRecent{}
+		live.Value, recent.Value = valuesOf(st.Served, live.Metric)
+		live.Learner, recent.Learner = valuesOf(st.Learner, live.Metric)
 		if g := st.Guesses; g != nil {
 			all, late := g.all.Results(), g.recent.Results()
 			live.Majority, recent.Majority = valueOf(all[gate.Majority], live.Metric), valueOf(late[gate.Majority], live.Metric)
@@ -66,6 +70,15 @@ func liveScore(version uint64, t *tally) wire.LiveScore {
 		Version: version, Examples: int64(all.Rows),
 		Values: finite(all.Values), Recent: finite(t.recent.Result().Values),
 	}
+}
+
+// valuesOf returns a score of all examples and of the recent ones, nil if it is not
+// defined.
+func valuesOf(t *tally, name string) (all, recent *float64) {
+	if t == nil {
+		return nil, nil
+	}
+	return valueOf(t.all.Result(), name), valueOf(t.recent.Result(), name)
 }
 
 // valueOf returns a score, nil if it is not defined.

@@ -17,10 +17,11 @@ type state struct {
 	Time time.Time `json:"time"` // when that was stored
 	Made time.Time `json:"stream_created,omitzero"`
 
-	Served   *tally            `json:"served,omitempty"` // of the learner, or of who was the champion
+	Form     int               `json:"form"`             // [stateForm]
+	Served   *tally            `json:"served,omitempty"` // of who was the champion
 	Learner  *tally            `json:"learner,omitempty"`
 	Versions map[uint64]*tally `json:"versions,omitempty"`
-	Guesses  *guesses          `json:"guesses,omitempty"`
+	Guesses  *guesses          `json:"guesses,omitempty"` // on what is in Served, before that on what is in Learner
 	Since    *wire.LivePlace   `json:"since,omitempty"`
 
 	Champion   uint64 `json:"champion,omitempty"`
@@ -41,9 +42,13 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
-	Again     int64             `json:"again,omitempty"` // examples until a window holds none from before the drift
+	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
+	Pace      int64             `json:"pace,omitempty"`  // how many Again was, of an online model
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
+
+// stateForm is the form of states: in one of form 0 what was served is the learner's.
+const stateForm = 1
 
 // A liveRecord is what is stored: what others read, and the state.
 type liveRecord struct {
@@ -118,6 +123,9 @@ func (m *monitor) adopt(text json.RawMessage) error {
 	if st.Versions == nil {
 		st.Versions = map[uint64]*tally{}
 	}
+	if st.Form < stateForm && st.Learner != nil {
+		st.Served, st.Guesses, st.Since = nil, nil, nil
+	}
 	if st.Method == m.method() && len(st.Detector) > 0 {
 		if err := json.Unmarshal(st.Detector, m.detector); err != nil {
 			return err
@@ -155,7 +163,7 @@ func (m *monitor) encode() ([]byte, error) {
 	if m.state.Detector, err = m.detector.MarshalJSON(); err != nil {
 		return nil, fmt.Errorf("encoding the detector of %s: %w", m.name, err)
 	}
-	m.state.Method = m.method()
+	m.state.Form, m.state.Method = stateForm, m.method()
 	text, err := json.Marshal(&m.state)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the scores of %s: %w", m.name, err)

@@ -58,7 +58,7 @@ func (r *rig) rows(t *testing.T, n int, seed uint64) *feature.Frame {
 
 func (r *rig) monitor(t *testing.T) *monitor {
 	t.Helper()
-	detector, err := r.spec.Retrain.Detector.New()
+	detector, err := newRelay(r.spec.Retrain.Detector)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,5 +189,60 @@ func TestTrialBesideAChampionThatCannotScore(t *testing.T) {
 	}
 	if v := m.live().Judge(tr.Ours.Scorecard(), nil); v.Outcome != gate.Promote {
 		t.Errorf("the verdict is %+v, want it promoted", v)
+	}
+}
+
+// What callers got is scored apart from the learner of an online model, which nobody asks.
+func TestScoreOfWhatWasServed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "name: iris\nfeatures: [{name: x, type: number}, {name: day, type: category}]\ntraining: {epochs: 1}\n"+
+		"label: {name: y, type: number}\nretrain: {mode: online, every: 100}\n")
+	m := r.monitor(t)
+	learner := r.models[2].NewPredictor()
+	count := func(seq uint64) {
+		t.Helper()
+		a := arrival{seq: seq, time: time.Unix(int64(seq), 0).UTC(), rows: r.rows(t, 7, seq)}
+		tested, err := learner.Predict(a.rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range tested.Values { // it is far off
+			tested.Values[i] += 100
+		}
+		a.tested = tested
+		if err := m.count(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	count(1)
+	got := m.report()
+	if got.Value != nil || got.Recent.Value != nil || got.Learner == nil || *got.Learner < 5000 || got.Mean == nil || got.Examples != 7 {
+		t.Errorf("without a champion the live record is %+v, want the learner's score of 7 examples alone", got)
+	}
+	m.state.Champion, m.loaded = 1, r.monitor(t).loaded
+	count(2)
+	got = m.report()
+	switch {
+	case got.Value == nil || *got.Value > 100 || got.Examples != 7 || got.Since.Seq != 2 || *got.Mean > 100:
+		t.Errorf("the live record is %+v, want the champion's score of the 7 examples from message 2 on", got)
+	case *got.Learner < 5000 || *got.Recent.Learner < 5000 || *got.Recent.Value > 100:
+		t.Errorf("the live record is %+v, recently %+v, want the learner's error far above the champion's", got, got.Recent)
+	case got.Scores[0].Version != 0 || got.Scores[0].Examples != 14:
+		t.Errorf("the scores are %+v, want those of the learner on 14 examples first", got.Scores)
+	}
+
+	m.state.Form = 0 // as it was stored when what was served was taken to be the learner's
+	text, err := json.Marshal(&m.state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m = r.monitor(t)
+	m.made = m.state.Made
+	if err := m.adopt(text); err != nil {
+		t.Fatal(err)
+	}
+	if got = m.report(); got.Value != nil || got.Learner == nil || got.Mean != nil {
+		t.Errorf("an older state is read as %+v, want the learner's score alone", got)
 	}
 }

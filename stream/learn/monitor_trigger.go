@@ -33,6 +33,12 @@ const (
 	// change is one event, and a new version has time to come.
 	calmExamples = 200
 
+	// After a drift further versions of an online model are cut when so many examples more
+	// have been learned, and twice as many again, up to the last: by then about 2,000 show
+	// what has changed.
+	firstRelearned = 250
+	lastRelearned  = 1000
+
 	// scaleExamples is how many errors of a regression are looked at to know how large
 	// they are, before the detector sees one.
 	scaleExamples = 100
@@ -59,9 +65,9 @@ func (s *scale) of(e float64) (x float64, ok bool) {
 // detect shows the detector an error of the champion.
 func (m *monitor) detect(a arrival, g grade, l truth) {
 	st := &m.state
-	x, kind := 1-score01(g), "wrong"
+	x, kind := 1-score01(g), wire.ErrorWrong
 	if l.isNumber {
-		kind = "absolute"
+		kind = wire.ErrorAbsolute
 		var ok bool
 		if x, ok = st.Scale.of(min(math.Abs(g.value-l.number), math.MaxFloat32)); !ok {
 			return
@@ -121,7 +127,7 @@ func (m *monitor) judgeScores(ctx context.Context) error {
 }
 
 func driftWords(d *wire.ScoreDrift) string {
-	return fmt.Sprintf("drift: the mean error of version %d went from %.4f to %.4f in the last %d examples", d.Version, d.Before, d.After, d.Rows)
+	return fmt.Sprintf("drift: %s of version %d went from %.4f to %.4f in the last %d examples", d.Measure(), d.Version, d.Before, d.After, d.Rows)
 }
 
 // judgeLow makes a training due if a score of the champion is worse than the spec allows:
@@ -205,23 +211,36 @@ func (m *monitor) lookForDrift(ctx context.Context) error {
 	return m.save(ctx)
 }
 
-// again has a model be trained once more when its window holds examples after the change
-// alone, of which there are so many: what is trained at once has mostly seen those before.
+// again has a model be trained once more after a change, as what is trained at once has
+// mostly seen examples from before it: when its window holds none of them, of which there
+// have been so many after the change; online when more has been learned.
 func (m *monitor) again(after int64) {
-	if n := int64(m.spec.Retrain.Window.Examples); n > 0 && !m.spec.Retrain.Online() {
-		m.state.Again = max(n-after, 1)
+	st, r := &m.state, m.spec.Retrain
+	switch n := int64(r.Window.Examples); {
+	case r.Online():
+		st.Again, st.Pace = firstRelearned, firstRelearned
+	case n > 0:
+		st.Again = max(n-after, 1)
 	}
 }
 
-// countAgain counts the examples until a window holds none from before a change.
+// countAgain counts the examples until a model is trained once more after a change.
 func (m *monitor) countAgain(a arrival) {
 	st := &m.state
 	if st.Again == 0 {
 		return
 	}
-	if st.Again -= int64(a.rows.Len()); st.Again <= 0 {
-		st.Again = 0
+	if st.Again -= int64(a.rows.Len()); st.Again > 0 {
+		return
+	}
+	st.Again = 0
+	if !m.spec.Retrain.Online() {
 		m.trigger(triggerDrift, fmt.Sprintf("the window of %d examples holds none from before the drift any more", m.spec.Retrain.Window.Examples), a.seq)
+		return
+	}
+	m.trigger(triggerDrift, fmt.Sprintf("%d examples more were learned since the drift", st.Pace), a.seq)
+	if st.Pace *= 2; st.Pace <= lastRelearned {
+		st.Again = st.Pace
 	}
 }
 

@@ -86,9 +86,17 @@ func (m *monitor) crown(mv registry.Move) error {
 	if w := st.Watch; w != nil {
 		m.log.Info().Uint64("version", w.Version).Str("because", moved(mv)).Msg("a watch has ended: there is another champion")
 	}
-	st.Watch, st.Champion, st.Move, st.Fresh, st.Scale, st.Below = nil, mv.To, mv.Number, 0, scale{}, nil
-	m.detector.Reset()
+	st.Watch, st.Champion, st.Move, st.Fresh, st.Below = nil, mv.To, mv.Number, 0, nil
 	m.dirty = true
+	if m.continues(mv) {
+		m.detector.hand()
+	} else {
+		st.Scale = scale{}
+		m.detector.Reset()
+	}
+	if st.Again == 0 {
+		st.Pace = 0
+	}
 	examples := m.spec.Retrain.Watch
 	if !known || examples == 0 || mv.Rollback || mv.From == 0 || mv.To == 0 {
 		return nil
@@ -100,6 +108,13 @@ func (m *monitor) crown(mv registry.Move) error {
 	st.Watch = w
 	m.log.Info().Uint64("version", mv.To).Uint64("before", mv.From).Int("examples", examples).Msg("a promotion is watched")
 	return nil
+}
+
+// continues reports whether the champion is a later state of the learner that the one
+// before is a state of, other than while that learns what a drift has changed: its errors
+// go on about where those of the one before end.
+func (m *monitor) continues(mv registry.Move) bool {
+	return m.spec.Retrain.Online() && !mv.Rollback && mv.From != 0 && mv.To > mv.From && m.state.Pace == 0
 }
 
 // nextRound compares from here on. When the champion has proved better, what it is worth

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -54,7 +56,7 @@ type Rebuilt struct {
 func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, error) {
 	v, err := b.Registry.Resolve(ctx, ref)
 	if err != nil {
-		return nil, err
+		return nil, b.whatThereIs(ctx, ref, err)
 	}
 	of := fmt.Sprintf("version %d of %s", v.Number, v.Model)
 	if v.Lineage.Imported != "" || v.Lineage.LastSeq == 0 {
@@ -92,6 +94,26 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 	}
 	rebuilt.Examples, rebuilt.FirstSeq, rebuilt.LastSeq = data.train.Len()+data.held.Len(), data.first, data.last
 	return rebuilt, nil
+}
+
+// whatThereIs adds the versions that there are to an error about one that there is not.
+func (b *Rebuilder) whatThereIs(ctx context.Context, ref registry.Ref, err error) error {
+	if !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	versions, failed := b.Registry.Versions(ctx, ref.Model)
+	if failed != nil || len(versions) == 0 {
+		return err
+	}
+	var numbers []string
+	for _, v := range versions[max(len(versions)-20, 0):] {
+		numbers = append(numbers, strconv.FormatUint(v.Number, 10))
+	}
+	more := ""
+	if n := len(versions) - len(numbers); n > 0 {
+		more = fmt.Sprintf("%d older ones and ", n)
+	}
+	return fmt.Errorf("%w; there are %s%s", err, more, strings.Join(numbers, ", "))
 }
 
 // compare compares the version with what was trained again.
@@ -138,8 +160,11 @@ func (b *Rebuilder) load(ctx context.Context, v registry.Version) (*model.Model,
 // parent loads the version that training started from.
 func (b *Rebuilder) parent(ctx context.Context, v registry.Version) (*model.Model, error) {
 	p, err := b.Registry.Resolve(ctx, registry.Ref{Model: v.Model, Version: v.Lineage.Parent})
+	if errors.Is(err, registry.ErrNotFound) {
+		return nil, fmt.Errorf("its training went on from version %d, its parent, which was deleted: %w", v.Lineage.Parent, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("its parent: %w", err)
+		return nil, fmt.Errorf("its parent, version %d: %w", v.Lineage.Parent, err)
 	}
 	m, err := b.load(ctx, p)
 	if err != nil {

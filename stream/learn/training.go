@@ -140,6 +140,7 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 // A fit is a fitted model that is no version yet.
 type fit struct {
 	model   *model.Model
+	epochs  int // without the parent's
 	seconds float64
 }
 
@@ -149,11 +150,11 @@ func (t *training) fit(ctx context.Context, p *plan, data *reading) (*fit, error
 		opts.Parent = p.parent.model
 	}
 	began := time.Now()
-	m, _, err := model.Fit(ctx, p.spec, data.train, opts)
+	m, report, err := model.Fit(ctx, p.spec, data.train, opts)
 	if err != nil {
 		return nil, fmt.Errorf("training on %d rows: %w", data.train.Len(), err)
 	}
-	return &fit{model: m, seconds: time.Since(began).Seconds()}, nil
+	return &fit{model: m, epochs: len(report.History.Epochs), seconds: time.Since(began).Seconds()}, nil
 }
 
 // champion loads what the alias names now. Only what may pass by itself, such as a

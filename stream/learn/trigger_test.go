@@ -84,6 +84,61 @@ func TestDriftOfFeaturesIsCaughtUpWith(t *testing.T) {
 	}
 }
 
+// A version that is cut when drift is signalled has learned little of what changed: others
+// follow, and what is served is as good as before.
+func TestOnlineVersionsFollowDrift(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, change(t, onlineSpec, "every: 200", "every: 5000, on: [drift]"))
+	d.stream(t, 600, 1, crosswise)
+	d.train(t, wire.TrainRequest{})
+	d.stream(t, 600, 2, crosswise)
+	d.stream(t, 100, 3, beside)
+	if v := d.version(t); v.Number != 2 || !strings.HasPrefix(v.Lineage.Trigger, "drift: ") {
+		t.Fatalf("version %d because of %q, want 2 because of drift", v.Number, v.Lineage.Trigger)
+	}
+	for i, more := range []int{250, 500, 1000} {
+		d.stream(t, more, uint64(4+i), beside)
+		want := fmt.Sprintf("%d examples more were learned since the drift", more)
+		if v := d.version(t); v.Number != uint64(3+i) || v.Lineage.Trigger != want {
+			t.Fatalf("version %d because of %q, want %d because %s", v.Number, v.Lineage.Trigger, 3+i, want)
+		}
+	}
+	last := d.stream(t, 1000, 8, beside)
+	live := d.live(t, counted(last))
+	for _, s := range live.Scores {
+		if s.Version == 5 && !(s.Values["accuracy"] > 0.9) {
+			t.Errorf("version 5 has the scores %v, want those of the concept after the drift", s.Values)
+		}
+	}
+	d.stop()
+	if n := len(d.versions(t)); n != 5 || live.Champion != 5 {
+		t.Errorf("%d versions and champion %d, want 5", n, live.Champion)
+	}
+}
+
+// A change soon after a version of an online model was cut is noticed by what is known of
+// the errors of the versions before.
+func TestDriftSoonAfterOnlineVersion(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, change(t, onlineSpec, "every: 200", "every: 1000, on: [drift]"))
+	for number := range uint64(2) {
+		d.stream(t, 1000, number, crosswise)
+		if v := d.version(t); v.Number != number+1 {
+			t.Fatalf("version %d, want %d", v.Number, number+1)
+		}
+	}
+	d.stream(t, 40, 2, crosswise)
+	corner := func(x, y float64) bool { return x > 0 && y > 0 } // a quarter is otherwise
+	last := d.stream(t, 300, 3, corner)
+	var drift wire.ScoreDrift
+	decode(t, d.kind(t, "drift").Data, &drift)
+	if drift.Version != 2 || drift.Seq <= 204 || drift.Seq > last || !(drift.Before < 0.15) || !(drift.After > 0.2) {
+		t.Errorf("drift %+v, want one of version 2 after message 204", drift)
+	}
+}
+
 // That there is no drift any more makes no training due.
 func TestRecoveryOfFeaturesTrainsNothing(t *testing.T) {
 	t.Parallel()

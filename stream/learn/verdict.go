@@ -26,8 +26,7 @@ type champion struct {
 // A contest decides whether a challenger replaces the champion:
 //
 //   - the first version is promoted;
-//   - with no held-out rows there is nothing to compare on: the newer one saw more
-//     and is promoted;
+//   - with no held-out rows there is nothing to compare on: the newer one is promoted;
 //   - a champion whose artifact is gone or damaged cannot be served: the challenger
 //     is promoted;
 //   - a champion that cannot score the held-out rows, as after a change of the
@@ -43,6 +42,7 @@ type contest struct {
 	spec       *model.Spec
 	specDigest string
 	noPromote  bool
+	last       uint64 // sequence of the last example that the challenger was trained on
 
 	challenger  *model.Model
 	train, held *feature.Frame
@@ -88,8 +88,10 @@ func (t *contest) decide(out *outcome, c *champion, both *pair) (promoted bool, 
 	switch {
 	case c.Number == 0:
 		return true, "it is the first version"
-	case t.held.Len() == 0:
+	case t.held.Len() == 0 && t.last > c.Lineage.LastSeq:
 		return true, "there are no held-out rows to compare on: the newer version saw more"
+	case t.held.Len() == 0:
+		return true, "there are no held-out rows to compare on"
 	case c.broken != nil:
 		return true, fmt.Sprintf("version %d cannot be used: %v", c.Number, c.broken)
 	}

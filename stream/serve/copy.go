@@ -59,7 +59,7 @@ func (c *copied) pass() {
 }
 
 // size is about what c holds of memory.
-func (c *copied) size() int { return len(c.msg.Data) + len(c.outcomes)*outcomeBytes + copiedBytes }
+func (c *copied) size() int { return c.msg.Size() + len(c.outcomes)*outcomeBytes + copiedBytes }
 
 const (
 	copiedBytes  = 256

@@ -70,7 +70,7 @@ func (in *inspector) inspect(ctx context.Context, o *observer, w *drift.Window, 
 	report := w.Report(o.verdict.thresholds)
 	<-in.turn
 	o.refill(w)
-	event := o.verdict.take(&report, began, time.Now().UTC())
+	event, told := o.verdict.take(&report, began, time.Now().UTC())
 	if event == nil || in.announce == nil {
 		return
 	}
@@ -80,7 +80,7 @@ func (in *inspector) inspect(ctx context.Context, o *observer, w *drift.Window, 
 		}
 		return
 	}
-	o.verdict.tell()
+	told()
 	in.log.Info().Str("model", o.verdict.model).Uint64("version", event.Version).Bool("drifted", event.Drifted).
 		Int("columns", len(event.Columns)).Strs("recovered", event.Recovered).Msg("drift has changed")
 }
@@ -132,13 +132,13 @@ func (s *steadiness) note(drifted bool, began time.Time) {
 }
 
 // take takes a report of a window that began then, and returns the event to announce,
-// nil if nothing has changed since the last one.
-func (v *verdict) take(r *drift.Report, began, now time.Time) *wire.DriftEvent {
+// nil if nothing has changed since the last one, and what notes that it was announced.
+func (v *verdict) take(r *drift.Report, began, now time.Time) (event *wire.DriftEvent, told func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	event := &wire.DriftEvent{Source: wire.SourceFeatures, Version: v.version, Rows: r.Rows, Columns: []wire.DriftColumn{}}
+	event = &wire.DriftEvent{Source: wire.SourceFeatures, Version: v.version, Rows: r.Rows, Columns: []wire.DriftColumn{}}
 	last := wire.FeatureDrift{Windows: v.last.Windows + 1, Rows: r.Rows, At: now, Drifted: []string{}, Columns: []wire.DriftColumn{}}
-	changed := false
+	changed := map[string]bool{}
 	for i := range r.Columns {
 		c := wire.NewDriftColumn(&r.Columns[i])
 		last.Columns = few(last.Columns, c)
@@ -156,7 +156,7 @@ func (v *verdict) take(r *drift.Report, began, now time.Time) *wire.DriftEvent {
 		if s.drifted == s.told {
 			continue
 		}
-		changed = true
+		changed[c.Feature] = s.drifted
 		if !s.drifted {
 			event.Recovered = few(event.Recovered, c.Feature)
 		}
@@ -166,10 +166,10 @@ func (v *verdict) take(r *drift.Report, began, now time.Time) *wire.DriftEvent {
 	}
 	last.Count, event.Drifted = event.Count, event.Count > 0
 	v.last = last
-	if !changed {
-		return nil
+	if len(changed) == 0 {
+		return nil, nil
 	}
-	return event
+	return event, func() { v.tell(changed) }
 }
 
 // few appends x to list if there are not too many to tell.
@@ -180,12 +180,13 @@ func few[T any](list []T, x T) []T {
 	return append(list, x)
 }
 
-// tell notes that the state was announced.
-func (v *verdict) tell() {
+// tell notes whether columns have drifted as it was announced. What windows have found
+// meanwhile was not.
+func (v *verdict) tell(drifted map[string]bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, s := range v.columns {
-		s.told = s.drifted
+	for name, is := range drifted {
+		v.columns[name].told = is
 	}
 }
 

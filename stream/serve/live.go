@@ -18,6 +18,7 @@ const liveRest = 5 * time.Second
 type LiveScore struct {
 	Metric   string           `json:"metric"`
 	Value    *float64         `json:"value,omitempty"`
+	Learner  *float64         `json:"learner,omitempty"`
 	Majority *float64         `json:"majority,omitempty"`
 	Mean     *float64         `json:"mean,omitempty"`
 	NoChange *float64         `json:"no_change,omitempty"`
@@ -55,7 +56,7 @@ func (b *scoreboard) put(model string, record []byte) {
 	var s *LiveScore
 	if _, live, err := wire.DecodeLive(record); err == nil && live != nil {
 		s = &LiveScore{
-			Metric: live.Metric, Value: live.Value, Majority: live.Majority, Mean: live.Mean, NoChange: live.NoChange,
+			Metric: live.Metric, Value: live.Value, Learner: live.Learner, Majority: live.Majority, Mean: live.Mean, NoChange: live.NoChange,
 			Examples: live.Examples, Recent: live.Recent,
 		}
 	}

@@ -65,7 +65,7 @@ func (l *lane) follow(ctx context.Context) {
 		return
 	}
 	k.looked, k.retry = failure{}, time.Time{}
-	next := l.live.Load().clone()
+	next := l.splitAtOnce(aliases[registry.Canary])
 	maps.DeleteFunc(next.aliases, func(alias string, _ *version) bool {
 		return aliases[alias].To == 0 && alias != registry.Champion // which is never removed, only missed
 	})
@@ -85,6 +85,18 @@ func (l *lane) follow(ctx context.Context) {
 	l.watch(ctx, next.aliases[registry.Champion])
 	old.end()
 	l.report(ctx, strings.Join(problems, "; "))
+}
+
+// splitAtOnce has the canary's share follow m before anything is loaded, which may take
+// minutes, unless m names another version than is there. It returns a copy of what the
+// lane answers with.
+func (l *lane) splitAtOnce(m registry.Move) *live {
+	next := l.live.Load().clone()
+	if c := next.canary; c != nil && (m.To == 0 || m.Share == 0 || m.To == c.version.number) {
+		next.setCanary(m)
+		l.live.Store(next.clone())
+	}
+	return next
 }
 
 func (l *lane) lookAliases(ctx context.Context) (map[string]registry.Move, error) {

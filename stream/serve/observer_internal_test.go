@@ -14,6 +14,7 @@ import (
 	"github.com/modelbus/modelbus/model/drift"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // TestSamplerIsFair draws from batches of a hundred rows at several loads: no more than the rate
@@ -110,6 +111,32 @@ func TestUnannouncedDriftIsTriedAgain(t *testing.T) {
 		if len(told) != want {
 			t.Fatalf("after %d windows %d events were announced, want %d", n+1, len(told), want)
 		}
+	}
+}
+
+// What a window finds while an event is on its way is announced by the next one, also if
+// that had to be tried again.
+func TestDriftFoundWhileAnnouncing(t *testing.T) {
+	v := &verdict{columns: map[string]*steadiness{}}
+	window := func(a, b bool) (*wire.DriftEvent, func()) {
+		return v.take(&drift.Report{Rows: 100, Columns: []drift.ColumnReport{
+			{Column: drift.Column{Feature: "a"}, Drifted: a}, {Column: drift.Column{Feature: "b"}, Drifted: b},
+		}}, time.Unix(1, 0), time.Unix(2, 0))
+	}
+	window(true, false)
+	first, told := window(true, true)
+	if first == nil || first.Count != 1 {
+		t.Fatalf("the first event is %+v, want column a", first)
+	}
+	second, _ := window(true, true) // which cannot be stored
+	told()
+	third, told := window(true, true)
+	if second == nil || second.Count != 2 || third == nil || third.Count != 2 {
+		t.Fatalf("the events are %+v and %+v, want columns a and b", second, third)
+	}
+	told()
+	if again, _ := window(true, true); again != nil {
+		t.Errorf("what was announced is announced again: %+v", again)
 	}
 }
 

@@ -211,6 +211,9 @@ func (s *shadow) compute(taken []copied) (err error) {
 	rows := 0
 	for i := range taken {
 		n, err := b.add(taken[i].msg)
+		if due := len(taken[i].outcomes); err == nil && n != due {
+			err = fmt.Errorf("%w: by the shadow's features the request has %d rows, by the champion's %d", wire.ErrInvalid, n, due)
+		}
 		if err != nil {
 			s.keep(b)
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -133,6 +134,43 @@ func TestStalledLoad(t *testing.T) {
 	h.await("two x")
 	if got := h.ask("modelbus.predict.adult", "x"); string(got.Data) != "one x" {
 		t.Errorf("the model that loads answers %s, want one x", got.Data)
+	}
+}
+
+// TestCanaryEndsWhileLoading takes the canary away while the download of the next
+// champion hangs: from then on the champion that there is answers all.
+func TestCanaryEndsWhileLoading(t *testing.T) {
+	h := build(t, Options{})
+	h.create("iris", "")
+	h.publish("iris", "champion", 1, "one")
+	h.publish("iris", "", 2, "two")
+	split := func(to uint64, share float64) {
+		h.change("iris", func() {
+			h.aliases["iris"]["canary"] = registry.Move{Model: "iris", Alias: "canary", To: to, Split: registry.Split{Share: share}}
+		})
+	}
+	split(2, 1)
+	h.start()
+	h.await("two x")
+	defer close(h.held)
+	h.publish("iris", "champion", 3, "stalled")
+	<-h.looked
+	if got := h.ask("modelbus.predict.iris", "x"); string(got.Data) != "two x" {
+		t.Fatalf("the canary answers %s, want two x", got.Data)
+	}
+	h.held <- struct{}{} // the champion is loaded, and the next one hangs
+	h.await("two x")
+	h.change("iris", func() {
+		h.artifacts["iris.4"] = "stalled"
+		h.aliases["iris"]["champion"] = registry.Move{Model: "iris", Alias: "champion", To: 4}
+		delete(h.aliases["iris"], "canary")
+	})
+	<-h.looked
+	if got := h.ask("modelbus.predict.iris", "x"); string(got.Data) != "stalled x" {
+		t.Errorf("once the canary has no share, %s answers, want the champion", got.Data)
+	}
+	if c := h.status("iris").Canary; c != nil {
+		t.Errorf("a canary without a share is told of: %+v", c)
 	}
 }
 

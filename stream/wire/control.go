@@ -42,7 +42,8 @@ type DeleteRequest struct {
 	KeepExamples bool   `json:"keep_examples,omitempty"`
 }
 
-// ShowRequest asks for a model, with the moves of its aliases if History.
+// ShowRequest asks for a model, if History with the kept moves of its aliases, of removed
+// ones too: the last 64 of each and the newest 1,000 of all.
 type ShowRequest struct {
 	History bool `json:"history,omitempty"`
 }
@@ -90,9 +91,9 @@ type PromoteRequest struct {
 	Why     string `json:"why,omitempty"`
 
 	// Share and By are the [registry.Split] of the alias [registry.Canary], and no
-	// other. Without a share the split stays as it is.
+	// other. What is not given stays as it is; an empty By is none.
 	Share *float64 `json:"share,omitempty"`
-	By    string   `json:"by,omitempty"`
+	By    *string  `json:"by,omitempty"`
 }
 
 // RollbackRequest names an alias ([registry.Champion] if empty).

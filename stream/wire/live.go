@@ -12,21 +12,24 @@ import (
 // Live is how a model does on labelled examples as they come: the part for readers of
 // its record in the bucket <PREFIX>_LIVE. Numbers are absent where nothing was scored.
 type Live struct {
-	// Value is the score of all predictions that were made before their label was
-	// known: online those of the learner, else those of whatever version was the
-	// champion. The others are what guesses reached on the same examples: the
-	// majority class or the mean up to then, and the last label.
+	// Value is the score of what was served: of the predictions of whatever version was
+	// the champion, on examples that it was not trained on. Learner is that of the
+	// learner of an online model, which predicts each example before it learns it,
+	// and whose predictions no caller gets. The others are what guesses reached on the
+	// examples of Value, before there is one on those of Learner: the majority class or
+	// the mean up to then, and the last label.
 	Metric   string   `json:"metric"`
 	Value    *float64 `json:"value,omitempty"`
+	Learner  *float64 `json:"learner,omitempty"`
 	Majority *float64 `json:"majority,omitempty"`
 	Mean     *float64 `json:"mean,omitempty"`
 	NoChange *float64 `json:"no_change,omitempty"`
-	Examples int64    `json:"examples"` // that were scored
+	Examples int64    `json:"examples"` // of Value, before there is one of Learner
 
 	Recent *LiveRecent `json:"recent,omitempty"`
 
-	Since    *LivePlace  `json:"since,omitempty"` // the first example that was scored
-	Last     LivePlace   `json:"last"`            // the last example that was looked at
+	Since    *LivePlace  `json:"since,omitempty"` // the message with the first example that was scored
+	Last     LivePlace   `json:"last"`            // the last message that was looked at
 	Champion uint64      `json:"champion,omitempty"`
 	Scores   []LiveScore `json:"scores"` // the learner's first, then those of versions, newest first
 
@@ -54,12 +57,13 @@ func DecodeLive(record []byte) (created time.Time, live *Live, err error) {
 // 0.1 % less.
 type LiveRecent struct {
 	Value    *float64 `json:"value,omitempty"`
+	Learner  *float64 `json:"learner,omitempty"`
 	Majority *float64 `json:"majority,omitempty"`
 	Mean     *float64 `json:"mean,omitempty"`
 	NoChange *float64 `json:"no_change,omitempty"`
 }
 
-// LivePlace is an example in the training stream.
+// LivePlace is a message of examples in the training stream.
 type LivePlace struct {
 	Seq  uint64    `json:"seq"`
 	Time time.Time `json:"time"` // when it was stored
@@ -89,7 +93,7 @@ type LiveDuel struct {
 type LiveTrigger struct {
 	Kind string    `json:"kind"` // "drift", "score_below" or "schedule"
 	Why  string    `json:"why"`
-	Seq  uint64    `json:"seq"` // it is answered by a version that saw this example
+	Seq  uint64    `json:"seq"` // it is answered by a version that saw this message
 	Time time.Time `json:"time"`
 }
 
@@ -102,19 +106,36 @@ type LiveNext struct {
 // SourceScore is the source of a [ScoreDrift] of a model's errors.
 const SourceScore = "score"
 
+// The errors that a [ScoreDrift] is about.
+const (
+	ErrorWrong    = "wrong"
+	ErrorAbsolute = "absolute"
+)
+
 // A ScoreDrift is the data of a "drift" event about the errors of a version. An event of
 // another source has other fields.
 type ScoreDrift struct {
 	Source   string `json:"source"`   // [SourceScore]
 	Detector string `json:"detector"` // such as ADWIN
 	Version  uint64 `json:"version"`  // the champion
-	Seq      uint64 `json:"seq"`      // the example at which it was noticed
+	Seq      uint64 `json:"seq"`      // the message at whose examples it was noticed
 
-	// Error says what is watched: "wrong", 1 for a wrong class and 0 for a right
-	// one, or "absolute", the absolute error e as e/(e+m), where m is its mean
+	// Error says what is watched: [ErrorWrong], 1 for a wrong class and 0 for a right
+	// one, or [ErrorAbsolute], the absolute error e as e/(e+m), where m is its mean
 	// since the version is the champion.
 	Error  string  `json:"error"`
 	Before float64 `json:"before"` // mean error
 	After  float64 `json:"after"`
 	Rows   int64   `json:"rows"` // how many of the newest examples are after the change
+}
+
+// Measure says what Before and After are.
+func (d *ScoreDrift) Measure() string {
+	switch d.Error {
+	case ErrorWrong:
+		return "share of wrong answers"
+	case ErrorAbsolute:
+		return "relative absolute error (e/(e+mean))"
+	}
+	return "mean error"
 }
