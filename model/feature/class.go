@@ -25,9 +25,9 @@ func unknownClass(class string, known []string) error {
 }
 
 // meantBy returns the word that differs least from a misspelt one, but for upper and
-// lower case, if that is in at most two letters and less than half of them.
+// lower case, if that is in at most two letters and half of them.
 func meantBy(word string, words []string) (meant string, ok bool) {
-	least := min(nearest, (len(word)-1)/2) + 1
+	least := min(nearest, len(word)/2) + 1
 	for _, w := range words {
 		if d := distance(strings.ToLower(word), strings.ToLower(w)); d < least {
 			meant, least = w, d
