@@ -40,7 +40,8 @@ func (a *app) predictCommand() *cobra.Command {
 			"With --file, rows come from a CSV, TSV, JSON Lines or NPZ file, and where its label column is\n" +
 			"there, the scores are printed (to standard error; in --json with the predictions). Each row of the\n" +
 			"file gets one line: a row that cannot be predicted gets – and the reason, in --csv an empty prediction\n" +
-			"and a last column \"error\", in --json {\"error\": …}; the exit code is 4 then.\n" +
+			"and a last column \"error\", in --json {\"error\": …}; the exit code is 4 then, and where no label is one\n" +
+			"that the model knows.\n" +
 			"Rows of a file are no traffic: unless --observe is given they do not count for drift, and are neither\n" +
 			"captured nor copied to a shadow.",
 		Args: args(cobra.MinimumNArgs(1)),
@@ -154,6 +155,9 @@ func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOption
 	}
 	if n := len(s.out.refused); n > 0 {
 		return fmt.Errorf("%d of %d rows could not be predicted: %w", n, s.read, feature.ErrInvalid)
+	}
+	if scores := s.out.score(); scores != nil && scores.scores == nil && len(scores.unknown) > 0 {
+		return fmt.Errorf("none of %d rows could be scored, as the model knows no label of them: %w", scores.predicted, feature.ErrInvalid)
 	}
 	return nil
 }
