@@ -78,9 +78,6 @@ func (a *app) predictCommand() *cobra.Command {
 func (a *app) predict(ctx context.Context, o predictOptions) error {
 	return a.withClient(func(c *client.Client, _ *bus) error {
 		if o.file != "" {
-			if !o.observe {
-				ctx = client.Unobserved(ctx)
-			}
 			return a.predictFile(ctx, c, o)
 		}
 		schema, err := c.Schema(ctx, o.ref.Model)
@@ -122,6 +119,9 @@ func predictRows(ctx context.Context, c *client.Client, ref string, rows *featur
 }
 
 func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOptions) (err error) {
+	if !o.observe {
+		ctx = client.Unobserved(ctx)
+	}
 	in, err := a.open(o.file)
 	if err != nil {
 		return err
