@@ -21,7 +21,7 @@ const (
 	exitFailed       = 1 // anything else
 	exitUsage        = 2 // wrong flags or arguments
 	exitNotFound     = 3 // no such model, version, alias or file
-	exitRefused      = 4 // the input or the request was refused
+	exitRefused      = 4 // the input or the request was refused, or part of the input
 	exitNoResponders = 5 // no NATS server, or no modelbus behind it; train: nobody who trains, or not to its end
 	exitTimeout      = 6 // no answer in time
 	exitRejected     = 7 // train: the new version is not better and was not promoted; rebuild: other weights; drift: rows of another kind

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -49,11 +50,18 @@ func (a *app) labelCommand() *cobra.Command {
 
 func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
 	return a.withClient(func(c *client.Client, _ *bus) error {
-		schema, err := c.Schema(ctx, o.model)
+		info, err := c.Model(ctx, o.model, false)
 		if err != nil {
 			return err
 		}
-		l := &labeller{client: c, model: o.model, label: feature.Feature{Name: schema.Label.Name, Type: schema.Label.Type}}
+		spec, err := model.ParseSpec(info.Model.Spec)
+		if err != nil {
+			return fmt.Errorf("reading the spec of %s: %w", o.model, err)
+		}
+		if spec.Capture == 0 {
+			return fmt.Errorf("%w: %s keeps no predictions that a label could be of: set capture in its spec, such as `capture: 24h`", wire.ErrInvalid, o.model)
+		}
+		l := &labeller{client: c, model: o.model, label: spec.Schema.Label}
 		if o.file == "" {
 			err = l.add(ctx, words[0], strconv.Itoa(o.row), words[1])
 		} else {
@@ -73,7 +81,7 @@ func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
 type labeller struct {
 	client *client.Client
 	model  string
-	label  feature.Feature
+	label  feature.Label
 	stored int
 }
 
@@ -94,13 +102,21 @@ func (l *labeller) add(ctx context.Context, id, row, text string) error {
 }
 
 // labelValue returns a label as JSON holds it.
-func labelValue(f *feature.Feature, text string) (any, error) {
-	if f.Type == feature.Category {
+func labelValue(l *feature.Label, text string) (any, error) {
+	if text == "" {
+		return nil, fmt.Errorf("%w: label %q is empty: want what was true", feature.ErrInvalid, l.Name)
+	}
+	if l.Type == feature.Category {
+		if len(l.Classes) > 0 {
+			if err := feature.CheckClass(text, l.Classes); err != nil {
+				return nil, fmt.Errorf("label %q: %w", l.Name, err)
+			}
+		}
 		return text, nil
 	}
-	frame := feature.NewFrame(&feature.Schema{Features: []feature.Feature{*f}}, false)
+	frame := feature.NewFrame(&feature.Schema{Features: []feature.Feature{{Name: l.Name, Type: l.Type}}}, false)
 	if frame.Append(feature.Row{Values: []feature.Value{{Kind: feature.KindCell, Text: text}}}) != nil {
-		return nil, fmt.Errorf("%w: label %q wants a %s, received %q", feature.ErrInvalid, f.Name, f.Type, text)
+		return nil, fmt.Errorf("%w: label %q wants a %s, received %q", feature.ErrInvalid, l.Name, l.Type, text)
 	}
 	value := frame.Row(0).Values[0]
 	if value.Kind == feature.KindBool {

@@ -21,6 +21,8 @@ type predictOptions struct {
 	csv  bool
 	id   string
 	read dataset.Options
+
+	observe bool
 }
 
 func (a *app) predictCommand() *cobra.Command {
@@ -38,7 +40,10 @@ func (a *app) predictCommand() *cobra.Command {
 			"With --file, rows come from a CSV, TSV, JSON Lines or NPZ file, and where its label column is\n" +
 			"there, the scores are printed (to standard error; in --json with the predictions). Each row of the\n" +
 			"file gets one line: a row that cannot be predicted gets – and the reason, in --csv an empty prediction\n" +
-			"and a last column \"error\", in --json {\"error\": …}; the exit code is 4 then.",
+			"and a last column \"error\", in --json {\"error\": …}; the exit code is 4 then, and where no label is one\n" +
+			"that the model knows.\n" +
+			"Rows of a file are no traffic: unless --observe is given they do not count for drift, and are neither\n" +
+			"captured nor copied to a shadow.",
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ref, err := registry.ParseRef(args[0])
@@ -55,12 +60,16 @@ func (a *app) predictCommand() *cobra.Command {
 			if o.id != "" && o.file != "" {
 				return usagef("--id is of one prediction: it goes with rows as arguments")
 			}
+			if o.observe && o.file == "" {
+				return usagef("--observe goes with --file: rows given as arguments are observed anyway")
+			}
 			return a.predict(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "read rows from this file (- for standard input)")
 	f.StringVar(&o.id, "id", "", "id of the prediction, for a label that comes later (with capture in the spec; default: the server makes one)")
+	f.BoolVar(&o.observe, "observe", false, "with --file: have the rows count for drift, be captured and copied to a shadow, as those of other callers")
 	f.BoolVar(&o.csv, "csv", false, "print CSV")
 	bindDataset(cmd, &o.read)
 	return cmd
@@ -110,6 +119,9 @@ func predictRows(ctx context.Context, c *client.Client, ref string, rows *featur
 }
 
 func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOptions) (err error) {
+	if !o.observe {
+		ctx = client.Unobserved(ctx)
+	}
 	in, err := a.open(o.file)
 	if err != nil {
 		return err
@@ -143,6 +155,9 @@ func (a *app) predictFile(ctx context.Context, c *client.Client, o predictOption
 	}
 	if n := len(s.out.refused); n > 0 {
 		return fmt.Errorf("%d of %d rows could not be predicted: %w", n, s.read, feature.ErrInvalid)
+	}
+	if scores := s.out.score(); scores != nil && scores.scores == nil && len(scores.unknown) > 0 {
+		return fmt.Errorf("none of %d rows could be scored, as the model knows no label of them: %w", scores.predicted, feature.ErrInvalid)
 	}
 	return nil
 }

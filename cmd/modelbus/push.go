@@ -36,7 +36,8 @@ type pushOptions struct {
 // pushResult is what a push came to.
 type pushResult struct {
 	Model    string  `json:"model"`
-	Rows     int     `json:"rows"` // stored
+	Rows     int     `json:"rows"`               // stored
+	Repeated int     `json:"repeated,omitempty"` // in the stream before: with --id
 	Rejected int     `json:"rejected"`
 	Seconds  float64 `json:"seconds"`
 }
@@ -47,8 +48,8 @@ func (a *app) pushCommand() *cobra.Command {
 		Use:   "push MODEL FILE",
 		Short: "Publish the rows of a file as training examples",
 		Long: "Publish the rows of a CSV, TSV, JSON Lines or NPZ file (gzip too, - for standard input) as\n" +
-			"training examples. Rows that do not fit the model's features are named and left out; columns that are no features are\n" +
-			"ignored, and named.",
+			"training examples. Rows that do not fit the model's features are named and left out, and the exit\n" +
+			"code is 4 then; columns that are no features are ignored, and named.",
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.model, o.file = args[0], args[1]
@@ -91,7 +92,9 @@ func (a *app) push(ctx context.Context, o pushOptions) (err error) {
 		err = p.all(ctx, rows)
 		p.settle(ctx, err)
 		ignored.tell(rows)
-		return a.pushed(pushResult{Model: o.model, Rows: p.to.Published(), Rejected: p.rejected, Seconds: time.Since(start).Seconds()}, err)
+		return a.pushed(pushResult{
+			Model: o.model, Rows: p.stored(), Repeated: p.to.Repeated(), Rejected: p.rejected, Seconds: time.Since(start).Seconds(),
+		}, err)
 	})
 }
 
@@ -104,17 +107,27 @@ func (a *app) pushed(r pushResult, err error) error {
 		if err := a.printJSON(r); err != nil {
 			return err
 		}
-	} else if err := a.printf("%s rows stored in %s (%s rows/s), %d rejected\n", humanize.Comma(int64(r.Rows)),
-		time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond), humanize.Comma(int64(float64(r.Rows)/max(r.Seconds, 1e-9))), r.Rejected); err != nil {
+	} else if err := a.printPushed(&r); err != nil {
 		return err
 	}
-	if r.Rows == 0 && r.Rejected == 0 {
+	switch there := r.Rows + r.Repeated; {
+	case there == 0 && r.Rejected == 0:
 		return fmt.Errorf("%w: the file has no rows", wire.ErrInvalid)
-	}
-	if r.Rows == 0 {
+	case there == 0:
 		return fmt.Errorf("no row was stored, %d rejected: %w", r.Rejected, wire.ErrInvalid)
+	case r.Rejected > 0:
+		return fmt.Errorf("%d of %d rows were rejected: %w", r.Rejected, there+r.Rejected, wire.ErrInvalid)
 	}
 	return nil
+}
+
+func (a *app) printPushed(r *pushResult) error {
+	repeated := ""
+	if r.Repeated > 0 {
+		repeated = fmt.Sprintf("; %s rows were there already", humanize.Comma(int64(r.Repeated)))
+	}
+	return a.printf("%s rows stored in %s (%s rows/s), %d rejected%s\n", humanize.Comma(int64(r.Rows)),
+		time.Duration(r.Seconds*float64(time.Second)).Round(time.Millisecond), humanize.Comma(int64(float64(r.Rows)/max(r.Seconds, 1e-9))), r.Rejected, repeated)
 }
 
 // A pusher publishes rows and counts those it cannot.
@@ -123,6 +136,9 @@ type pusher struct {
 	to       *client.ExamplePublisher
 	rejected int
 }
+
+// stored returns how many rows are new in the stream.
+func (p *pusher) stored() int { return p.to.Published() - p.to.Repeated() }
 
 // settleTime bounds the wait for what is on its way when a push is interrupted.
 const settleTime = 2 * time.Second
@@ -159,7 +175,7 @@ func (p *pusher) all(ctx context.Context, rows *dataset.Bound) error {
 		_ = bar.Add(1) //nolint:errcheck // the bar is decoration
 		if !isTerminal(p.app.err) && n%1024 == 0 && time.Now().After(next) {
 			next = time.Now().Add(reportInterval)
-			p.app.notef("%s rows stored, %d rejected", humanize.Comma(int64(p.to.Published())), p.rejected)
+			p.app.notef("%s rows stored, %d rejected", humanize.Comma(int64(p.stored())), p.rejected)
 		}
 	}
 }

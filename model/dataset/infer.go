@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -17,6 +19,7 @@ const (
 	oneHotCategories = 32  // more are embedded
 	classLimit       = 20  // a label of more whole numbers is a number
 	classRows        = 40  // rows that show that a whole number is a class
+	listedClasses    = 100 // of more the schema does not list them
 	rareRows         = 10  // a category in fewer may well be unknown in training
 	manyRows         = 20  // rows that show that a column tells them apart
 	vectorColumns    = 32  // numbered columns that are taken together
@@ -42,6 +45,8 @@ type Inferred struct {
 	Rows     int       // that were read
 	Rejected int       // that could not be read
 	Reason   *RowError // why the first of them could not
+
+	whole bool // the rows were read to their end
 }
 
 // Infer reads up to limit rows (all if limit is 0) and returns the schema they
@@ -61,7 +66,8 @@ type Inferred struct {
 //
 // A label of text is a category, one of true and false boolean; whole numbers
 // are classes if they are 0 and 1 or at most 20 different ones over at least 40
-// rows; other numbers are numbers, standardized.
+// rows; other numbers are numbers, standardized. Of a category that has 2 to 100
+// classes, the schema lists them, if the rows were read to their end.
 func Infer(r Reader, label string, limit int) (*Inferred, error) {
 	in := &Inferred{Notes: make(map[string]string)}
 	var numbers sample
@@ -113,6 +119,7 @@ func (in *Inferred) read(r Reader, limit int, numbers *sample) ([]*profile, erro
 	for limit <= 0 || in.Rows < limit {
 		values, err := r.Read()
 		if errors.Is(err, io.EOF) {
+			in.whole = true
 			break
 		}
 		if bad, ok := errors.AsType[*RowError](err); ok {
@@ -182,6 +189,10 @@ func (in *Inferred) label(p *profile, name string) error {
 		in.note(name, "%s", p.span())
 	} else {
 		in.Classes = n
+		if l.Type == feature.Category && in.whole && 2 <= n && n <= listedClasses {
+			l.Classes = slices.Collect(maps.Keys(p.distinct))
+			feature.SortClasses(l.Classes)
+		}
 		in.note(name, "%s", counted(n, "class", "classes"))
 	}
 	if p.missing > 0 {

@@ -94,6 +94,10 @@ func TestInferFeature(t *testing.T) {
 
 func TestInferLabel(t *testing.T) {
 	standardize := []feature.Scale{feature.Standardize}
+	var hundred []string
+	for i := range 100 {
+		hundred = append(hundred, fmt.Sprintf("c%02d", i))
+	}
 	tests := []struct {
 		name  string
 		rows  int
@@ -101,14 +105,17 @@ func TestInferLabel(t *testing.T) {
 		want  feature.Label
 		note  string
 	}{
-		{"text", 10, cycle("a", "b"), feature.Label{Type: feature.Category}, "2 classes"},
-		{"digits", 40, func(i int) string { return fmt.Sprint(i % 10) }, feature.Label{Type: feature.Category}, "10 classes"},
+		{"text", 10, cycle("a", "b"), feature.Label{Type: feature.Category, Classes: []string{"a", "b"}}, "2 classes"},
+		{"numbers", 40, cycle("10", "9", "-1"), feature.Label{Type: feature.Category, Classes: []string{"-1", "9", "10"}}, "3 classes"},
+		{"one class", 10, cycle("a"), feature.Label{Type: feature.Category}, "1 class"},
+		{"100 classes", 200, func(i int) string { return fmt.Sprintf("c%02d", i%100) }, feature.Label{Type: feature.Category, Classes: hundred}, "100 classes"},
+		{"101 classes", 202, func(i int) string { return fmt.Sprint("c", i%101) }, feature.Label{Type: feature.Category}, "101 classes"},
 		{"digits in few rows", 39, func(i int) string { return fmt.Sprint(i % 10) }, feature.Label{Type: feature.Number, Scale: standardize}, "0 … 9"},
 		{"many whole numbers", 100, func(i int) string { return fmt.Sprint(i % 21) }, feature.Label{Type: feature.Number, Scale: standardize}, "0 … 20"},
-		{"zero and one", 4, cycle("0", "1"), feature.Label{Type: feature.Category}, "2 classes"},
+		{"zero and one", 4, cycle("1", "0"), feature.Label{Type: feature.Category, Classes: []string{"0", "1"}}, "2 classes"},
 		{"fractions", 100, cycle("0.5", "1"), feature.Label{Type: feature.Number, Scale: standardize}, "0.5 … 1"},
 		{"truth", 10, cycle("true", "false"), feature.Label{Type: feature.Boolean}, "2 classes"},
-		{"gaps", 10, cycle("a", "b", "a", "b", ""), feature.Label{Type: feature.Category}, "2 classes, 2 rows have none and are of no use"},
+		{"gaps", 10, cycle("a", "b", "a", "b", ""), feature.Label{Type: feature.Category, Classes: []string{"a", "b"}}, "2 classes, 2 rows have none and are of no use"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,7 +190,7 @@ func TestInferVector(t *testing.T) {
 		}
 		want := feature.Schema{
 			Features: []feature.Feature{{Name: "x", Type: feature.Vector, Size: 2, Scale: []feature.Scale{feature.Rescale}}},
-			Label:    feature.Label{Name: "y", Type: feature.Category},
+			Label:    feature.Label{Name: "y", Type: feature.Category, Classes: []string{"0", "1"}},
 		}
 		if !reflect.DeepEqual(in.Schema, want) {
 			t.Errorf("Infer() says %+v, want %+v", in.Schema, want)
@@ -197,7 +204,7 @@ func TestInferVector(t *testing.T) {
 		}
 		want := feature.Schema{
 			Features: []feature.Feature{{Name: "a", Type: feature.Number}, {Name: "b", Type: feature.Vector, Size: 2, Missing: feature.MissingMean}},
-			Label:    feature.Label{Name: "species", Type: feature.Category},
+			Label:    feature.Label{Name: "species", Type: feature.Category, Classes: []string{"x", "z"}},
 		}
 		if !reflect.DeepEqual(in.Schema, want) {
 			t.Errorf("Infer() says %+v, want %+v", in.Schema, want)
@@ -285,5 +292,16 @@ func TestInferLeaks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of a file of which only the beginning was read, other classes may follow.
+func TestInferSomeRowsListsNoClasses(t *testing.T) {
+	in, err := dataset.Infer(open(t, table(10, cycle("a", "b")), dataset.Options{Header: "yes"}), "x", 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := in.Schema.Label.Classes; got != nil {
+		t.Errorf("classes %q of the first rows, want none", got)
 	}
 }

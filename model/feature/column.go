@@ -3,6 +3,7 @@ package feature
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -32,6 +33,9 @@ type column struct {
 
 	dict  map[string]int32
 	words []string // by code
+
+	classes  []string // of a label: the only words allowed, if there are any
+	nonempty bool     // an empty text is a missing value, as in a file
 }
 
 func newColumn(title string, kind Type, size int, missing bool) *column {
@@ -129,7 +133,17 @@ func (c *column) setValue(i int, v *Value) error {
 		if !utf8.Valid(text) {
 			return invalidf("got %s: UTF-8 text is due", v.describe())
 		}
-		c.codes.grow(i)[0] = c.code(text)
+		if c.nonempty && len(text) == 0 {
+			return c.missingError()
+		}
+		code, ok := c.dict[string(text)]
+		if !ok {
+			if len(c.classes) > 0 && !slices.Contains(c.classes, string(text)) {
+				return unknownClass(string(text), c.classes)
+			}
+			code = c.code(text)
+		}
+		c.codes.grow(i)[0] = code
 	default:
 		return invalidf("unknown type %q", c.kind)
 	}

@@ -181,7 +181,7 @@ func (fit *fitting) vocabulary(ft *Feature, c *column) error {
 			words = append(words, fill)
 		}
 	}
-	sortWords(words)
+	SortClasses(words)
 	fit.state.Vocabularies[ft.Name] = words
 	return nil
 }
@@ -213,7 +213,7 @@ func (fit *fitting) label(l *Label) error {
 	case Category, Vector:
 	}
 	words, rows := fit.words(c)
-	if len(l.Classes) > 0 {
+	if len(l.Classes) > 0 { // of a frame that was made for another schema
 		if err := within(c.title, "class", words, rows, l.Classes); err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ func (fit *fitting) label(l *Label) error {
 	if len(l.Classes) > 0 {
 		words = slices.Clone(l.Classes)
 	} else {
-		sortWords(words)
+		SortClasses(words)
 	}
 	fit.state.Vocabularies[labelKey] = words
 	return nil
@@ -250,9 +250,9 @@ func (fit *fitting) words(c *column) (words []string, rows []int) {
 	return words, rows
 }
 
-// sortWords sorts categories: as numbers if all are plain whole numbers, so that
+// SortClasses sorts categories or classes as a pipeline does: as numbers if all are plain whole numbers, so that
 // "10" comes after "9", else as text.
-func sortWords(words []string) {
+func SortClasses(words []string) {
 	numbers := make(map[string]int64, len(words))
 	for _, w := range words {
 		n, err := strconv.ParseInt(w, 10, 64)

@@ -22,8 +22,8 @@ type Frame struct {
 	view    bool
 }
 
-// NewFrame returns an empty frame. With labels, every row must have one. The
-// schema must be valid and must not be changed while the frame is in use.
+// NewFrame returns an empty frame. With labels, every row must have one: no empty
+// class, and where the schema lists classes, one of them. The schema must be valid and must not be changed while the frame is in use.
 func NewFrame(s *Schema, labels bool) *Frame {
 	f := &Frame{schema: s, columns: make([]*column, len(s.Features))}
 	for i := range s.Features {
@@ -33,6 +33,7 @@ func NewFrame(s *Schema, labels bool) *Frame {
 	}
 	if labels {
 		f.label = newColumn(s.Label.title(), s.Label.Type, 1, false)
+		f.label.classes, f.label.nonempty = s.Label.Classes, true
 		w := newChunks[float64](1, 8)
 		f.weights = &w
 	}

@@ -99,7 +99,7 @@ func (st *starting) shown(ft *Feature, c *column) ([]string, error) {
 			words = append(words, fill)
 		}
 	}
-	sortWords(words)
+	SortClasses(words)
 	return words, nil
 }
 
@@ -111,7 +111,7 @@ func (st *starting) label(l *Label) error {
 		words := slices.Clone(l.Classes)
 		if len(words) == 0 {
 			words = st.words(st.frame.label)
-			sortWords(words)
+			SortClasses(words)
 		}
 		if len(words) < 2 {
 			return invalidf("%s: %d rows show %s: a classifier needs two classes or more, in its first rows or listed in the spec",

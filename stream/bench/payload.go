@@ -47,7 +47,7 @@ func CheckSize(f *feature.Frame, form wire.Form, rows int, limit int64) error {
 
 // payloads returns up to [Payloads] requests of that many rows each to subject,
 // from the rows of f, which are repeated if there are fewer than one needs. None may
-// have more than limit bytes.
+// have more than limit bytes. They say that they are no traffic to be observed.
 func (b *Bench) payloads(f *feature.Frame, limit int64) ([]*nats.Msg, error) {
 	rows := b.opts.Rows
 	if f.Len() == 0 {
@@ -69,6 +69,10 @@ func (b *Bench) payloads(f *feature.Frame, limit int64) ([]*nats.Msg, error) {
 		if err := wire.EncodeRequest(msg, b.opts.Form, f, lo, lo+rows); err != nil {
 			return nil, err
 		}
+		if msg.Header == nil {
+			msg.Header = nats.Header{}
+		}
+		msg.Header.Set(wire.HeaderObserve, wire.ObserveOff)
 		if int64(msg.Size()) > limit {
 			return nil, fmt.Errorf("%w: a request of %d rows has %d bytes, the server takes %d: ask for fewer rows",
 				wire.ErrTooLarge, rows, msg.Size(), limit)

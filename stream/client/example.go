@@ -55,7 +55,8 @@ type ExamplePublisher struct {
 	bytes     int      // of those pending
 	spare     [][]byte // payloads of messages that are stored, to be written anew
 	published atomic.Int64
-	err       error // ended the publishing
+	repeated  atomic.Int64 // of these
+	err       error        // ended the publishing
 
 	subject string
 	stream  string
@@ -66,6 +67,7 @@ type ExamplePublisher struct {
 type pending struct {
 	msg    *nats.Msg // never handed out: a copy of it is
 	rows   int
+	sent   int                    // how often
 	future jetstream.PubAckFuture // nil if it could not be sent
 	err    error                  // why not
 }
@@ -132,8 +134,12 @@ func (p *ExamplePublisher) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Published returns how many rows are acknowledged.
+// Published returns how many rows are acknowledged: they are in the stream.
 func (p *ExamplePublisher) Published() int { return int(p.published.Load()) }
+
+// Repeated returns how many of the rows that are acknowledged were in the stream before,
+// so that nothing was stored of them: a publisher of the same ID had published them.
+func (p *ExamplePublisher) Repeated() int { return int(p.repeated.Load()) }
 
 // publish sends the buffered rows, in as few messages as they fit, and waits for
 // room before each.
@@ -192,6 +198,7 @@ func (p *ExamplePublisher) message(ctx context.Context, lo, n int) (*nats.Msg, e
 // what it sends, and keeps it.
 func (p *ExamplePublisher) send(m *pending) {
 	msg := &nats.Msg{Subject: m.msg.Subject, Header: m.msg.Header, Data: m.msg.Data}
+	m.sent++
 	m.future, m.err = p.client.js.PublishMsgAsync(msg, p.once)
 }
 
@@ -201,8 +208,11 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 	m := p.pending[0]
 	var pause *pauses
 	for {
-		err := m.wait(ctx)
+		ack, err := m.wait(ctx)
 		if err == nil {
+			if ack.Duplicate && m.sent == 1 { // sent again, it is a double of itself
+				p.repeated.Add(int64(m.rows))
+			}
 			p.pending = p.pending[1:]
 			p.bytes -= len(m.msg.Data)
 			p.spare = append(p.spare, m.msg.Data[:0])
@@ -226,17 +236,17 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 }
 
 // wait waits for the acknowledgement.
-func (m *pending) wait(ctx context.Context) error {
+func (m *pending) wait(ctx context.Context) (*jetstream.PubAck, error) {
 	if m.err != nil {
-		return m.err
+		return nil, m.err
 	}
 	select {
-	case <-m.future.Ok():
-		return nil
+	case ack := <-m.future.Ok():
+		return ack, nil
 	case err := <-m.future.Err():
-		return err
+		return nil, err
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

@@ -98,6 +98,28 @@ func addAll(t *testing.T, p *client.ExamplePublisher, n int) {
 	}
 }
 
+// Who publishes again under an id is told what was there already.
+func TestPublishedBefore(t *testing.T) {
+	t.Parallel()
+	nc := embeddedtest.Connect(t)
+	s := trainStream(t, nc, nil)
+	c := newClient(t, nc, client.Options{})
+	for i, want := range []int{0, 1000, 0} {
+		id := "one"
+		if i == 2 {
+			id = "another"
+		}
+		p := c.Examples("m", schema(), client.PublisherOptions{ID: id, BatchRows: 100})
+		addAll(t, p, 1000)
+		if p.Published() != 1000 || p.Repeated() != want {
+			t.Errorf("publishing %d: %d rows published, %d repeated, want 1000 and %d", i, p.Published(), p.Repeated(), want)
+		}
+		if i == 1 {
+			inOrder(t, stored(t, s), 1000)
+		}
+	}
+}
+
 func TestPublishExamples(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -73,6 +74,9 @@ type labelMessage struct {
 func (c *Client) label(ctx context.Context, model string, l labelMessage) error {
 	if err := registry.CheckModel(model); err != nil {
 		return err
+	}
+	if slices.Contains(l.Labels, any("")) {
+		return fmt.Errorf("labelling %s: %w: a label is empty: want what was true, or nil where it is not known", model, wire.ErrInvalid)
 	}
 	body, err := json.Marshal(l)
 	if err == nil {

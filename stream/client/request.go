@@ -30,6 +30,16 @@ func (c *Client) request(ctx context.Context, subject string, body []byte) (*nat
 	}
 }
 
+// unobservedKey is the key of a context whose predictions are not observed.
+type unobservedKey struct{}
+
+// Unobserved has the predictions of calls with the context be answered and no more: they
+// are no traffic of the kind that the model is for, such as a test, so that their rows do
+// not count for drift, are not captured and are not copied to a shadow.
+func Unobserved(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unobservedKey{}, true)
+}
+
 func (c *Client) ask(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
 	msg := nats.NewMsg(subject)
 	msg.Data = body
@@ -38,6 +48,9 @@ func (c *Client) ask(ctx context.Context, subject string, body []byte) (*nats.Ms
 	}
 	if id := idOf(ctx); id != "" {
 		msg.Header.Set(wire.HeaderID, id)
+	}
+	if ctx.Value(unobservedKey{}) != nil {
+		msg.Header.Set(wire.HeaderObserve, wire.ObserveOff)
 	}
 	if c.opts.Inject != nil {
 		c.opts.Inject(ctx, msg.Header)

@@ -27,7 +27,7 @@ func (d *deployment) capture(t *testing.T, id string, n int) {
 		t.Fatal(err)
 	}
 	f := feature.NewFrame(&spec.Schema, false)
-	c := &wire.Capture{Model: "iris", Version: 3, Time: time.Now()}
+	c := &wire.Capture{Model: "iris", Version: 3, Time: time.Now(), Classes: []string{"left", "right"}}
 	for i := range n {
 		row := feature.Row{Values: []feature.Value{{Kind: feature.KindNumber, Num: float64(i)}, {Kind: feature.KindNumber, Num: 0.5}}}
 		if err := f.Append(row); err != nil {
@@ -173,7 +173,10 @@ func TestLabelsThatAreWrong(t *testing.T) {
 		{"no possible id", `{"id": "a.b", "label": "left"}`, "1 to 128", learn.Labels{Invalid: 1}},
 		{"unknown key", `{"id": "a", "lable": "left"}`, "lable", learn.Labels{Invalid: 1}},
 		{"wrong type", `{"id": "a", "label": [1]}`, "label", learn.Labels{Invalid: 1}},
-		{"wrong class", `{"id": "a", "label": "up"}`, `"up"`, learn.Labels{Invalid: 1}},
+		{"empty label", `{"id": "a", "label": ""}`, "it is empty", learn.Labels{Invalid: 1}},
+		{"empty label of a row", `{"id": "a", "labels": [""]}`, "it is empty", learn.Labels{Invalid: 1}},
+		{"wrong class", `{"id": "a", "label": "up"}`, `unknown class "up": the classes are "left", "right"`, learn.Labels{Invalid: 1}},
+		{"misspelt class", `{"id": "a", "label": "rihgt"}`, `unknown class "rihgt", did you mean "right"?`, learn.Labels{Invalid: 1}},
 		{"no such row", `{"id": "a", "row": 1, "label": "left"}`, "row 1 of a request of 1", learn.Labels{Invalid: 1}},
 		{"too many", `{"id": "a", "labels": ["left", "left"]}`, "2 labels", learn.Labels{Invalid: 1}},
 	} {
@@ -195,6 +198,29 @@ func TestLabelsThatAreWrong(t *testing.T) {
 				t.Errorf("examples %v, want none", all)
 			}
 		})
+	}
+}
+
+// Where the spec lists no classes, a late label is one of those that the version knew.
+func TestLabelOfForeignClass(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{LabelWait: shortly})
+	d.create(t, spec)
+	d.capture(t, "a", 2)
+	d.label(t, `{"id": "a", "labels": ["letf", "right"]}`)
+	if got, want := labels(t, 1, d.trainer), (learn.Labels{Joined: 1, Invalid: 1}); got != want {
+		t.Errorf("counts %+v, want %+v", got, want)
+	}
+	const reason = `unknown class "letf", did you mean "left"? The classes are "left", "right"`
+	dead := d.dead(t)
+	if len(dead) != 1 {
+		t.Fatalf("%d dead messages, want 1", len(dead))
+	}
+	if !strings.Contains(dead[0].Header.Get("Modelbus-Reason"), reason) {
+		t.Errorf("dead with the reason %q, want one that has %q", dead[0].Header.Get("Modelbus-Reason"), reason)
+	}
+	if all := d.examples(t); len(all) != 1 || !strings.Contains(string(all[0].Data), `"right"`) {
+		t.Errorf("examples %v, want that of the other row", all)
 	}
 }
 

@@ -147,7 +147,7 @@ func testAllocations(t *testing.T, prepare func(*lane), check func(*testing.T, *
 	l := loadedLane(t, nc)
 	prepare(l)
 	w := newWorker(l)
-	id := nats.Header{wire.HeaderID: {"7"}, wire.HeaderTrace: {"00-1-2-01"}, wire.HeaderDeadline: {time.Now().Add(time.Hour).Format(time.RFC3339Nano)}}
+	id := nats.Header{wire.HeaderID: {"7"}, wire.HeaderTrace: {"00-1-2-01"}, wire.HeaderObserve: {"on"}, wire.HeaderDeadline: {time.Now().Add(time.Hour).Format(time.RFC3339Nano)}}
 	for name, r := range map[string]*nats.Msg{
 		"rows":       {Data: []byte(`{"instances": [["a", [1, 2, 3]], ["b", [4, 5, 6]]]}`)},
 		"named rows": {Data: []byte(`{"instances": [{"place": "a", "x": [1, 2, 3]}]}`)},

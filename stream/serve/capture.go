@@ -146,7 +146,7 @@ func (c *capturer) store(r *copied) (jetstream.PubAckFuture, error) {
 	}
 	msg := &nats.Msg{Subject: c.subjects.Capture(r.lane.name, r.id)}
 	err := wire.EncodeCapture(msg, &wire.Capture{
-		Model: r.lane.name, Version: r.version.number, Time: r.at, Predictions: r.outcomes, Shadow: r.shadow,
+		Model: r.lane.name, Version: r.version.number, Time: r.at, Predictions: r.outcomes, Shadow: r.shadow, Classes: r.version.told,
 	}, c.frame)
 	if err != nil {
 		return nil, err

@@ -78,6 +78,11 @@ func TestCaptureKeepsWhatWasAnswered(t *testing.T) {
 	if wire.CheckID(made.ID) != nil {
 		t.Errorf("the id that the server made is %q", made.ID)
 	}
+	for _, h := range []nats.Header{{"Modelbus-Observe": {"off"}}, {"Modelbus-Observe": {"off"}, "Modelbus-Id": {"no.token"}}} {
+		if test, _ := ask(h); test.ID != h.Get("Modelbus-Id") {
+			t.Errorf("the id of a request that is not observed is %q, want %q", test.ID, h.Get("Modelbus-Id"))
+		}
+	}
 	ask(nats.Header{"Modelbus-Id": {"mine-1"}})
 	st := await(t, server, func(st serve.Status) bool { return st.Capture.Stored+st.Capture.Repeated+st.Capture.Dropped == 3 })
 	if *st.Capture != (serve.CaptureStatus{Stored: 2, Repeated: 1}) {

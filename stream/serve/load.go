@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/registry/cache"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -49,7 +50,21 @@ func decodeModel(artifact *cache.Artifact, ans wire.Answer, lim limits) (plan, e
 	lim = lim.sized(params)
 	return plan{
 		make: func() batch { return newModelBatch(m, ans, lim) }, params: params, schema: m.Schema(), window: m.NewWindow,
+		told: toldClasses(m),
 	}, nil
+}
+
+// maxTold bounds the classes that are captured with each request.
+const maxTold = 100
+
+// toldClasses returns the classes of a classification whose spec does not list them, if
+// they are not too many: what is captured tells them, so that a label can be checked.
+func toldClasses(m *model.Model) []string {
+	l := &m.Schema().Label
+	if l.Type != feature.Category || len(l.Classes) > 0 || len(m.Classes()) > maxTold {
+		return nil
+	}
+	return m.Classes()
 }
 
 // follow makes the lane answer with what the aliases name now, one alias after

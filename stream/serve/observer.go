@@ -42,8 +42,8 @@ type observer struct {
 	counted uint64
 }
 
-// observe counts rows [lo, hi) of b, those that were run last.
-func (o *observer) observe(b batch, lo, hi int, now time.Time) {
+// observe counts rows [lo, hi) of b, of those that were run last, which begin at row base.
+func (o *observer) observe(b batch, base, lo, hi int, now time.Time) {
 	s, ok := b.(sampled)
 	if !ok {
 		return
@@ -61,7 +61,7 @@ func (o *observer) observe(b batch, lo, hi int, now time.Time) {
 	if o.window.Rows() == 0 {
 		o.began = now
 	}
-	if err := s.sample(o.window, o.rows, lo); err != nil {
+	if err := s.sample(o.window, o.rows, base); err != nil {
 		return // the rows have been answered: they are of the window's schema
 	}
 	o.counted += uint64(len(o.rows))

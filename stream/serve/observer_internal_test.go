@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
@@ -144,7 +146,7 @@ func TestAReferenceThatCannotBeReadIsSaid(t *testing.T) {
 	l := newLane("m", settings{}, &shared{inspector: newInspector(nil, 1000, zerolog.Nop())}, nil)
 	v := newVersion(3, plan{window: func() (*drift.Window, error) { return nil, errors.New("it is torn") }})
 	l.watch(t.Context(), v)
-	l.observer.Load().observe(nil, 0, 10, time.Now())
+	l.observer.Load().observe(nil, 0, 0, 10, time.Now())
 	if d := l.drifting(); d == nil || d.Problem != "it is torn" || d.Version != 3 {
 		t.Errorf("drift = %+v, want a problem of version 3", d)
 	}
@@ -195,10 +197,45 @@ func BenchmarkObserve(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				now = now.Add(10 * time.Microsecond)
-				o.observe(batch, 0, 1, now)
+				o.observe(batch, 0, 0, 1, now)
 			}
 			if o.seen == 0 || o.counted == 0 {
 				b.Errorf("%d rows were seen, %d counted", o.seen, o.counted)
+			}
+		})
+	}
+}
+
+// Of requests that are answered together, the rows of those that are not to be observed do
+// not count, wherever they lie.
+func TestUnobservedRowsDoNotCount(t *testing.T) {
+	nc, err := nats.Connect("", nats.InProcessServer(sink{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	off := nats.Header{wire.HeaderObserve: {wire.ObserveOff}}
+	for name, tt := range map[string]struct {
+		headers []nats.Header
+		want    uint64 // rows, of 1, 2, 3 … in the requests
+	}{
+		"all":    {[]nats.Header{nil, {wire.HeaderObserve: {"on"}}, nil}, 6},
+		"none":   {[]nats.Header{off, off}, 0},
+		"first":  {[]nats.Header{off, nil, nil}, 5},
+		"middle": {[]nats.Header{nil, off, off, nil}, 5},
+		"last":   {[]nats.Header{nil, nil, off}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := loadedLane(t, nc)
+			for i, h := range tt.headers {
+				body := `{"instances": [["a", [1, 2, 3]]` + strings.Repeat(`, ["b", [4, 5, 6]]`, i) + `]}`
+				if err := l.queue.put(request{msg: &nats.Msg{Subject: "modelbus.predict.m", Reply: "_INBOX.1", Header: h, Data: []byte(body)}, at: time.Now()}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			newWorker(l).work()
+			if d := l.drifting(); l.stats.errors > 0 || d.Seen != tt.want || d.Counted != tt.want {
+				t.Errorf("%d rows seen, %d counted, %d errors (%s), want %d rows", d.Seen, d.Counted, l.stats.errors, l.stats.last, tt.want)
 			}
 		})
 	}

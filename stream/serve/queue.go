@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // A request is a received prediction request. It has one owner at a time, who
@@ -16,6 +18,17 @@ type request struct {
 	at     time.Time // of receipt
 	by     *version  // who answers, if that was settled before the request was queued
 	done   bool      // answered or passed on
+}
+
+// unobserved reports whether r is to be answered and no more: its caller says that it is
+// no traffic of the kind that the model is for.
+func (r *request) unobserved() bool {
+	h := r.msg.Header
+	if len(h) == 0 {
+		return false
+	}
+	v := h[wire.HeaderObserve]
+	return len(v) > 0 && v[0] == wire.ObserveOff
 }
 
 var (

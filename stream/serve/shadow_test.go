@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/serve"
@@ -21,6 +23,9 @@ func TestShadowComparesAndAnswersNobody(t *testing.T) {
 		if got, err := asked(nc, "modelbus.predict.friedman", nil); err != nil || got != "1" {
 			t.Fatalf("version %q answers, %v, want the champion", got, err)
 		}
+	}
+	if got, err := asked(nc, "modelbus.predict.friedman", nats.Header{"Modelbus-Observe": {"off"}}); err != nil || got != "1" { // nor of this one
+		t.Fatalf("version %q answers, %v", got, err)
 	}
 	if got, err := asked(nc, "modelbus.predict.friedman.2", nil); err != nil || got != "2" { // gets no copy
 		t.Fatalf("version %q answers, %v", got, err)

@@ -50,6 +50,7 @@ type version struct {
 	text   []string                      // the number as a header value
 	params int                           // of its network
 	schema *feature.Schema               // nil: requests cannot be captured
+	told   []string                      // the classes that are captured with requests; nil: none
 	make   func() batch                  // when none is spare
 	window func() (*drift.Window, error) // to compare its rows with; nil for none
 	spare  chan batch
@@ -59,7 +60,7 @@ type version struct {
 func newVersion(number uint64, p plan) *version {
 	return &version{
 		number: number, text: []string{strconv.FormatUint(number, 10)},
-		params: p.params, schema: p.schema, make: p.make, window: p.newWindow, spare: make(chan batch, spareBatches),
+		params: p.params, schema: p.schema, told: p.told, make: p.make, window: p.newWindow, spare: make(chan batch, spareBatches),
 	}
 }
 
@@ -68,6 +69,7 @@ type plan struct {
 	make   func() batch
 	params int                           // of its network
 	schema *feature.Schema               // nil: requests cannot be captured
+	told   []string                      // the classes that are captured with requests; nil: none
 	window func() (*drift.Window, error) // may be nil
 }
 

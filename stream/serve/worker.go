@@ -130,7 +130,7 @@ func (w *worker) gather(now time.Time) {
 
 // check refuses what is late, or what would be captured under an id that cannot be one.
 func (w *worker) check(r *request, now time.Time) error {
-	if err := checkDeadline(r.msg.Header, now); err != nil || w.after.capture == 0 {
+	if err := checkDeadline(r.msg.Header, now); err != nil || w.after.capture == 0 || r.unobserved() {
 		return err
 	}
 	return checkID(r.msg.Header)
@@ -256,7 +256,8 @@ func (w *worker) answer(g *group, lo, hi int) {
 		msg.Header[wire.HeaderModel] = w.model
 		msg.Header[wire.HeaderVersion] = g.version.text
 		passOn(msg.Header, r.msg.Header)
-		if w.after.capture > 0 {
+		unobserved := r.unobserved()
+		if w.after.capture > 0 && !unobserved {
 			identify(msg.Header)
 		}
 		err := g.batch.encode(msg, i, g.start(i)-base)
@@ -269,14 +270,32 @@ func (w *worker) answer(g *group, lo, hi int) {
 		}
 		r.done = true
 		w.sent = append(w.sent, r.at)
-		if w.after.capture > 0 || w.after.shadow != nil {
+		if !unobserved && (w.after.capture > 0 || w.after.shadow != nil) {
 			w.hand(g, r, msg.Header, g.start(i)-base, g.ends[i]-g.start(i))
 		}
 	}
 	now := time.Now()
 	w.count(g.ends[hi-1]-base, now)
 	if o := w.lane.observer.Load(); o != nil && o.version == g.version {
-		o.observe(g.batch, base, g.ends[hi-1], now)
+		w.observe(o, g, lo, hi, now)
+	}
+}
+
+// observe has the rows of items [lo, hi), which were run together, counted, but for those
+// of requests that are not to be observed.
+func (w *worker) observe(o *observer, g *group, lo, hi int, now time.Time) {
+	base, from := g.start(lo), g.start(lo)
+	for i := lo; i < hi; i++ {
+		if !w.taken[g.items[i]].unobserved() {
+			continue
+		}
+		if start := g.start(i); start > from {
+			o.observe(g.batch, base, from, start, now)
+		}
+		from = g.ends[i]
+	}
+	if end := g.ends[hi-1]; end > from {
+		o.observe(g.batch, base, from, end, now)
 	}
 }
 

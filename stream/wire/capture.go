@@ -95,6 +95,9 @@ type Capture struct {
 	Instances   []json.RawMessage `json:"instances"`   // objects by feature
 	Predictions []Outcome         `json:"predictions"` // one a row
 	Shadow      *Shadowed         `json:"shadow,omitempty"`
+
+	// Classes are those that the version knows, where its spec does not list them.
+	Classes []string `json:"classes,omitempty"`
 }
 
 // Shadowed is what the shadow would have answered.
@@ -139,6 +142,12 @@ func EncodeCapture(msg *nats.Msg, c *Capture, f *feature.Frame) error {
 		b = strconv.AppendUint(append(b, `,"shadow":{"model_version":"`...), s.Version, 10)
 		b = appendOutcomes(append(b, `","predictions":`...), s.Predictions)
 		b = append(b, '}')
+	}
+	for i, class := range c.Classes {
+		b = appendQuoted(append(b, [2]string{`,"classes":[`, `,`}[min(i, 1)]...), class)
+	}
+	if len(c.Classes) > 0 {
+		b = append(b, ']')
 	}
 	msg.Data = append(b, '}')
 	return nil

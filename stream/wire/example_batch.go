@@ -61,7 +61,9 @@ func (b *ExampleBatch) plainLabel(row *feature.Row) (feature.Value, bool) {
 			return feature.Value{}, false
 		}
 		text, err := v.Category()
-		return feature.Value{Kind: feature.KindText, Text: text}, err == nil
+		known := b.schema.Label.Classes
+		ok := err == nil && text != "" && (len(known) == 0 || slices.Contains(known, text))
+		return feature.Value{Kind: feature.KindText, Text: text}, ok
 	case feature.Vector: // no label is one
 	}
 	return feature.Value{}, false

@@ -54,6 +54,7 @@ func TestExampleBatchRefuses(t *testing.T) {
 		"NaN":       {Values: []feature.Value{number(1), number(2), number(3), number(math.NaN())}, Label: good.Label},
 		"text":      {Values: []feature.Value{number(1), {Kind: feature.KindText, Text: "x"}, number(3), number(4)}, Label: good.Label},
 		"no label":  {Values: good.Values},
+		"empty":     {Values: good.Values, Label: feature.Value{Kind: feature.KindText}},
 		"fraction":  {Values: good.Values, Label: number(0.5)},
 		"weight":    {Values: good.Values, Label: good.Label, Weight: -1},
 		"not UTF-8": {Values: good.Values, Label: feature.Value{Kind: feature.KindText, Text: "\xff"}},

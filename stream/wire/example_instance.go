@@ -50,7 +50,19 @@ func (m *exampleMessage) label(s *scanner, schema *feature.Schema) (feature.Valu
 	if !fits(t, s.next()) {
 		return feature.Value{}, invalidf("label %q: want %s, got %s", schema.Label.Name, wanted(t, 0), s.got())
 	}
-	return scalar(s, &m.words)
+	v, err := scalar(s, &m.words)
+	if err != nil {
+		return feature.Value{}, err
+	}
+	return v, checkLabel(&v, schema)
+}
+
+// checkLabel refuses an empty class, which is a missing label, as in a file.
+func checkLabel(v *feature.Value, schema *feature.Schema) error {
+	if v.Kind == feature.KindText && v.Text == "" {
+		return invalidf("label %q: it is empty: an example needs one", schema.Label.Name)
+	}
+	return nil
 }
 
 func checkWeight(w float64) error {

@@ -72,6 +72,9 @@ func (m *exampleMessage) decodeTensorRow(c *columnReader, row int, add func(int,
 		return err
 	}
 	label, err := m.labels.value(row)
+	if err == nil {
+		err = checkLabel(&label, c.schema)
+	}
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,7 @@ func TestDecodeExamplesGoesOn(t *testing.T) {
 		{"null", `[1,null,3,4]`, `"a"`, `1`, "missing"},
 		{"no row", `7`, `"a"`, `1`, "number 7"},
 		{"no label", good, `null`, `1`, `"species"`},
+		{"empty label", good, `""`, `1`, `label "species": it is empty`},
 		{"a list as label", good, `["a"]`, `1`, "a list"},
 		{"half a class", good, `1.5`, `1`, "1.5"},
 		{"no weight", good, `"a"`, `0`, "weight"},
@@ -110,6 +111,29 @@ func TestDecodeExamplesGoesOn(t *testing.T) {
 			t.Errorf("ExampleRow = %s, %v, want %s", one, err, want)
 		}
 	})
+}
+
+// An empty class is a missing label, whatever the form and whoever takes the rows.
+func TestDecodeExamplesRefusesEmptyLabel(t *testing.T) {
+	binaryHeader, binaryBody := binaryMessage(`{"inputs":[{"name":"features","shape":[1,4],"datatype":"FP32","parameters":{"binary_data_size":16}},`+
+		`{"name":"labels","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":4}}]}`, append(fp32(1, 2, 3, 4), 0, 0, 0, 0)...)
+	for name, tt := range map[string]struct {
+		header nats.Header
+		body   string
+	}{
+		"one":        {nil, `{"features":[1,2,3,4],"label":""}`},
+		"a batch":    {nil, `{"instances":[[1,2,3,4]],"labels":[""]}`},
+		"OIP":        {nil, `{"inputs":[{"name":"features","shape":[1,4],"datatype":"FP32","data":[1,2,3,4]},{"name":"labels","shape":[1],"datatype":"BYTES","data":[""]}]}`},
+		"OIP binary": {binaryHeader, string(binaryBody)},
+	} {
+		_, problems, err := wire.DecodeExamples(irisSchema(), tt.header, []byte(tt.body), func(int, feature.Row) error {
+			t.Errorf("%s: the row was taken", name)
+			return nil
+		})
+		if err != nil || len(problems) != 1 || !errors.Is(problems[0].Err, wire.ErrInvalid) || !strings.Contains(problems[0].Err.Error(), "it is empty") {
+			t.Errorf("%s: %v, %v, want one problem: the label is empty", name, problems, err)
+		}
+	}
 }
 
 func TestDecodeExamplesRefuses(t *testing.T) {
@@ -233,7 +257,9 @@ func frames(t *rapid.T, s *feature.Schema, labels bool) *feature.Frame {
 			r.Values = append(r.Values, v)
 		}
 		if labels {
-			r.Label = anyValue(t, s.Label.Type, 0)
+			if r.Label = anyValue(t, s.Label.Type, 0); r.Label.Kind == feature.KindText {
+				r.Label.Text += "." // no label is empty
+			}
 			if rapid.Bool().Draw(t, "weighted") {
 				r.Weight = rapid.Float64Range(0.1, 10).Draw(t, "weight")
 			}

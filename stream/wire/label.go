@@ -58,6 +58,8 @@ func DecodeLabel(body []byte) (*Label, error) {
 		return nil, invalidf("labels: want one for each row, got none")
 	case string(l.Label) == "null":
 		return nil, invalidf("label: got null")
+	case string(l.Label) == `""`:
+		return nil, invalidf("label: it is empty: want what was true")
 	}
 	return l, CheckID(l.ID)
 }

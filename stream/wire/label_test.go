@@ -99,6 +99,7 @@ func TestCaptureComesBack(t *testing.T) {
 		Model: "m", Version: 1 << 53, Time: at,
 		Predictions: []wire.Outcome{{Value: 0.1}, {Value: 2}},
 		Shadow:      &wire.Shadowed{Version: 2, Predictions: []wire.Outcome{{Class: true, Label: `"x`, Score: 0.5}, {Class: true}}},
+		Classes:     []string{"a", `"b"`},
 	}
 	msg := &nats.Msg{}
 	if err := wire.EncodeCapture(msg, want, f); err != nil {

@@ -15,6 +15,7 @@ const (
 	HeaderVersion       = "Modelbus-Version"
 	HeaderID            = "Modelbus-Id"
 	HeaderDeadline      = "Modelbus-Deadline"   // RFC 3339 with nanoseconds, or Unix milliseconds
+	HeaderObserve       = "Modelbus-Observe"    // on requests: [ObserveOff], or as usual
 	HeaderReason        = "Modelbus-Reason"     // on dead examples and requests: the error
 	HeaderSubject       = "Modelbus-Subject"    // on dead examples and requests: where it came from
 	HeaderSequence      = "Modelbus-Sequence"   // on dead examples: its place in the stream
@@ -27,6 +28,10 @@ const (
 	HeaderError         = "Nats-Service-Error"
 	HeaderErrorCode     = "Nats-Service-Error-Code"
 )
+
+// ObserveOff is the value of [HeaderObserve] of a request that is answered and no more:
+// its rows do not count for drift, it is not captured and no shadow gets a copy.
+const ObserveOff = "off"
 
 // DefaultPrefix is the first token of all subjects unless a deployment sets another.
 const DefaultPrefix = "modelbus"
