@@ -348,7 +348,8 @@ func TestFitLargeDataStaysLean(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	fit(t, s, f, model.FitOptions{})
 	runtime.ReadMemStats(&after)
-	if got := after.TotalAlloc - before.TotalAlloc; got > n*size*4/2 {
+	// The batches, and the rows that the reference predicts: the whole would be 1.
+	if got := after.TotalAlloc - before.TotalAlloc; got > n*size*4*3/4 {
 		t.Errorf("fitting allocates %d bytes for data of %d", got, n*size*4)
 	}
 }
