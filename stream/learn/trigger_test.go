@@ -129,6 +129,7 @@ func TestDriftSoonAfterOnlineVersion(t *testing.T) {
 			t.Fatalf("version %d, want %d", v.Number, number+1)
 		}
 	}
+	d.live(t, func(l *wire.Live) bool { return l.Champion == 2 })
 	d.stream(t, 40, 2, crosswise)
 	corner := func(x, y float64) bool { return x > 0 && y > 0 } // a quarter is otherwise
 	last := d.stream(t, 300, 3, corner)
