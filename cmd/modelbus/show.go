@@ -28,7 +28,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(func(c *client.Client, b *bus) error {
+			return a.withClient(func(c *client.Client, _ *bus) error {
 				info, err := c.Model(cmd.Context(), ref.Model, true)
 				if err != nil {
 					return err
@@ -41,7 +41,7 @@ func (a *app) showCommand() *cobra.Command {
 				case strings.Contains(args[0], "@"):
 					return a.printVersion(info, ref)
 				default:
-					t, err := a.traffic(cmd.Context(), b, info)
+					t, err := a.traffic(cmd.Context(), c, info)
 					if err != nil {
 						return err
 					}

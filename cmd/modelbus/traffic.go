@@ -3,26 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/nats-io/nats.go"
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/serve"
 	"github.com/modelbus/modelbus/stream/wire"
-)
-
-const (
-	// trafficQuiet is how long the servers' answers may be apart: it is not known how
-	// many there are.
-	trafficQuiet = 250 * time.Millisecond
-
-	maxServers = 1024
 )
 
 // traffic is what all servers of a model tell together of what goes past its
@@ -37,34 +27,19 @@ type traffic struct {
 
 // traffic asks the servers of a model, if there is something to ask for; else it
 // returns nil.
-func (a *app) traffic(ctx context.Context, b *bus, info *wire.ModelInfo) (*traffic, error) {
+func (a *app) traffic(ctx context.Context, c *client.Client, info *wire.ModelInfo) (*traffic, error) {
 	spec, err := model.ParseSpec(info.Model.Spec)
 	captures := err == nil && spec.Capture > 0
 	if !captures && info.Aliases[registry.Canary].Share == 0 && info.Aliases[registry.Shadow].To == 0 {
 		return nil, nil //nolint:nilnil // there is nothing to tell
 	}
-	inbox := b.nc.NewInbox()
-	sub, err := b.nc.SubscribeSync(inbox)
+	answers, err := c.Statistics(ctx, info.Model.Name)
 	if err != nil {
-		return nil, fmt.Errorf("asking the servers for statistics: %w", err)
-	}
-	defer func() { _ = sub.Unsubscribe() }() //nolint:errcheck // of a connection that ended
-	if err := b.nc.PublishRequest("$SRV.STATS."+info.Model.Name, inbox, nil); err != nil {
-		return nil, fmt.Errorf("asking the servers for statistics: %w", err)
+		return nil, err
 	}
 	t := &traffic{}
-	for t.Servers < maxServers {
-		wait, cancel := context.WithTimeout(ctx, trafficQuiet)
-		m, err := sub.NextMsgWithContext(wait)
-		cancel()
-		switch {
-		case err == nil:
-			t.add(m.Data, a.subjects(), info.Model.Name)
-		case errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrNoResponders), errors.Is(err, context.DeadlineExceeded):
-			return t, ctx.Err()
-		default:
-			return nil, fmt.Errorf("asking the servers for statistics: %w", err)
-		}
+	for _, answer := range answers {
+		t.add(answer, a.subjects(), info.Model.Name)
 	}
 	return t, nil
 }

@@ -33,6 +33,24 @@ type ServerDrift struct {
 // champion, or one without a reference, or its spec has that off. Servers that answer
 // after a fifth of a second of silence are left out.
 func (c *Client) Drift(ctx context.Context, model string) ([]ServerDrift, error) {
+	answers, err := c.Statistics(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	var all []ServerDrift
+	for _, answer := range answers {
+		if d := driftOf(answer, c.opts.Subjects.Predict(model, "")); d != nil {
+			all = append(all, *d)
+		}
+	}
+	slices.SortFunc(all, func(a, b ServerDrift) int { return cmp.Compare(a.Server, b.Server) })
+	return all, nil
+}
+
+// Statistics asks the servers of a model for their statistics, as ADR-32 has them
+// ($SRV.STATS), and returns what each answers. Servers that answer after a fifth of a
+// second of silence are left out, the first has a second.
+func (c *Client) Statistics(ctx context.Context, model string) ([]json.RawMessage, error) {
 	if err := registry.CheckModel(model); err != nil {
 		return nil, err
 	}
@@ -48,7 +66,7 @@ func (c *Client) Drift(ctx context.Context, model string) ([]ServerDrift, error)
 	if err := c.nc.PublishRequest("$SRV.STATS."+model, inbox, nil); err != nil {
 		return nil, fmt.Errorf("asking the servers of %s for statistics: %w", model, err)
 	}
-	var all []ServerDrift
+	var all []json.RawMessage
 	wait := statsFirst
 	for range statsServers {
 		m, err := next(ctx, sub, wait)
@@ -59,11 +77,8 @@ func (c *Client) Drift(ctx context.Context, model string) ([]ServerDrift, error)
 			break
 		}
 		wait = statsQuiet
-		if d := driftOf(m.Data, c.opts.Subjects.Predict(model, "")); d != nil {
-			all = append(all, *d)
-		}
+		all = append(all, m.Data)
 	}
-	slices.SortFunc(all, func(a, b ServerDrift) int { return cmp.Compare(a.Server, b.Server) })
 	return all, nil
 }
 
