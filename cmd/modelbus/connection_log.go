@@ -20,8 +20,8 @@ func logged(log zerolog.Logger) []nats.Option {
 			url = nc.ConnectedUrlRedacted()
 			log.Info().Str("url", url).Uint64("times", nc.Stats().Reconnects).Msg("connected to NATS again")
 		}),
-		nats.LameDuckModeHandler(func(nc *nats.Conn) {
-			log.Warn().Str("url", nc.ConnectedUrlRedacted()).Msg("the NATS server is about to stop (lame duck mode)")
+		nats.LameDuckModeHandler(func(*nats.Conn) {
+			log.Warn().Str("url", url).Msg("the NATS server is about to stop (lame duck mode)")
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			event := log.Warn().Err(err).Str("url", url)
