@@ -10,6 +10,7 @@ import (
 func sized(n int) request { return request{msg: &nats.Msg{Data: make([]byte, n)}} }
 
 func TestQueueBounds(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		limit int
@@ -36,6 +37,7 @@ func TestQueueBounds(t *testing.T) {
 }
 
 func TestQueueShares(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		sizes []int
@@ -71,6 +73,7 @@ func TestQueueShares(t *testing.T) {
 }
 
 func TestQueueOrderAndClose(t *testing.T) {
+	t.Parallel()
 	q := newQueue(3)
 	next := 1
 	for round := range 5 { // round and round the ring
@@ -107,6 +110,7 @@ func TestQueueOrderAndClose(t *testing.T) {
 }
 
 func TestNear(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, want string
 	}{
@@ -126,6 +130,7 @@ func TestNear(t *testing.T) {
 }
 
 func TestParseTarget(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		text string
 		want target
