@@ -224,21 +224,13 @@ func (j *joiner) store(ctx context.Context, c *captured, claims int) error {
 		}
 		return err
 	})
-	if overtaken(err) {
+	if registry.Refused(err) {
 		return errOther
 	}
 	if err != nil {
 		return fmt.Errorf("labelling %s: %w", c.id, err)
 	}
 	return nil
-}
-
-// overtaken reports whether err is a refused compare-and-set; replicated streams have another
-// code for one that is refused for a message on its way.
-func overtaken(err error) bool {
-	e, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && (e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // before returns a sequence of the training stream that was given before now, or 0.
