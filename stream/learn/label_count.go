@@ -109,7 +109,7 @@ func (t *Trainer) Endpoints(model string) []service.Endpoint {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return []service.Endpoint{{
-		Name: EndpointLabel, Subject: t.opts.Subjects.Label(model), Queue: labelConsumer,
+		Name: EndpointLabel, Subject: t.opts.Subjects.Label(model), Queue: labelConsumer + "-" + model,
 		Requests: c.total, Errors: c.failed, LastError: c.last, Time: c.time, Data: c.labels,
 	}}
 }

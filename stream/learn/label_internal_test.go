@@ -213,7 +213,7 @@ func TestSearchGoesOn(t *testing.T) {
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	d.wait, d.crowd, d.crowdAge = time.Hour, 10, 0
+	d.wait, d.most, d.crowdAge = time.Hour, 10, 0
 	put := func(model string, n int) {
 		for range n {
 			if _, err := d.js.Publish(t.Context(), "modelbus.label."+model, []byte(`{"id": "nobody", "label": "left"}`)); err != nil {
@@ -221,12 +221,16 @@ func TestPatience(t *testing.T) {
 			}
 		}
 	}
+	wait := func(model string) time.Duration {
+		left, _ := d.patience(t.Context(), model, 0, 1)
+		return left
+	}
 	put("iris", 10)
-	if got := d.patience(t.Context(), "iris"); got != time.Hour {
+	if got := wait("iris"); got != time.Hour {
 		t.Errorf("10 labels of iris wait for %v, want an hour", got)
 	}
 	put("iris", 1)
-	if got, other := d.patience(t.Context(), "iris"), d.patience(t.Context(), "other"); got != shortLabelWait || other != time.Hour {
+	if got, other := wait("iris"), wait("other"); got != shortLabelWait || other != time.Hour {
 		t.Errorf("11 labels of iris wait for %v, those of another model for %v, want %v and an hour", got, other, shortLabelWait)
 	}
 	s, err := d.js.Stream(t.Context(), "MODELBUS_LABEL")
@@ -238,7 +242,7 @@ func TestPatience(t *testing.T) {
 	if _, err := d.js.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.patience(t.Context(), "other"); got != shortLabelWait {
+	if got := wait("other"); got != shortLabelWait {
 		t.Errorf("where labels take more than half of the room, they wait for %v, want %v", got, shortLabelWait)
 	}
 }
@@ -248,7 +252,7 @@ func TestPatience(t *testing.T) {
 func TestFloodHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	d.wait, d.shortWait, d.crowd, d.crowdAge = time.Hour, time.Millisecond, 10, 0
+	d.wait, d.shortWait, d.most, d.crowdAge = time.Hour, time.Millisecond, 10, 0
 	const n = 50
 	for i := range n {
 		if _, err := d.js.Publish(t.Context(), "modelbus.label.iris", fmt.Appendf(nil, `{"id": "nobody-%d", "label": "left"}`, i)); err != nil {
@@ -261,15 +265,15 @@ func TestFloodHoldsUpNobody(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- d.consume(ctx) }()
+	go func() { done <- d.consume(ctx, "iris") }()
 	defer func() { stop(); <-done }()
 	for end := time.Now().Add(30 * time.Second); ; <-time.After(5 * time.Millisecond) {
 		got := d.Endpoints("iris")[0].Data.(Labels) //nolint:errcheck // it is that
-		if got.Joined == 1 && got.Unknown >= n-d.crowd {
+		if got.Joined == 1 && got.Unknown >= n-d.most {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("labels %+v, want 1 joined, and of %d unknown ones all but %d dealt with", got, n, d.crowd)
+			t.Fatalf("labels %+v, want 1 joined, and of %d unknown ones all but %d dealt with", got, n, d.most)
 		}
 	}
 }

@@ -46,20 +46,22 @@ type joiner struct {
 
 	wait       time.Duration // for what a label is of
 	shortWait  time.Duration // the same, where a crowd waits
-	crowd      uint64        // labels of a model that may wait until their time is over
+	most       uint64        // labels of a model, that it is no crowd
 	crowdAge   time.Duration // how long a look at the crowd holds
 	tryTime    time.Duration // bounds one try
 	searchTime time.Duration // of a try, to look through the training stream
 	log        zerolog.Logger
 
-	clearing sync.Mutex // held while room is made in the stream of joins
+	places   chan struct{} // one for each label that is joined at once
+	burials  chan struct{} // one for each that is buried at once
+	clearing sync.Mutex    // held while room is made in the stream of joins
 
 	mu      sync.Mutex // guards all below
 	schemas map[string]knownSchema
 	streams map[string]jetstream.Stream
 	after   map[string]uint64 // a sequence of the training stream, by model, that was given before now
-	crowds  map[string]crowd  // by model
-	cleared int               // how often room was made
+	crowded *crowd
+	cleared int // how often room was made
 }
 
 type knownSchema struct {
@@ -70,10 +72,10 @@ type knownSchema struct {
 func newJoiner(t *Trainer) *joiner {
 	return &joiner{
 		Trainer: t, wait: cmp.Or(t.opts.LabelWait, defaultLabelWait),
-		shortWait: shortLabelWait, crowd: labelCrowd, crowdAge: crowdAge, tryTime: labelTimeout, searchTime: labelSearch,
+		shortWait: shortLabelWait, most: labelCrowd, crowdAge: crowdAge, tryTime: labelTimeout, searchTime: labelSearch,
 		log:     t.opts.Logger.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
 		schemas: map[string]knownSchema{}, after: map[string]uint64{}, streams: map[string]jetstream.Stream{},
-		crowds: map[string]crowd{},
+		crowded: &crowd{}, places: make(chan struct{}, labelsAtOnce), burials: make(chan struct{}, labelBurials),
 	}
 }
 
