@@ -25,7 +25,7 @@ import (
 )
 
 // loadedLane returns a lane that answers with a small network, and does not run.
-func loadedLane(t *testing.T, nc *nats.Conn) *lane {
+func loadedLane(t testing.TB, nc *nats.Conn) *lane {
 	t.Helper()
 	spec, err := model.ParseSpec([]byte(`{"name":"m","features":[{"name":"place","type":"category"},{"name":"x","type":"vector","size":3}],
 		"label":{"name":"kind","type":"category"},"network":[{"Dense":{"units":4}}],"training":{"epochs":1}}`))
@@ -41,6 +41,12 @@ func loadedLane(t *testing.T, nc *nats.Conn) *lane {
 			t.Fatal(err)
 		}
 	}
+	return laneOf(t, nc, spec, frame)
+}
+
+// laneOf returns a lane that answers with what is trained on frame, and does not run.
+func laneOf(t testing.TB, nc *nats.Conn, spec *model.Spec, frame *feature.Frame) *lane {
+	t.Helper()
 	m, _, err := model.Fit(t.Context(), spec, frame, model.FitOptions{})
 	if err != nil {
 		t.Fatal(err)
