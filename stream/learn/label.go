@@ -21,14 +21,18 @@ const (
 	// labelConsumer is the durable consumer that all trainers share.
 	labelConsumer = "trainers"
 
-	labelsAtOnce  = 16               // joined by one trainer
-	labelsPulled  = 2 * labelsAtOnce // in memory of one trainer
-	labelAckWait  = 15 * time.Second // after which a label whose trainer died is given to another
-	labelsPending = 65536            // given to trainers, or waiting for what was captured
+	labelsAtOnce = 16               // joined by one trainer
+	labelsPulled = 2 * labelsAtOnce // in memory of one trainer
+	labelAckWait = 15 * time.Second // after which a label whose trainer died is given to another
+
+	// labelsPending is how many labels may be with trainers, or wait for what was captured:
+	// more than their stream has room for, so that those that wait never hold up others.
+	labelsPending = 1 << 20
 
 	firstLabelPause = 100 * time.Millisecond // between tries, doubling
 	lastLabelPause  = 10 * time.Second
 	labelTimeout    = 10 * time.Second // for one try
+	labelSearch     = 5 * time.Second  // of it, to look for an example whose claim was found
 )
 
 // errUncaptured says that nothing of a label's id was captured, so far.
@@ -112,7 +116,7 @@ func (j *joiner) handBack(it jetstream.MessagesContext) {
 // dies at any point, as the label is acknowledged last.
 func (j *joiner) take(ctx context.Context, msg jetstream.Msg) {
 	model := msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:]
-	try, cancel := context.WithTimeout(ctx, labelTimeout)
+	try, cancel := context.WithTimeout(ctx, j.tryTime)
 	defer cancel()
 	begin := time.Now()
 	meta, err := msg.Metadata()
@@ -122,13 +126,14 @@ func (j *joiner) take(ctx context.Context, msg jetstream.Msg) {
 	c := j.counts(model)
 	out, err := j.label(try, model, msg.Data())
 	switch {
-	case errors.Is(err, errUncaptured) && time.Since(meta.Timestamp) < j.wait:
+	case errors.Is(err, errUncaptured) && time.Since(meta.Timestamp) < j.patience(try, model):
 		if meta.NumDelivered == 1 {
 			c.note(labelEarly, nil, 0)
 		}
 		j.later(msg, meta.NumDelivered)
 		return
 	case err != nil && (ctx.Err() != nil || !lasting(err)):
+		c.join(out)
 		if ctx.Err() == nil {
 			j.log.Warn().Err(err).Str("model", model).Msg("a label is tried again")
 		}

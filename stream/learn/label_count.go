@@ -65,6 +65,13 @@ func (c *labelCounts) of(model string) *labelCount {
 	return n
 }
 
+// join counts rows that were joined by a label that is not dealt with yet.
+func (c *labelCount) join(rows int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.labels.Joined += uint64(max(rows, 0))
+}
+
 // note counts a label that led to out, or to an error.
 func (c *labelCount) note(out int, err error, took time.Duration) {
 	c.mu.Lock()

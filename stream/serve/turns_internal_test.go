@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -214,8 +215,8 @@ func TestLimitsFollowSize(t *testing.T) {
 		{name: "784-512-512-10", params: 669_706, batch: 256, queue: 1024},
 		{name: "1024-4096-4096-1024", params: 25_174_016, batch: 42, queue: 1024},
 		{name: "1 GiB", params: 1 << 28, batch: 8, queue: 256},
-		{name: "8 GiB", params: 1 << 31, batch: 8, queue: 64},
-		{name: "as the spec says", given: limits{batch: 512, queue: 3}, params: 1 << 31, batch: 512, queue: 3},
+		{name: "8 GiB", params: math.MaxInt32, batch: 8, queue: 64},
+		{name: "as the spec says", given: limits{batch: 512, queue: 3}, params: math.MaxInt32, batch: 512, queue: 3},
 		{name: "nothing loaded", batch: 256, queue: 1024},
 	}
 	for _, tt := range tests {
