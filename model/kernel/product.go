@@ -15,7 +15,7 @@ const (
 	copyPadding = 16  // numbers between rows of a copied block of A
 
 	chunkWork = 1 << 19 // multiplications that are worth handing over
-	shares    = 4       // chunks for each goroutine: one that loses its processor keeps the others waiting for less
+	shares    = 8       // chunks for each goroutine: one that loses its processor keeps the others waiting for less
 	chunkRows = 12      // rows of a chunk, at least
 )
 
@@ -81,27 +81,22 @@ func (p *product) streams() bool {
 	return p.panels == nil && (p.c.Rows == 1 || p.c.Rows <= fewRows && p.far())
 }
 
-// divide chooses into how many chunks p is divided: C into parts of about as many
-// rows as columns, for which the least of A and B is packed twice. No sum is divided,
-// and columns only between panels.
+// divide chooses into how many chunks p is divided: C by columns, between panels, as
+// rows would have B packed by every part of them; by rows too if there are few panels. No
+// sum is divided.
 func (p *product) divide(threads int) {
 	p.rowParts, p.colParts = 1, 1
 	if threads < 2 {
 		return
 	}
-	rows, cols := p.c.Rows, p.c.Cols
-	most := min(rows*cols*max(p.a.Cols, 1)/chunkWork, shares*threads)
-	for 2*p.rowParts*p.colParts <= most {
-		byRows, byCols := rows >= 2*chunkRows*p.rowParts, p.columnPanels() >= 2*p.colParts
-		switch {
-		case byCols && (!byRows || cols*p.rowParts >= rows*p.colParts):
-			p.colParts *= 2
-		case byRows:
-			p.rowParts *= 2
-		default:
-			return
-		}
+	most := min(p.c.Rows*p.c.Cols*max(p.a.Cols, 1)/chunkWork, shares*threads)
+	if most < 2 {
+		return
 	}
+	panels := p.columnPanels()
+	each := (panels + most - 1) / most
+	p.colParts = (panels + each - 1) / each
+	p.rowParts = max(1, min(most/p.colParts, p.c.Rows/chunkRows))
 }
 
 // columnPanels returns how many panels B has.
