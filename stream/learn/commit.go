@@ -61,6 +61,7 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		out.ID = t.job.id
 		if same != 0 {
 			out.repeats(same)
+			out.Tried = t.tried()
 		}
 		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
 		if ctx.Err() != nil || !t.ending(t.job) {
@@ -131,12 +132,16 @@ func parent(p *plan, c *champion) uint64 {
 
 func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 	return registry.Version{
-		Model: t.job.model,
+		Model: t.job.model, ModelCreated: t.of,
 		Lineage: registry.Lineage{
-			Warm:       p.parent != nil,
-			Stream:     data.stream,
-			FirstSeq:   data.first,
-			LastSeq:    data.last,
+			Warm:     p.parent != nil,
+			Stream:   data.stream,
+			FirstSeq: data.first,
+			LastSeq:  data.last,
+			LastTime: data.stored,
+
+			StreamCreated: t.job.read.made,
+
 			Examples:   data.train.Len() + data.held.Len(),
 			Held:       data.held.Len(),
 			Rejected:   data.rejected,

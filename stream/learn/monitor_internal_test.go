@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
@@ -282,9 +283,9 @@ func TestTriggerOfAnEarlierStream(t *testing.T) {
 func TestExamplesDuringATrainingCount(t *testing.T) {
 	t.Parallel()
 	r := &retrainer{spec: &model.Spec{Retrain: &model.Retrain{}}}
-	j := &job{done: make(chan struct{}), unchanged: true, read: 5}
+	j := &job{done: make(chan struct{}), unchanged: true, read: position{seq: 5}}
 	close(j.done)
-	f := &following{retrainer: r, job: j, began: 5, seq: 9}
+	f := &following{retrainer: r, job: j, began: position{seq: 5}, at: position{seq: 9}}
 	f.settle(t.Context())
 	if r.counted.seq != 5 {
 		t.Errorf("counted from message %d, want 5, the last one that was trained on", r.counted.seq)
@@ -326,7 +327,7 @@ func TestTrainedToTheEndOfTheStream(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ last, want uint64 }{{3, 3}, {5, 5}, {9, 0}} { // the last of a stream that is gone
-		got, err := m.trainedTo(t.Context(), registry.Version{Lineage: registry.Lineage{LastSeq: tt.last}})
+		got, err := m.trainedTo(t.Context(), &registry.Version{Created: time.Now(), Lineage: registry.Lineage{LastSeq: tt.last}})
 		if err != nil || got != tt.want {
 			t.Errorf("trained to %d: %d, %v, want %d", tt.last, got, err, tt.want)
 		}

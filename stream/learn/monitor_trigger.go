@@ -183,7 +183,7 @@ func (m *monitor) pull() {
 	if m.cutter == nil {
 		return
 	}
-	why := m.pending(m.newest.Lineage.LastSeq)
+	why := m.pending(m.answered)
 	gap := time.Duration(m.spec.Retrain.MinGap)
 	if why == "" || m.cutAt == m.state.Trigger.Seq || time.Since(m.newest.Created) < gap {
 		return
@@ -249,7 +249,7 @@ func (m *monitor) countAgain(a arrival) {
 func (m *monitor) answers(e registry.Event) (why string, seq uint64, due bool) {
 	var d wire.ScoreDrift
 	if err := json.Unmarshal(e.Data, &d); err == nil && d.Source == wire.SourceScore {
-		return driftWords(&d), d.Seq, d.Seq > m.newest.Lineage.LastSeq && e.Time.After(m.created)
+		return driftWords(&d), d.Seq, d.Seq > m.answered && e.Time.After(m.created)
 	}
 	if !e.Time.After(m.newest.Created) || !e.Time.After(m.created) || recovered(e) {
 		return "", 0, false
@@ -258,7 +258,7 @@ func (m *monitor) answers(e registry.Event) (why string, seq uint64, due bool) {
 	if d.Source == "" {
 		why = "drift"
 	}
-	return why, max(m.state.Seq, m.newest.Lineage.LastSeq+1), true
+	return why, max(m.state.Seq, m.answered+1), true
 }
 
 // recovered reports whether an event says that there is no drift any more.

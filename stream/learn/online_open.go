@@ -27,17 +27,17 @@ func (s *session) open(ctx context.Context) error {
 	}
 	s.pupil.refused = func(d *delivery) error { return s.dead.take(ctx, d.seq, d.msg, d.err, d.problems) }
 	s.pupil.done = func(d *delivery, l *model.Lesson) error { return s.learned(ctx, d, l) }
-	stream, err := s.js.Stream(ctx, s.opts.Subjects.Stream("TRAIN"))
+	from.Lineage = *line
+	g, err := s.ground(ctx)
 	if err != nil {
-		return fmt.Errorf("looking at the examples: %w", err)
+		return err
 	}
-	info := stream.CachedInfo()
-	s.at = countFrom(info, line.LastSeq, from.Created)
-	if !s.made.IsZero() && !s.made.Equal(info.Created) && !from.Created.After(info.Created) {
-		s.at = 0
+	s.begin, err = s.locate(ctx, g, behind(&from), from.Created)
+	if err != nil {
+		return err
 	}
-	s.made = info.Created
-	m := mark{seq: s.at, time: from.Created}
+	s.at = s.begin.seq
+	m := mark{position: s.begin, time: from.Created}
 	if s.warm {
 		m.gap = time.Duration(s.spec.Retrain.MinGap)
 	}

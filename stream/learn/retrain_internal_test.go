@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/modelbus/modelbus/model"
 )
 
@@ -26,8 +24,7 @@ func TestCountFrom(t *testing.T) {
 		{"made anew, by a clock that is late", 7, at.Add(-time.Second), 0},
 		{"its end was lost", 990, at.Add(-time.Hour), 990},
 	} {
-		info := &jetstream.StreamInfo{Created: tt.created, State: jetstream.StreamState{LastSeq: tt.last}}
-		if got := countFrom(info, 1000, at); got != tt.want {
+		if got := countFrom(ground{made: tt.created, last: tt.last}, 1000, at); got != tt.want {
 			t.Errorf("%s: countFrom() = %d, want %d", tt.name, got, tt.want)
 		}
 	}

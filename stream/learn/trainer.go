@@ -76,9 +76,9 @@ type job struct {
 	done    chan struct{}
 
 	// Of the goroutine that works on it; set before done is closed.
-	seat      *seat  // nil until it has one
-	begun     bool   // it is noted in the registry
-	read      uint64 // sequence of the last example that it was to read
+	seat      *seat    // nil until it has one
+	begun     bool     // it is noted in the registry
+	read      position // behind the last example that it was to read
 	failed    error
 	unchanged bool // it gave the same artifact as the newest version
 
@@ -346,7 +346,11 @@ func (t *Trainer) failed(ctx context.Context, tr *training, why error) {
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceTimeout)
 	defer cancel()
-	event, err := tr.event(kindFailed, wire.Verdict{ID: tr.job.id, Error: wire.ErrorOf(why)})
+	verdict := wire.Verdict{ID: tr.job.id, Error: wire.ErrorOf(why)}
+	if ofTheData(why) {
+		verdict.Tried = tr.tried()
+	}
+	event, err := tr.event(kindFailed, verdict)
 	if err == nil { // another process may have said so, if it took the lease
 		err = t.reg.EndTraining(ctx, registry.Ending{Model: event.Model, Training: tr.job.id, Event: event})
 	}
