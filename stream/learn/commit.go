@@ -132,7 +132,7 @@ func parent(p *plan, c *champion) uint64 {
 
 func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 	return registry.Version{
-		Model: t.job.model, ModelCreated: t.of,
+		Model: t.job.model, ModelCreated: p.record.Created,
 		Lineage: registry.Lineage{
 			Warm:     p.parent != nil,
 			Stream:   data.stream,

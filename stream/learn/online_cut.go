@@ -111,11 +111,11 @@ func (s *session) wait(ctx context.Context) error {
 }
 
 // tell tells who asked for a version what came of it. That it was not stored because
-// somebody else is to learn from here on is no answer.
+// somebody else is to learn from here on, or because another model has the name, is no answer.
 func (s *session) tell(ctx context.Context, done stored) {
 	switch {
 	case done.wish == nil:
-	case done.err != nil && ctx.Err() != nil:
+	case done.err != nil && (ctx.Err() != nil || errors.Is(done.err, registry.ErrNotFound)):
 		s.forgo(done.wish)
 	default:
 		s.answer(done.wish, &done.verdict, done.err)

@@ -12,6 +12,9 @@ import (
 
 // open finds where to go on.
 func (s *session) open(ctx context.Context) error {
+	if err := s.ours(ctx); err != nil {
+		return err
+	}
 	base, err := s.base(ctx)
 	if err != nil {
 		return err
@@ -44,6 +47,16 @@ func (s *session) open(ctx context.Context) error {
 	s.due = s.retrainer.due(m)
 	s.log.Info().Uint64("version", from.Number).Uint64("after", s.at).Msg("learning online")
 	return nil
+}
+
+// ours returns an error unless the model is the one that the session was made for: another one
+// may have its name.
+func (s *session) ours(ctx context.Context) error {
+	m, err := s.reg.Model(ctx, s.name)
+	if err == nil && !m.Created.Equal(s.created) {
+		err = fmt.Errorf("%w: model %s of %s: there is another one of that name since", registry.ErrNotFound, s.name, s.created.Format(time.RFC3339))
+	}
+	return err
 }
 
 // base returns what to go on from: the newest online version, or, if there is none or it

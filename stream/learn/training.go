@@ -23,7 +23,6 @@ type training struct {
 	*Trainer
 
 	job      *job
-	of       time.Time // when the model was created
 	log      zerolog.Logger
 	progress *progress
 }
@@ -67,7 +66,9 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the spec of %s: %w", t.job.model, err)
 	}
-	t.of = record.Created
+	t.mu.Lock()
+	t.job.of = record.Created
+	t.mu.Unlock()
 	sum := sha256.Sum256(record.Spec)
 	p := &plan{record: record, spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1}
 	if spec.Retrain.Online() {
@@ -167,7 +168,7 @@ func (t *training) tried() *wire.Tried {
 	if t.job.trigger == "" || at.seq == 0 {
 		return nil
 	}
-	return &wire.Tried{LastSeq: at.seq, LastTime: at.stored, StreamCreated: at.made, ModelCreated: t.of}
+	return &wire.Tried{LastSeq: at.seq, LastTime: at.stored, StreamCreated: at.made, ModelCreated: t.job.of}
 }
 
 // A fit is a fitted model that is no version yet.
