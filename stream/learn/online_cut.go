@@ -115,7 +115,7 @@ func (s *session) wait(ctx context.Context) error {
 func (s *session) tell(ctx context.Context, done stored) {
 	switch {
 	case done.wish == nil:
-	case done.err != nil && (ctx.Err() != nil || errors.Is(done.err, registry.ErrNotFound)):
+	case done.err != nil && (ctx.Err() != nil || errors.Is(done.err, registry.ErrOvertaken) || errors.Is(done.err, registry.ErrNotFound)):
 		s.forgo(done.wish)
 	default:
 		s.answer(done.wish, &done.verdict, done.err)
