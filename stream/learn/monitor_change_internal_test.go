@@ -81,32 +81,46 @@ func TestWindowIsCutAtAChange(t *testing.T) {
 		cut     uint64
 	}{
 		{
-			"soon", "{on: [drift], window: 1000}", wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 150, Before: 0.1, After: 0.3},
-			[]step{{0, ""}, {49, ""}, {1, "drift: "}, {199, ""}, {1, "400 examples have come"}, {400, "800 examples"}, {799, ""}, {1, "1600 examples"}, {5000, ""}}, 900,
+			"soon", "{on: [drift], window: 1000}",
+			wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 150, Before: 0.1, After: 0.3},
+			[]step{{0, ""}, {49, ""}, {1, "drift: "}, {199, ""}, {1, "400 examples have come"}, {400, "800 examples"}, {799, ""}, {1, "1600 examples"}, {5000, ""}},
+			900,
 		},
 		{
-			"late", "{on: [drift]}", wire.ScoreDrift{Seq: 1000, SinceSeq: 700, Rows: 4000, Before: 0.1, After: 0.3},
-			[]step{{0, "drift: "}, {3999, ""}, {1, "8000 examples"}, {8000, "16000 examples"}, {50_000, ""}}, 700,
+			"late", "{on: [drift]}",
+			wire.ScoreDrift{Seq: 1000, SinceSeq: 700, Rows: 4000, Before: 0.1, After: 0.3},
+			[]step{{0, "drift: "}, {3999, ""}, {1, "8000 examples"}, {8000, "16000 examples"}, {50_000, ""}},
+			700,
 		},
 		{
-			"of a small window", "{on: [drift], window: 50}", wire.ScoreDrift{Seq: 1000, SinceSeq: 990, Rows: 40, Before: 0.1, After: 0.3},
-			[]step{{0, ""}, {10, "drift: "}, {500, ""}}, 990,
+			"of a small window", "{on: [drift], window: 50}",
+			wire.ScoreDrift{Seq: 1000, SinceSeq: 990, Rows: 40, Before: 0.1, After: 0.3},
+			[]step{{0, ""}, {10, "drift: "}, {500, ""}},
+			990,
 		},
 		{
-			"when the errors fall", "{on: [drift], window: 300}", wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 150, Before: 0.3, After: 0.1},
-			[]step{{0, "drift: "}, {149, ""}, {1, "holds none from before"}, {500, ""}}, 0,
+			"when the errors fall", "{on: [drift], window: 300}",
+			wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 150, Before: 0.3, After: 0.1},
+			[]step{{0, "drift: "}, {149, ""}, {1, "holds none from before"}, {500, ""}},
+			0,
 		},
 		{
-			"without its place", "{on: [drift], window: 300}", wire.ScoreDrift{Seq: 1000, Rows: 150, Before: 0.1, After: 0.3},
-			[]step{{0, "drift: "}, {150, "holds none from before"}, {500, ""}}, 0,
+			"without its place", "{on: [drift], window: 300}",
+			wire.ScoreDrift{Seq: 1000, Rows: 150, Before: 0.1, After: 0.3},
+			[]step{{0, "drift: "}, {150, "holds none from before"}, {500, ""}},
+			0,
 		},
 		{
-			"by a score alone", "{on: [{score_below: {mae: 1}}], window: 1000}", wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 150, Before: 0.1, After: 0.3},
-			[]step{{0, ""}, {50, ""}, {500, ""}}, 900,
+			"by a score alone", "{on: [{score_below: {mae: 1}}], window: 1000}",
+			wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 150, Before: 0.1, After: 0.3},
+			[]step{{0, ""}, {50, ""}, {500, ""}},
+			900,
 		},
 		{
-			"that nothing asks for", "{every: 1000}", wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 500, Before: 0.1, After: 0.3},
-			[]step{{0, ""}, {500, ""}}, 0,
+			"that nothing asks for", "{every: 1000}",
+			wire.ScoreDrift{Seq: 1000, SinceSeq: 900, Rows: 500, Before: 0.1, After: 0.3},
+			[]step{{0, ""}, {500, ""}},
+			0,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
