@@ -137,7 +137,8 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			Stream:     data.stream,
 			FirstSeq:   data.first,
 			LastSeq:    data.last,
-			Examples:   data.train.Len() + data.held.Len(),
+			Change:     p.change,
+			Examples:   data.rows(),
 			Held:       data.held.Len(),
 			Rejected:   data.rejected,
 			DataDigest: data.digest,
@@ -148,6 +149,7 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			Training:   t.job.id,
 			Epochs:     f.epochs,
 			Seconds:    f.seconds,
+			Replay:     data.replayed,
 		},
 	}
 }

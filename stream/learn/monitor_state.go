@@ -42,8 +42,10 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
+	Trail     trail             `json:"trail,omitzero"`  // where the errors are from that the detector saw
+	Cut       *wire.LivePlace   `json:"cut,omitempty"`   // where a window begins at the earliest
 	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
-	Pace      int64             `json:"pace,omitempty"`  // how many Again was, of an online model
+	Pace      int64             `json:"pace,omitempty"`  // online how many Again was; of mode window how many there are since the change then
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
 
@@ -135,7 +137,11 @@ func (m *monitor) adopt(text json.RawMessage) error {
 	case !anew:
 		st.Seq = min(st.Seq, m.streamEnd) // a crash of the machine may have taken some
 	case st.Seq > m.streamEnd || !st.Made.IsZero():
-		st.Seq, st.Again = 0, 0 // the stream was made anew, and counts from the beginning
+		st.Seq, st.Again, st.Pace = 0, 0, 0 // the stream was made anew, and counts from the beginning
+		st.Trail, st.Cut = trail{}, nil
+		if st.Drift != nil {
+			st.Drift.SinceSeq = 0
+		}
 		if st.Trigger != nil {
 			st.Trigger.Seq = 0 // else it would be due for as long as the one before was
 		}

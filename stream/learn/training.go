@@ -35,6 +35,8 @@ type plan struct {
 
 	parent *champion // where a warm training starts from, else nil
 	from   uint64    // first sequence to read
+	oldest uint64    // first sequence to replay from
+	change uint64    // from, if it is where a change began, else 0
 }
 
 // run trains and registers what came of it.
@@ -67,7 +69,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 		return nil, fmt.Errorf("reading the spec of %s: %w", t.job.model, err)
 	}
 	sum := sha256.Sum256(record.Spec)
-	p := &plan{record: record, spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1}
+	p := &plan{record: record, spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1, oldest: 1}
 	if spec.Retrain.Online() {
 		return p, nil
 	}
@@ -77,6 +79,9 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	if spec.Retrain != nil {
 		w := window{js: t.js, stream: t.opts.Subjects.Stream("TRAIN"), subject: t.opts.Subjects.Train(t.job.model)}
 		if p.from, err = w.begin(ctx, spec.Retrain.Window, time.Now()); err != nil {
+			return nil, err
+		}
+		if err := t.cut(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -93,9 +98,33 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	case !sameNetwork(spec, c.model.Spec()):
 		t.log.Info().Uint64("champion", c.Number).Msg("the champion is built differently: training from scratch")
 	default:
-		p.parent, p.from = c, max(p.from, c.Lineage.LastSeq+1)
+		p.parent = c
+		if next := c.Lineage.LastSeq + 1; next > p.from {
+			p.from, p.change = next, 0
+		}
 	}
 	return p, nil
+}
+
+// cut has the window, and what is replayed, begin at the change that was noticed last, if that
+// is to be learned.
+func (t *training) cut(ctx context.Context, p *plan) error {
+	if !p.spec.Retrain.On.Any() {
+		return nil
+	}
+	live, err := ReadLive(ctx, t.reg, p.record)
+	if errors.Is(err, registry.ErrCorrupt) {
+		return nil // what somebody put there says nothing
+	}
+	if err != nil || live == nil || live.Cut == nil {
+		return err
+	}
+	p.oldest = live.Cut.Seq
+	if p.oldest > p.from {
+		p.from, p.change = p.oldest, p.oldest
+		t.log.Info().Uint64("message", p.change).Msg("the window is cut where a change began")
+	}
+	return nil
 }
 
 // sameNetwork reports whether a model of one spec can go on training by the other:
@@ -128,6 +157,9 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 	t.job.read = last
 	data, err := r.read(ctx, p.from, last, newSplit(p.spec))
 	if err != nil {
+		return nil, err
+	}
+	if err := r.replay(ctx, p.spec, data, p.oldest); err != nil {
 		return nil, err
 	}
 	if data.train.Len() == 0 {
