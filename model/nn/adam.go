@@ -113,7 +113,16 @@ type adam struct {
 func (s *adam) state() []*Param { return slices.Concat(s.m.params, s.v.params, s.vmax.params) }
 
 func (s *adam) step(lr float64, t int64) {
-	alpha := float32(lr * math.Sqrt(1-math.Pow(s.beta2, float64(t))) / (1 - math.Pow(s.beta1, float64(t))))
+	alpha := float32(lr * math.Sqrt(correction(s.beta2, t)) / correction(s.beta1, t))
 	c1, c2 := float32(1-s.beta1), float32(1-s.beta2)
 	kernel.Adam(s.value, s.m.value, s.v.value, s.grad, s.vmax.value, c1, c2, alpha, s.epsilon)
+}
+
+// correction returns 1 − beta^t, which is 1 to the bit from where on the power is below
+// 2⁻⁶⁴: finding the power takes longer than many a small step.
+func correction(beta float64, t int64) float64 {
+	if float64(t)*(1-beta) > 64*math.Ln2 { // ln(beta) ≤ beta − 1
+		return 1
+	}
+	return 1 - math.Pow(beta, float64(t))
 }

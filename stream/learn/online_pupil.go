@@ -33,7 +33,7 @@ type delivery struct {
 }
 
 // decode reads msg into d, whose frame is reused.
-func (d *delivery) decode(schema *feature.Schema, msg jetstream.Msg) error {
+func (d *delivery) decode(schema *feature.Schema, by *wire.ExampleDecoder, msg jetstream.Msg) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func (d *delivery) decode(schema *feature.Schema, msg jetstream.Msg) error {
 	}
 	d.rows.Reset()
 	d.places = d.places[:0]
-	_, d.problems, d.err = wire.DecodeExamples(schema, msg.Headers(), msg.Data(), func(row int, r feature.Row) error {
+	_, d.problems, d.err = by.Decode(schema, msg.Headers(), msg.Data(), func(row int, r feature.Row) error {
 		if err := d.rows.Append(r); err != nil {
 			return err
 		}
