@@ -21,9 +21,9 @@ import (
 type flight struct {
 	nc     *nats.Conn
 	sub    *nats.Subscription
-	inbox  string                  // of acknowledgements, but for the number
+	inbox  string                 // of acknowledgements, but for the number
 	settle func(*captures, error) // told once of each message that was sent
-	landed chan struct{}           // holds one wake-up for who waits for a place
+	landed chan struct{}          // holds one wake-up for who waits for a place
 
 	mu   sync.Mutex // guards all below
 	ring []awaited  // by number
