@@ -13,6 +13,7 @@ import (
 func sized(n int) request { return newRequest(&nats.Msg{Data: make([]byte, n)}, time.Time{}) }
 
 func TestQueueBounds(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		limit int
@@ -66,6 +67,7 @@ func TestHeadersAreBounded(t *testing.T) {
 }
 
 func TestQueueShares(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		sizes []int
@@ -101,6 +103,7 @@ func TestQueueShares(t *testing.T) {
 }
 
 func TestQueueOrderAndClose(t *testing.T) {
+	t.Parallel()
 	q := newQueue(3)
 	next := 1
 	for round := range 5 { // round and round the ring
@@ -137,6 +140,7 @@ func TestQueueOrderAndClose(t *testing.T) {
 }
 
 func TestNear(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, want string
 	}{
@@ -156,6 +160,7 @@ func TestNear(t *testing.T) {
 }
 
 func TestParseTarget(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		text string
 		want target
