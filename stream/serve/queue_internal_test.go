@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/modelbus/modelbus/registry"
 )
 
 func sized(n int) request { return request{msg: &nats.Msg{Data: make([]byte, n)}} }
@@ -119,8 +121,8 @@ func TestNear(t *testing.T) {
 		{name: "", want: ""},
 	}
 	for _, tt := range tests {
-		if got := near(tt.name, map[string]bool{"iris": true, "adult": true}); got != tt.want {
-			t.Errorf("near(%q) = %q, want %q", tt.name, got, tt.want)
+		if got := registry.Near(tt.name, map[string]bool{"iris": true, "adult": true}); got != tt.want {
+			t.Errorf("registry.Near(%q) = %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
