@@ -41,11 +41,11 @@ func (a *app) showCommand() *cobra.Command {
 				case strings.Contains(args[0], "@"):
 					return a.printVersion(info, ref)
 				default:
-					t, err := a.traffic(cmd.Context(), c, info)
+					answers, err := c.Statistics(cmd.Context(), ref.Model)
 					if err != nil {
-						return err
+						a.notef("what the servers count is not known: %v", err)
 					}
-					return a.printModel(info, t, a.drifts(cmd.Context(), c, ref.Model))
+					return a.printModel(info, a.traffic(info, answers), c.DriftIn(ref.Model, answers))
 				}
 			})
 		},

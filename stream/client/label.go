@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -70,6 +71,29 @@ func (c *Client) LabelRow(ctx context.Context, model, id string, row int, label 
 // not known.
 func (c *Client) Labels(ctx context.Context, model, id string, labels ...any) error {
 	return c.label(ctx, model, labelMessage{ID: id, Labels: labels})
+}
+
+// Captured reports whether predictions of a model are kept that labels could be of.
+func (c *Client) Captured(ctx context.Context, model string) (bool, error) {
+	if err := registry.CheckModel(model); err != nil {
+		return false, err
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	err := registry.Retry(ctx, func(ctx context.Context) error {
+		s, err := c.js.Stream(ctx, c.opts.Subjects.Stream("CAPTURE"))
+		if err == nil {
+			_, err = s.GetLastMsgForSubject(ctx, c.opts.Subjects.Capture(model, "*"))
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for predictions that are kept of %s: %w", model, err)
+	}
+	return true, nil
 }
 
 // labelMessage is a [wire.Label] before it is JSON.

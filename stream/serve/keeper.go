@@ -14,6 +14,10 @@ const (
 	lookTimeout = 10 * time.Second // for a record
 	loadTimeout = 5 * time.Minute  // for an artifact
 
+	// versionsAge is for how long errors say which versions there were: anybody can ask
+	// for some that are not there.
+	versionsAge = time.Second
+
 	firstRetry = 100 * time.Millisecond // of what failed, doubling
 	lastRetry  = time.Minute
 )
@@ -34,9 +38,11 @@ type keeper struct {
 	failure string // why aliases are not answered with what they name; empty if they are
 
 	// Of the keeper's goroutine alone.
-	failed map[uint64]failure // versions that could not be loaded
-	looked failure            // the last look at the aliases
-	retry  time.Time          // when to follow again; zero if nothing failed
+	versions string             // that the model has, for people
+	listed   time.Time          // when that was looked up
+	failed   map[uint64]failure // versions that could not be loaded
+	looked   failure            // the last look at the aliases
+	retry    time.Time          // when to follow again; zero if nothing failed
 }
 
 // failure is something that failed and when to try it again.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
+
+	"github.com/modelbus/modelbus/registry"
 )
 
 func sized(n int) request { return newRequest(&nats.Msg{Data: make([]byte, n)}, time.Time{}) }
@@ -153,8 +155,8 @@ func TestNear(t *testing.T) {
 		{name: "", want: ""},
 	}
 	for _, tt := range tests {
-		if got := near(tt.name, map[string]bool{"iris": true, "adult": true}); got != tt.want {
-			t.Errorf("near(%q) = %q, want %q", tt.name, got, tt.want)
+		if got := registry.Near(tt.name, map[string]bool{"iris": true, "adult": true}); got != tt.want {
+			t.Errorf("registry.Near(%q) = %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

@@ -165,7 +165,7 @@ func (w *worker) choose(answers *live, r *request, now time.Time) *version {
 	}
 	t, ok := parseTarget(r.target)
 	if !ok {
-		w.lane.fail(r, w.lane.missing(r.target))
+		w.lane.fail(r, w.lane.missing(r.target, ""))
 		return nil
 	}
 	v := answers.find(t)
