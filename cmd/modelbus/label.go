@@ -29,7 +29,7 @@ func (a *app) labelCommand() *cobra.Command {
 		Use:   "label MODEL [ID LABEL]",
 		Short: "Say what was true of a prediction, by its id",
 		Long: "Say what was true of a prediction, by its id: the model scores it and learns from it. Its spec\n" +
-			"must have said `capture` when the prediction was made. With --file, ids and labels are the columns id\n" +
+			"must have said `capture` when the prediction was made, which is kept for as long as that says. With --file, ids and labels are the columns id\n" +
 			"and label, and perhaps row, of a CSV file.",
 		Example: "  modelbus predict iris 5.1,3.5,1.4,0.2 --id flower-17\n" +
 			"  modelbus label iris flower-17 setosa\n" +
@@ -59,7 +59,13 @@ func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
 			return fmt.Errorf("reading the spec of %s: %w", o.model, err)
 		}
 		if spec.Capture == 0 {
-			return fmt.Errorf("%w: %s keeps no predictions that a label could be of: set capture in its spec, such as `capture: 24h`", wire.ErrInvalid, o.model)
+			switch kept, err := c.Captured(ctx, o.model); {
+			case err != nil:
+				return err
+			case !kept:
+				return fmt.Errorf("%w: %s keeps no predictions that a label could be of: set capture in its spec, such as `capture: 24h`", wire.ErrInvalid, o.model)
+			}
+			a.notef("%s keeps no more predictions: labels can be of those that it has kept", o.model)
 		}
 		l := &labeller{client: c, model: o.model, label: spec.Schema.Label}
 		if o.file == "" {

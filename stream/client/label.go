@@ -3,7 +3,9 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strconv"
 
@@ -20,9 +22,10 @@ type idKey struct{}
 
 // WithID gives the predictions of calls with the context that id, under which a label
 // may come later, if the model captures; a canary tells callers apart by it, too. A call
-// that takes several requests gives the later ones <id>-2, <id>-3 and so on:
-// [wire.Predictions.Row] says which row has which. An id is a token, 1 to 128 of A-Z a-z 0-9
-// _ -, and of one call: a second prediction of an id is answered and not captured.
+// that takes several requests gives the later ones <id>-2, <id>-3 and so on, with a hash in
+// place of the end of an id that leaves no room for the number: [wire.Predictions.Row] says
+// which row has which. An id is a token, 1 to 128 of A-Z a-z 0-9 _ -, and of one call: a
+// second prediction of an id is answered and not captured.
 func WithID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, idKey{}, id)
 }
@@ -41,7 +44,14 @@ func numbered(ctx context.Context, answered int) context.Context {
 	if id == "" || answered == 0 {
 		return ctx
 	}
-	return WithID(ctx, id+"-"+strconv.Itoa(answered+1))
+	number := "-" + strconv.Itoa(answered+1)
+	if wire.CheckID(id) == nil && len(id)+len(number) > wire.MaxID {
+		h := fnv.New64a()
+		h.Write([]byte(id)) //nolint:errcheck // never fails
+		hash := "-" + strconv.FormatUint(h.Sum64(), 36)
+		id = id[:wire.MaxID-len(number)-len(hash)] + hash
+	}
+	return WithID(ctx, id+number)
 }
 
 // Label says what was true of a prediction of one row that a model has captured, by the
@@ -61,6 +71,29 @@ func (c *Client) LabelRow(ctx context.Context, model, id string, row int, label 
 // not known.
 func (c *Client) Labels(ctx context.Context, model, id string, labels ...any) error {
 	return c.label(ctx, model, labelMessage{ID: id, Labels: labels})
+}
+
+// Captured reports whether predictions of a model are kept that labels could be of.
+func (c *Client) Captured(ctx context.Context, model string) (bool, error) {
+	if err := registry.CheckModel(model); err != nil {
+		return false, err
+	}
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	err := registry.Retry(ctx, func(ctx context.Context) error {
+		s, err := c.js.Stream(ctx, c.opts.Subjects.Stream("CAPTURE"))
+		if err == nil {
+			_, err = s.GetLastMsgForSubject(ctx, c.opts.Subjects.Capture(model, "*"))
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for predictions that are kept of %s: %w", model, err)
+	}
+	return true, nil
 }
 
 // labelMessage is a [wire.Label] before it is JSON.

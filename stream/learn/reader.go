@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -19,10 +21,23 @@ type reading struct {
 	train, held *feature.Frame
 
 	stream      string
-	first, last uint64 // sequences of the first and last message read
-	rejected    int    // rows
-	reason      error  // why the last of them was
-	digest      string // SHA-256 of the payloads in order, each after its length
+	first, last uint64    // sequences of the first and last message read
+	stored      time.Time // when the last one was
+	begin       spot      // of the first row that counts
+	rejected    int       // rows
+	reason      error     // why the last of them was
+	digest      string    // SHA-256 of the payloads in order, each after its length
+
+	replayed *registry.Replayed // older ones, which train begins with; nil if there are none
+}
+
+// rows returns how many examples are used, without replayed ones.
+func (r *reading) rows() int {
+	n := r.train.Len() + r.held.Len()
+	if r.replayed != nil {
+		n -= r.replayed.Examples
+	}
+	return n
 }
 
 // A reader reads the examples of one model that are in the stream when it
@@ -36,26 +51,29 @@ type reader struct {
 	report  func(rows, rejected int)
 }
 
-// last returns the sequence of the last example there is, 0 if there is none.
-func (r *reader) last(ctx context.Context) (uint64, error) {
-	return sequenceOf(ctx, r.js, r.stream, place{Last: r.subject})
-}
-
 // read reads the examples with sequences in [from, until].
 func (r *reader) read(ctx context.Context, from, until uint64, into *split) (*reading, error) {
 	got := &reading{stream: r.stream}
 	sum := sha256.New()
 	if until >= from {
+		var end jetstream.Msg
 		f := follower{js: r.js, stream: r.stream, subject: r.subject}
 		err := f.messages(ctx, from, until, func(seq uint64, msg jetstream.Msg) error {
 			if got.first == 0 {
 				got.first = seq
 			}
-			got.last = seq
+			got.last, end = seq, msg
 			return r.decode(ctx, got, sum, into, seq, msg)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
+		}
+		if end != nil {
+			meta, err := end.Metadata()
+			if err != nil {
+				return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
+			}
+			got.stored = meta.Timestamp.UTC()
 		}
 	}
 	if r.dead != nil {
@@ -67,6 +85,7 @@ func (r *reader) read(ctx context.Context, from, until uint64, into *split) (*re
 		return nil, r.nothing(got, from)
 	}
 	got.train, got.held = into.finish()
+	got.begin = into.begin
 	got.digest = hex.EncodeToString(sum.Sum(nil))
 	return got, nil
 }

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -39,7 +37,8 @@ type Rebuilt struct {
 	Same     bool   `json:"same"`   // the digests are equal
 	Digest   string `json:"digest"` // of the version's artifact
 	Rebuilt  string `json:"rebuilt"`
-	Examples int    `json:"examples"` // rows read again, held-out ones included
+	Examples int    `json:"examples"`           // rows read again, held-out ones included
+	Replayed int    `json:"replayed,omitempty"` // older ones, beside them
 	FirstSeq uint64 `json:"first_seq"`
 	LastSeq  uint64 `json:"last_seq"`
 	Software string `json:"software"` // that trained the version
@@ -56,7 +55,7 @@ type Rebuilt struct {
 func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, error) {
 	v, err := b.Registry.Resolve(ctx, ref)
 	if err != nil {
-		return nil, b.whatThereIs(ctx, ref, err)
+		return nil, b.Registry.Instead(ctx, ref, err)
 	}
 	of := fmt.Sprintf("version %d of %s", v.Number, v.Model)
 	if v.Lineage.Imported != "" || v.Lineage.LastSeq == 0 {
@@ -92,28 +91,11 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
-	rebuilt.Examples, rebuilt.FirstSeq, rebuilt.LastSeq = data.train.Len()+data.held.Len(), data.first, data.last
+	rebuilt.Examples, rebuilt.FirstSeq, rebuilt.LastSeq = data.rows(), data.first, data.last
+	if data.replayed != nil {
+		rebuilt.Replayed = data.replayed.Examples
+	}
 	return rebuilt, nil
-}
-
-// whatThereIs adds the versions that there are to an error about one that there is not.
-func (b *Rebuilder) whatThereIs(ctx context.Context, ref registry.Ref, err error) error {
-	if !errors.Is(err, registry.ErrNotFound) {
-		return err
-	}
-	versions, failed := b.Registry.Versions(ctx, ref.Model)
-	if failed != nil || len(versions) == 0 {
-		return err
-	}
-	var numbers []string
-	for _, v := range versions[max(len(versions)-20, 0):] {
-		numbers = append(numbers, strconv.FormatUint(v.Number, 10))
-	}
-	more := ""
-	if n := len(versions) - len(numbers); n > 0 {
-		more = fmt.Sprintf("%d older ones and ", n)
-	}
-	return fmt.Errorf("%w; there are %s%s", err, more, strings.Join(numbers, ", "))
 }
 
 // compare compares the version with what was trained again.
@@ -194,6 +176,17 @@ func (b *Rebuilder) read(ctx context.Context, v registry.Version, spec *model.Sp
 	}
 	if err != nil || data.digest != line.DataDigest {
 		return nil, replaced(line, r.subject)
+	}
+	old := line.Replay
+	if old == nil {
+		return data, nil
+	}
+	if err := r.replay(ctx, spec, data, old.FirstSeq); err != nil {
+		return nil, err
+	}
+	if data.replayed == nil || data.replayed.DataDigest != old.DataDigest {
+		return nil, fmt.Errorf("%w or replaced: of the %d older examples that it was trained on, of messages %d to %d of %s in stream %s, not all are there any more",
+			ErrRemoved, old.Examples, old.FirstSeq, old.LastSeq, r.subject, line.Stream)
 	}
 	return data, nil
 }

@@ -207,3 +207,17 @@ func TestCanaryThatCannotBeLoaded(t *testing.T) {
 		t.Errorf("version %q answers, %v, want the champion, 1", got, err)
 	}
 }
+
+// TestMissingTargets asks for what a model does not have: the answer says what it has.
+func TestMissingTargets(t *testing.T) {
+	srv, _, _ := two(t)
+	nc := embeddedtest.Join(t, srv)
+	for target, want := range map[string]string{
+		"9":     `not found: model "friedman" has no version 9; it has versions 1 and 2; champion is version 1; trial is version 2`,
+		"trail": `not found: model "friedman" has no alias "trail", did you mean "trial"? It has versions 1 and 2; champion is version 1; trial is version 2`,
+	} {
+		if _, err := asked(nc, "modelbus.predict.friedman."+target, nil); err == nil || err.Error() != want {
+			t.Errorf("%s is answered %v, want %s", target, err, want)
+		}
+	}
+}

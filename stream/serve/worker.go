@@ -18,10 +18,14 @@ type worker struct {
 	taken  []request
 	groups []group
 	reply  nats.Msg
+	named  uint64      // version in the headers of reply, 0: none
 	sent   []time.Time // receipts of the requests that were answered
 	took   span        // of what is being answered
+	ran    time.Time   // when the model had run last
 	model  []string    // header value
 	after  after       // of what is being answered
+	copies []copied    // of what was answered, to be captured
+	id     [1]string   // header value
 }
 
 // A group is the requests of a batch that one version answers.
@@ -78,6 +82,8 @@ func (w *worker) serve(now time.Time) {
 		for i := range w.groups {
 			w.groups[i].version, w.groups[i].batch = nil, nil // hold no version while waiting
 		}
+		w.lane.capture.put(w.copies)
+		w.copies = nil
 	}()
 	w.groups = w.groups[:0]
 	w.took.taken = now
@@ -159,7 +165,7 @@ func (w *worker) choose(answers *live, r *request, now time.Time) *version {
 	}
 	t, ok := parseTarget(r.target)
 	if !ok {
-		w.lane.fail(r, w.lane.missing(r.target))
+		w.lane.fail(r, w.lane.missing(r.target, ""))
 		return nil
 	}
 	v := answers.find(t)
@@ -216,7 +222,8 @@ func (w *worker) compute(g *group) {
 func (w *worker) predict(g *group, lo, hi int) error {
 	begin := time.Now()
 	err := g.batch.run(lo, hi, w.pass)
-	w.took.model = time.Since(begin)
+	w.ran = time.Now()
+	w.took.model = w.ran.Sub(begin)
 	return err
 }
 
@@ -248,18 +255,12 @@ func (w *worker) answer(g *group, lo, hi int) {
 	base := g.start(lo)
 	for i := lo; i < hi; i++ {
 		r := &w.taken[g.items[i]]
-		msg := &w.reply
-		if r.msg.Reply == "" {
-			msg = &nats.Msg{Header: nats.Header{}}
-		}
-		clear(msg.Header)
-		msg.Header[wire.HeaderModel] = w.model
-		msg.Header[wire.HeaderVersion] = g.version.text
-		passOn(msg.Header, r.msg.Header)
+		msg := w.message(r, g.version)
 		unobserved := r.unobserved()
 		if w.after.capture > 0 && !unobserved {
-			identify(msg.Header)
+			w.identify(msg)
 		}
+		id := msg.Header[wire.HeaderID] // the outbox may change what it is given
 		err := g.batch.encode(msg, i, g.start(i)-base)
 		if err == nil {
 			err = w.lane.post.answer(w.lane.name, r, msg, g.ends[i]-g.start(i))
@@ -271,7 +272,7 @@ func (w *worker) answer(g *group, lo, hi int) {
 		r.done = true
 		w.sent = append(w.sent, r.at)
 		if !unobserved && (w.after.capture > 0 || w.after.shadow != nil) {
-			w.hand(g, r, msg.Header, g.start(i)-base, g.ends[i]-g.start(i))
+			w.hand(g, r, id, g.start(i)-base, g.ends[i]-g.start(i))
 		}
 	}
 	now := time.Now()
@@ -279,6 +280,27 @@ func (w *worker) answer(g *group, lo, hi int) {
 	if o := w.lane.observer.Load(); o != nil && o.version == g.version {
 		w.observe(o, g, lo, hi, now)
 	}
+}
+
+// names is how many headers say who answers.
+const names = 2
+
+// message returns where the answer to r is to be written, with the headers that say who
+// answers and those that r passes on.
+func (w *worker) message(r *request, v *version) *nats.Msg {
+	if r.msg.Reply == "" { // the outbox keeps it
+		msg := &nats.Msg{Header: nats.Header{wire.HeaderModel: w.model, wire.HeaderVersion: v.text}}
+		passOn(msg.Header, r.msg.Header)
+		return msg
+	}
+	h := w.reply.Header
+	if w.named != v.number || len(h) != names { // else they are what the last answer had
+		clear(h)
+		h[wire.HeaderModel], h[wire.HeaderVersion] = w.model, v.text
+		w.named = v.number
+	}
+	passOn(h, r.msg.Header)
+	return &w.reply
 }
 
 // observe has the rows of items [lo, hi), which were run together, counted, but for those
