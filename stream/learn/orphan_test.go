@@ -188,4 +188,7 @@ func TestNoLeaseWithoutASlot(t *testing.T) {
 			promoted++
 		}
 	}
+	if d.trainer.Running("iris") == nil {
+		t.Error("the training that had the first process's slot has ended, want the others trained during it")
+	}
 }
