@@ -42,11 +42,12 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
-	Trail     trail             `json:"trail,omitzero"`  // where the errors are from that the detector saw
-	Cut       *wire.LivePlace   `json:"cut,omitempty"`   // where a window begins at the earliest
-	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
-	Pace      int64             `json:"pace,omitempty"`  // online how many Again was; of mode window how many there are since the change then
-	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
+	Trail     trail             `json:"trail,omitzero"`    // where the errors are from that the detector saw
+	Cut       *wire.LivePlace   `json:"cut,omitempty"`     // where a window begins at the earliest
+	Relearn   uint64            `json:"relearn,omitempty"` // online: what came since that message is learned again when a version is cut for a drift
+	Again     int64             `json:"again,omitempty"`   // examples until a model is trained once more after a drift
+	Pace      int64             `json:"pace,omitempty"`    // online how many Again was; of mode window how many there are since the change then
+	Below     map[string]bool   `json:"below,omitempty"`   // scores that a training was begun for
 }
 
 // stateForm is the form of states: in one of form 0 what was served is the learner's.
@@ -136,9 +137,12 @@ func (m *monitor) adopt(text json.RawMessage) error {
 	switch anew := !st.Made.Equal(m.made); {
 	case !anew:
 		st.Seq = min(st.Seq, m.streamEnd) // a crash of the machine may have taken some
+		if st.Cut != nil && st.Cut.Seq > m.streamEnd {
+			st.Cut = nil
+		}
 	case st.Seq > m.streamEnd || !st.Made.IsZero():
 		st.Seq, st.Again, st.Pace = 0, 0, 0 // the stream was made anew, and counts from the beginning
-		st.Trail, st.Cut = trail{}, nil
+		st.Trail, st.Cut, st.Relearn = trail{}, nil, 0
 		if st.Drift != nil {
 			st.Drift.SinceSeq = 0
 		}

@@ -119,6 +119,13 @@ func (t *training) cut(ctx context.Context, p *plan) error {
 	if err != nil || live == nil || live.Cut == nil {
 		return err
 	}
+	stream, err := t.js.Stream(ctx, t.opts.Subjects.Stream("TRAIN"))
+	if err != nil {
+		return fmt.Errorf("looking at the examples: %w", err)
+	}
+	if info := stream.CachedInfo(); info.Created.After(live.Cut.Time) || info.State.LastSeq < live.Cut.Seq {
+		return nil // it is of a stream that was made anew since
+	}
 	p.oldest = live.Cut.Seq
 	if p.oldest > p.from {
 		p.from, p.change = p.oldest, p.oldest
