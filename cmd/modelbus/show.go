@@ -175,10 +175,14 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 		row("Examples", examplesOf(&l))
 		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
 		if l.Change > 0 {
-			row("Window cut at", fmt.Sprintf("message %d, where the errors changed", l.Change))
+			row("Errors changed at", fmt.Sprintf("message %d", l.Change))
 		}
 		if o := l.Replay; o != nil {
-			row("Replayed", fmt.Sprintf("%d older examples, of messages %d–%d", o.Examples, o.FirstSeq, o.LastSeq))
+			what := "older examples"
+			if l.Online {
+				what = "examples again"
+			}
+			row("Replayed", fmt.Sprintf("%d %s, of messages %d–%d", o.Examples, what, o.FirstSeq, o.LastSeq))
 		}
 		row("Data digest", l.DataDigest)
 		row("Seed", l.Seed)
