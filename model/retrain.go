@@ -57,6 +57,11 @@ type Retrain struct {
 	// defaults of [Replay].
 	Replay *Replay `json:"replay,omitempty"`
 
+	// Fading is the weight of the newest example in the running mean and variance online, in
+	// [0, 1): 0.001 remembers about the last thousand, all of them alike before there are as
+	// many. Default 0: all examples count alike for ever.
+	Fading float64 `json:"fading,omitempty"`
+
 	// Gate says which challengers may be served, of trainings on request too: by
 	// their scores on the held-out rows, or on the labelled examples to come. Without it
 	// Training.Metric decides on the held-out rows, and online every version is served.
@@ -109,6 +114,14 @@ func (r *Retrain) Remember() Replay {
 	out := *r.Replay
 	out.Batches, out.Size = cmp.Or(out.Batches, 2), cmp.Or(out.Size, 8)
 	return out
+}
+
+// running returns how the transforms of an online model learn.
+func (r *Retrain) running() feature.RunningOptions {
+	if r == nil {
+		return feature.RunningOptions{}
+	}
+	return feature.RunningOptions{Fading: r.Fading, Level: true}
 }
 
 // Scheduled reports whether the model is trained by itself.
@@ -257,6 +270,9 @@ func (r *Retrain) modeFaults() []*fault {
 		if r.Replay != nil {
 			wrong("replay", ModeOnline)
 		}
+		if r.Fading != 0 {
+			wrong("fading", ModeOnline)
+		}
 		return faults
 	}
 	if r.Window != (Amount{}) {
@@ -280,6 +296,9 @@ func (r *Retrain) rangeFaults() []*fault {
 	}
 	check("batch", r.Batch, maxOnlineBatch)
 	check("watch", r.Watch, wholeMax)
+	if !(r.Fading >= 0 && r.Fading < 1) {
+		faults = append(faults, faultf("retrain.fading", "fading must be 0 or more and less than 1, got %g", r.Fading))
+	}
 	if p := r.Replay; p != nil {
 		check("replay.rows", p.Rows, maxReplay)
 		check("replay.batches", p.Batches, maxReplayBatches)
