@@ -1,7 +1,6 @@
 package model
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,8 +52,8 @@ type Retrain struct {
 	// Batch is how many examples are learned in one step online: default 1.
 	Batch int `json:"batch,omitempty"`
 
-	// Replay has each step online followed by steps on recent examples: nil means the
-	// defaults of [Replay].
+	// Replay has examples learned again, against forgetting: online nil means the
+	// defaults of [Replay], of mode window that there is none.
 	Replay *Replay `json:"replay,omitempty"`
 
 	// Fading is the weight of the newest example in the running mean and variance online, in
@@ -86,34 +85,6 @@ func (r *Retrain) Online() bool { return r != nil && r.Mode == ModeOnline }
 // them, or to score versions on them.
 func (r *Retrain) Follows() bool {
 	return r != nil && (r.Online() || r.On.Any() || r.Watch > 0 || r.Gate != nil && r.Gate.Kind == gate.Live)
-}
-
-// A Replay is a memory of recent examples that a model learns again, against forgetting
-// (Robins, Catastrophic forgetting, rehearsal and pseudorehearsal, 1995).
-type Replay struct {
-	Rows    int `json:"rows"`              // newest examples remembered; 0 is no replay; default 200
-	Batches int `json:"batches,omitempty"` // steps on remembered examples after each step: default 2
-	Size    int `json:"size,omitempty"`    // examples of each of them, drawn from the seed: default 8
-}
-
-const (
-	// maxReplay bounds the rows of a replay, which each version carries along.
-	maxReplay = 10_000
-
-	// maxOnlineBatch and maxReplayBatches bound what a learner holds until a batch is
-	// full, the memory of one step, and how many steps an example takes.
-	maxOnlineBatch   = 10_000
-	maxReplayBatches = 1_000
-)
-
-// Remember returns the replay of an online model with its defaults filled in.
-func (r *Retrain) Remember() Replay {
-	if r.Replay == nil {
-		return Replay{Rows: 200, Batches: 2, Size: 8}
-	}
-	out := *r.Replay
-	out.Batches, out.Size = cmp.Or(out.Batches, 2), cmp.Or(out.Size, 8)
-	return out
 }
 
 // running returns how the transforms of an online model learn.
@@ -253,6 +224,7 @@ func (s *Spec) retrainFaults() []*fault {
 	}
 	faults = append(faults, r.modeFaults()...)
 	faults = append(faults, r.rangeFaults()...)
+	faults = append(faults, s.replayFaults()...)
 	faults = append(faults, s.scoreFaults()...)
 	return append(faults, s.gateFaults()...)
 }
@@ -266,9 +238,6 @@ func (r *Retrain) modeFaults() []*fault {
 	if !r.Online() {
 		if r.Batch != 0 {
 			wrong("batch", ModeOnline)
-		}
-		if r.Replay != nil {
-			wrong("replay", ModeOnline)
 		}
 		if r.Fading != 0 {
 			wrong("fading", ModeOnline)
@@ -298,14 +267,6 @@ func (r *Retrain) rangeFaults() []*fault {
 	check("watch", r.Watch, wholeMax)
 	if !(r.Fading >= 0 && r.Fading < 1) {
 		faults = append(faults, faultf("retrain.fading", "fading must be 0 or more and less than 1, got %g", r.Fading))
-	}
-	if p := r.Replay; p != nil {
-		check("replay.rows", p.Rows, maxReplay)
-		check("replay.batches", p.Batches, maxReplayBatches)
-		check("replay.size", p.Size, maxOnlineBatch)
-		if p.Rows == 0 && (p.Batches > 0 || p.Size > 0) {
-			faults = append(faults, faultf("retrain.replay", "replay needs to know how many rows to remember: set rows, such as 200"))
-		}
 	}
 	return faults
 }

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/modelbus/modelbus/model"
@@ -73,5 +74,39 @@ retrain: {on: [{score_below: {accuracy: 0.8}}, drift, {score_below: {log_loss: 0
 	on := mustParse(t, text).Retrain.On
 	if !on.Drift || len(on.ScoreBelow) != 2 || on.ScoreBelow["accuracy"] != 0.8 || on.ScoreBelow["log_loss"] != 0.5 {
 		t.Errorf("the triggers are %+v", on)
+	}
+}
+
+// A share of older examples reads, and reads again from its canonical form; that of online
+// replays is as it was, as digests of specs depend on it.
+func TestReplayReadsBack(t *testing.T) {
+	const head = "name: up\nfeatures: [{name: load, type: number}]\nlabel: {name: up, type: boolean}\n"
+	for _, tt := range []struct {
+		text, canonical string
+		older           int // beside 1,000 rows
+	}{
+		{"retrain: {every: 5, window: 10, replay: {share: 0.125}}", `"replay":{"share":0.125}`, 125},
+		{"retrain: {every: 5, warm: true, replay: {share: 1}}", `"replay":{"share":1}`, 1000},
+		{"training: {warm: true}\nretrain: {every: 5, replay: {share: 0.1}}", `"replay":{"share":0.1}`, 100},
+		{"retrain: {every: 5, replay: {share: 0}}", `"replay":{"rows":0}`, 0},
+		{"retrain: {every: 5}", "", 0},
+		{"retrain: {mode: online, every: 5, replay: {size: 16, rows: 300, batches: 3}}", `"replay":{"rows":300,"batches":3,"size":16}`, 0},
+		{"retrain: {mode: online, every: 5, replay: {rows: 0}}", `"replay":{"rows":0}`, 0},
+	} {
+		t.Run(tt.text, func(t *testing.T) {
+			first := mustParse(t, head+tt.text)
+			text, err := json.Marshal(first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), tt.canonical) {
+				t.Errorf("the canonical form is %s, want %s in it", text, tt.canonical)
+			}
+			for _, s := range []*model.Spec{first, mustParse(t, string(text))} {
+				if got := s.Retrain.Older(1000); got != tt.older {
+					t.Errorf("beside 1,000 rows there are %d older ones, want %d", got, tt.older)
+				}
+			}
+		})
 	}
 }

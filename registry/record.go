@@ -46,7 +46,8 @@ type Lineage struct {
 	Online   bool   `json:"online,omitempty"` // a state of a model that learns from each example: it follows the online version Parent, or goes on from another one
 	Stream   string `json:"stream,omitempty"`
 	FirstSeq uint64 `json:"first_seq,omitempty"`
-	LastSeq  uint64 `json:"last_seq,omitempty"` // the examples are those of the model in [FirstSeq, LastSeq]
+	LastSeq  uint64 `json:"last_seq,omitempty"`   // the examples are those of the model in [FirstSeq, LastSeq]
+	Change   uint64 `json:"change_seq,omitempty"` // the window begins there, no earlier, as the errors changed from there on
 
 	// When the message LastSeq was stored, and when Stream was created. They tell whether
 	// LastSeq is a place in the stream as it is: it may have been made anew, or have lost
@@ -66,6 +67,17 @@ type Lineage struct {
 	Trigger    string  `json:"trigger,omitempty"`  // why it was trained, if nobody asked
 	Training   string  `json:"training,omitempty"` // its id
 	Imported   string  `json:"imported,omitempty"` // where an imported artifact came from
+
+	Replay *Replayed `json:"replay,omitempty"` // nil: none were
+}
+
+// Replayed are examples older than those of a [Lineage] that were trained on, too: drawn from
+// the seed.
+type Replayed struct {
+	FirstSeq   uint64 `json:"first_seq"`
+	LastSeq    uint64 `json:"last_seq"` // they were drawn from those of the model in [FirstSeq, LastSeq]
+	Examples   int    `json:"examples"`
+	DataDigest string `json:"data_digest"` // SHA-256 over place and payload of each, in order
 }
 
 // A Move is a change of an alias.

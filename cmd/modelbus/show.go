@@ -174,6 +174,12 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	} else {
 		row("Examples", examplesOf(&l))
 		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
+		if l.Change > 0 {
+			row("Window cut at", fmt.Sprintf("message %d, where the errors changed", l.Change))
+		}
+		if o := l.Replay; o != nil {
+			row("Replayed", fmt.Sprintf("%d older examples, of messages %d–%d", o.Examples, o.FirstSeq, o.LastSeq))
+		}
 		row("Data digest", l.DataDigest)
 		row("Seed", l.Seed)
 		row("Parent", versionOrNone(l.Parent))

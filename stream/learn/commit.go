@@ -138,11 +138,12 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			Stream:   data.stream,
 			FirstSeq: data.first,
 			LastSeq:  data.last,
+			Change:   p.change,
 			LastTime: data.stored,
 
 			StreamCreated: t.job.read.made,
 
-			Examples:   data.train.Len() + data.held.Len(),
+			Examples:   data.rows(),
 			Held:       data.held.Len(),
 			Rejected:   data.rejected,
 			DataDigest: data.digest,
@@ -153,6 +154,7 @@ func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 			Training:   t.job.id,
 			Epochs:     f.epochs,
 			Seconds:    f.seconds,
+			Replay:     data.replayed,
 		},
 	}
 }

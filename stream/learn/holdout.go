@@ -15,53 +15,88 @@ const (
 	holdoutFrom = 5
 )
 
-// A split sends each row to the training rows or to the held-out ones.
-type split struct {
+// A holdout says which rows are held out, if their places decide.
+type holdout struct {
 	share  float64 // [0, 1)
 	newest bool
-	window int // the newest rows that count, 0 for all
 
-	train, held *feature.Frame
-	order       []bool // with a window: whether each row, in order, is a held-out one
+	trained, kept int // rows so far
 }
 
-func newSplit(spec *model.Spec) *split {
-	t := &spec.Training
-	s := &split{
-		share:  defaultHoldout,
-		newest: t.HoldoutBy == holdoutNewest,
-		train:  feature.NewFrame(&spec.Schema, true),
-		held:   feature.NewFrame(&spec.Schema, true),
+func holdoutOf(spec *model.Spec) holdout {
+	h := holdout{share: defaultHoldout, newest: spec.Training.HoldoutBy == holdoutNewest}
+	if spec.Training.Holdout != nil {
+		h.share = *spec.Training.Holdout
 	}
-	if spec.Retrain != nil {
-		s.window = spec.Retrain.Window.Examples
-	}
-	if t.Holdout != nil {
-		s.share = *t.Holdout
-	}
-	return s
+	return h
 }
 
-// add takes row number row of the message at sequence seq.
+// holds reports whether a row is held out. It is asked of each row, in order.
 //
 // By hash, the place alone decides, so that a row held out once is held out by
 // every later training. The fifth row is held out, too, if none before it was:
 // small sets have something to compare on, and as long as the stream begins with
 // the same rows the answer stays the same.
-func (s *split) add(seq uint64, row int, r feature.Row) error {
-	held := !s.newest && heldOut(seq, row, s.share)
-	if !s.newest && s.share > 0 && s.held.Len() == 0 && s.train.Len() == holdoutFrom-1 {
+func (h *holdout) holds(at spot) bool {
+	held := !h.newest && heldOut(at.seq, at.row, h.share)
+	if !h.newest && h.share > 0 && h.kept == 0 && h.trained == holdoutFrom-1 {
 		held = true
 	}
+	if held {
+		h.kept++
+	} else {
+		h.trained++
+	}
+	return held
+}
+
+// A split sends each row to the training rows or to the held-out ones.
+type split struct {
+	holdout
+
+	window int // the newest rows that count, 0 for all
+
+	train, held *feature.Frame
+	begin       spot    // of the first row of what finish returned
+	order       []where // with a window: the rows in order
+}
+
+// where is where a row was, and where it went.
+type where struct {
+	spot
+
+	held bool
+}
+
+func newSplit(spec *model.Spec) *split {
+	s := &split{
+		holdout: holdoutOf(spec),
+		train:   feature.NewFrame(&spec.Schema, true),
+		held:    feature.NewFrame(&spec.Schema, true),
+	}
+	if spec.Retrain != nil {
+		s.window = spec.Retrain.Window.Examples
+	}
+	return s
+}
+
+// add takes row number row of the message at sequence seq.
+func (s *split) add(seq uint64, row int, r feature.Row) error {
+	at, before := spot{seq, row}, s.holdout
+	held := s.holds(at)
 	to := s.train
 	if held {
 		to = s.held
 	}
 	if err := to.Append(r); err != nil {
+		s.holdout = before
 		return err
 	}
+	if s.rows() == 1 {
+		s.begin = at
+	}
 	if s.window > 0 {
-		s.order = append(s.order, held)
+		s.order = append(s.order, where{at, held})
 	}
 	return nil
 }
@@ -74,9 +109,10 @@ func (s *split) rows() int { return s.train.Len() + s.held.Len() }
 func (s *split) finish() (train, held *feature.Frame) {
 	train, held = s.train, s.held
 	if past := len(s.order) - s.window; s.window > 0 && past > 0 {
+		s.begin = s.order[past].spot
 		kept := 0
-		for _, isHeld := range s.order[past:] {
-			if isHeld {
+		for _, row := range s.order[past:] {
+			if row.held {
 				kept++
 			}
 		}

@@ -162,6 +162,9 @@ func (f *following) train(ctx context.Context, due *due, from mark, rows int) (n
 		f.wake()
 		return time.Time{}, err
 	}
+	if err := f.monitor.save(ctx); err != nil { // the training reads where its window is cut
+		return time.Time{}, err
+	}
 	f.job, err = f.beginJob(ctx, why)
 	if errors.Is(err, errCrowded) {
 		return f.wait(due, err)

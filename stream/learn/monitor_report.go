@@ -15,7 +15,7 @@ func (m *monitor) report() *wire.Live {
 		Metric: m.metric(), Examples: st.Served.examples(),
 		Since: st.Since, Last: wire.LivePlace{Seq: st.Seq, Time: st.Time}, Champion: st.Champion,
 		Scores: []wire.LiveScore{},
-		Drift:  st.Drift, Trigger: st.Trigger, Next: m.next,
+		Drift:  st.Drift, Cut: st.Cut, Trigger: st.Trigger, Next: m.next,
 	}
 	if st.Served == nil {
 		live.Examples = st.Learner.examples()

@@ -42,8 +42,10 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
+	Trail     trail             `json:"trail,omitzero"`  // where the errors are from that the detector saw
+	Cut       *wire.LivePlace   `json:"cut,omitempty"`   // where a window begins at the earliest
 	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
-	Pace      int64             `json:"pace,omitempty"`  // how many Again was, of an online model
+	Pace      int64             `json:"pace,omitempty"`  // online how many Again was; of mode window how many there are since the change then
 	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
 }
 
@@ -141,17 +143,29 @@ func (m *monitor) adopt(ctx context.Context, text json.RawMessage) error {
 		return err
 	}
 	if at.seq == 0 && st.Seq > 0 { // the stream was made anew, and counts from the beginning
-		st.Again = 0
-	}
-	if at.seq < st.Seq && st.Trigger != nil {
-		st.Trigger.Seq = min(st.Trigger.Seq, at.seq) // else it would be due for as long as the one before was
+		st.Again, st.Pace = 0, 0
+		st.Cut = nil
+		if st.Drift != nil {
+			st.Drift.SinceSeq = 0
+		}
 	}
 	if at.seq != st.Seq {
-		st.Seq, st.Time = at.seq, at.stored
+		st.cutBack(at)
 	}
 	st.Made = at.made
 	m.state = st
 	return nil
+}
+
+// cutBack has a state go on from a place before the one that it has come to.
+func (s *state) cutBack(to position) {
+	s.Seq, s.Time, s.Trail = to.seq, to.stored, trail{}
+	if s.Trigger != nil {
+		s.Trigger.Seq = min(s.Trigger.Seq, to.seq) // else it would be due for as long as the stream is shorter
+	}
+	if s.Cut != nil {
+		s.Cut.Seq = min(s.Cut.Seq, to.seq+1)
+	}
 }
 
 // method describes the detector, so that the state of another one is not taken on.

@@ -77,6 +77,7 @@ func (m *monitor) detect(a arrival, g grade, l truth) {
 		st.Calm--
 		return
 	}
+	st.Trail.note(a.seq, a.time)
 	if m.detector.Update(x) != drift.Drift {
 		return
 	}
@@ -85,6 +86,9 @@ func (m *monitor) detect(a arrival, g grade, l truth) {
 	st.Drift = &wire.ScoreDrift{
 		Source: wire.SourceScore, Detector: m.detectorName(), Version: st.Champion, Seq: a.seq,
 		Error: kind, Before: e.Before, After: e.Mean, Rows: e.Rows,
+	}
+	if seq, at, ok := st.Trail.back(e.Rows); ok {
+		st.Drift.SinceSeq, st.Drift.Since = seq, at
 	}
 	st.Announced = false
 	m.detector.Reset()
@@ -108,10 +112,9 @@ func (m *monitor) judgeScores(ctx context.Context) error {
 	st := &m.state
 	if st.Drift != nil && !st.Announced {
 		id := driftID(st.Drift)
-		if m.spec.Retrain.On.Drift && st.Seen != id {
+		if st.Seen != id {
 			st.Seen = id
-			m.trigger(triggerDrift, driftWords(st.Drift), st.Drift.Seq)
-			m.again(st.Drift.Rows)
+			m.heed(st.Drift, st.Drift.Rows)
 		}
 		m.dirty = true
 		if err := m.save(ctx); err != nil {
@@ -204,61 +207,27 @@ func (m *monitor) lookForDrift(ctx context.Context) error {
 		return err
 	}
 	st.Seen, m.dirty = e.ID, true
-	if why, seq, due := m.answers(e); due {
-		m.trigger(triggerDrift, why, seq)
+	var d wire.ScoreDrift
+	if json.Unmarshal(e.Data, &d) == nil && d.Source == wire.SourceScore {
+		m.learnOf(&d, e.Time)
+	} else if why, due := m.asks(e); due {
+		m.trigger(triggerDrift, why, max(st.Seq, m.answered+1))
 		m.again(0)
 	}
 	return m.save(ctx)
 }
 
-// again has a model be trained once more after a change, as what is trained at once has
-// mostly seen examples from before it: when its window holds none of them, of which there
-// have been so many after the change; online when more has been learned.
-func (m *monitor) again(after int64) {
-	st, r := &m.state, m.spec.Retrain
-	switch n := int64(r.Window.Examples); {
-	case r.Online():
-		st.Again, st.Pace = firstRelearned, firstRelearned
-	case n > 0:
-		st.Again = max(n-after, 1)
-	}
-}
-
-// countAgain counts the examples until a model is trained once more after a change.
-func (m *monitor) countAgain(a arrival) {
-	st := &m.state
-	if st.Again == 0 {
-		return
-	}
-	if st.Again -= int64(a.rows.Len()); st.Again > 0 {
-		return
-	}
-	st.Again = 0
-	if !m.spec.Retrain.Online() {
-		m.trigger(triggerDrift, fmt.Sprintf("the window of %d examples holds none from before the drift any more", m.spec.Retrain.Window.Examples), a.seq)
-		return
-	}
-	m.trigger(triggerDrift, fmt.Sprintf("%d examples more were learned since the drift", st.Pace), a.seq)
-	if st.Pace *= 2; st.Pace <= lastRelearned {
-		st.Again = st.Pace
-	}
-}
-
-// answers reports whether a drift event is one that no version answers yet: why, and
-// the example that a version must have seen to do so.
-func (m *monitor) answers(e registry.Event) (why string, seq uint64, due bool) {
-	var d wire.ScoreDrift
-	if err := json.Unmarshal(e.Data, &d); err == nil && d.Source == wire.SourceScore {
-		return driftWords(&d), d.Seq, d.Seq > m.answered && e.Time.After(m.created)
-	}
+// asks reports whether a drift event of something else than errors is one that no version
+// answers yet, and why.
+func (m *monitor) asks(e registry.Event) (why string, due bool) {
+	var d struct{ Source string }
 	if !e.Time.After(m.newest.Created) || !e.Time.After(m.created) || recovered(e) {
-		return "", 0, false
+		return "", false
 	}
-	why = "drift of its " + d.Source
-	if d.Source == "" {
-		why = "drift"
+	if json.Unmarshal(e.Data, &d) != nil || d.Source == "" {
+		return "drift", true
 	}
-	return why, max(m.state.Seq, m.answered+1), true
+	return "drift of its " + d.Source, true
 }
 
 // recovered reports whether an event says that there is no drift any more.

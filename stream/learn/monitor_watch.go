@@ -113,11 +113,13 @@ func (m *monitor) crown(mv registry.Move) error {
 	return nil
 }
 
-// continues reports whether the champion is a later state of the learner that the one
-// before is a state of, other than while that learns what a drift has changed: its errors
-// go on about where those of the one before end.
+// continues reports whether the champion does what the one before did, a little better, other
+// than while a drift is learned: its errors go on about where those of the one before end.
 func (m *monitor) continues(mv registry.Move) bool {
-	return m.spec.Retrain.Online() && !mv.Rollback && mv.From != 0 && mv.To > mv.From && m.state.Pace == 0
+	if mv.Rollback || mv.From == 0 || mv.To < mv.From {
+		return false
+	}
+	return m.state.Pace == 0 || !m.spec.Retrain.Online() && m.state.Pace > 2*relayExamples
 }
 
 // nextRound compares from here on. When the champion has proved better, what it is worth

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -22,9 +23,21 @@ type reading struct {
 	stream      string
 	first, last uint64    // sequences of the first and last message read
 	stored      time.Time // when the last one was
+	begin       spot      // of the first row that counts
 	rejected    int       // rows
 	reason      error     // why the last of them was
 	digest      string    // SHA-256 of the payloads in order, each after its length
+
+	replayed *registry.Replayed // older ones, which train begins with; nil if there are none
+}
+
+// rows returns how many examples are used, without replayed ones.
+func (r *reading) rows() int {
+	n := r.train.Len() + r.held.Len()
+	if r.replayed != nil {
+		n -= r.replayed.Examples
+	}
+	return n
 }
 
 // A reader reads the examples of one model that are in the stream when it
@@ -72,6 +85,7 @@ func (r *reader) read(ctx context.Context, from, until uint64, into *split) (*re
 		return nil, r.nothing(got, from)
 	}
 	got.train, got.held = into.finish()
+	got.begin = into.begin
 	got.digest = hex.EncodeToString(sum.Sum(nil))
 	return got, nil
 }

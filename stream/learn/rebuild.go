@@ -39,7 +39,8 @@ type Rebuilt struct {
 	Same     bool   `json:"same"`   // the digests are equal
 	Digest   string `json:"digest"` // of the version's artifact
 	Rebuilt  string `json:"rebuilt"`
-	Examples int    `json:"examples"` // rows read again, held-out ones included
+	Examples int    `json:"examples"`           // rows read again, held-out ones included
+	Replayed int    `json:"replayed,omitempty"` // older ones, beside them
 	FirstSeq uint64 `json:"first_seq"`
 	LastSeq  uint64 `json:"last_seq"`
 	Software string `json:"software"` // that trained the version
@@ -92,7 +93,10 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 	if err != nil {
 		return nil, fmt.Errorf("rebuilding %s: %w", of, err)
 	}
-	rebuilt.Examples, rebuilt.FirstSeq, rebuilt.LastSeq = data.train.Len()+data.held.Len(), data.first, data.last
+	rebuilt.Examples, rebuilt.FirstSeq, rebuilt.LastSeq = data.rows(), data.first, data.last
+	if data.replayed != nil {
+		rebuilt.Replayed = data.replayed.Examples
+	}
 	return rebuilt, nil
 }
 
@@ -194,6 +198,17 @@ func (b *Rebuilder) read(ctx context.Context, v registry.Version, spec *model.Sp
 	}
 	if err != nil || data.digest != line.DataDigest {
 		return nil, replaced(line, r.subject)
+	}
+	old := line.Replay
+	if old == nil {
+		return data, nil
+	}
+	if err := r.replay(ctx, spec, data, old.FirstSeq); err != nil {
+		return nil, err
+	}
+	if data.replayed == nil || data.replayed.DataDigest != old.DataDigest {
+		return nil, fmt.Errorf("%w or replaced: of the %d older examples that it was trained on, of messages %d to %d of %s in stream %s, not all are there any more",
+			ErrRemoved, old.Examples, old.FirstSeq, old.LastSeq, r.subject, line.Stream)
 	}
 	return data, nil
 }

@@ -35,6 +35,8 @@ type plan struct {
 
 	parent *champion // where a warm training starts from, else nil
 	from   uint64    // first sequence to read
+	oldest uint64    // first sequence to replay from
+	change uint64    // from, if it is where a change began, else 0
 }
 
 // run trains and registers what came of it.
@@ -70,7 +72,7 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	t.job.of = record.Created
 	t.mu.Unlock()
 	sum := sha256.Sum256(record.Spec)
-	p := &plan{record: record, spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1}
+	p := &plan{record: record, spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1, oldest: 1}
 	if spec.Retrain.Online() {
 		return p, nil
 	}
@@ -80,6 +82,9 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	if spec.Retrain != nil {
 		w := window{js: t.js, stream: t.opts.Subjects.Stream("TRAIN"), subject: t.opts.Subjects.Train(t.job.model)}
 		if p.from, err = w.begin(ctx, spec.Retrain.Window, time.Now()); err != nil {
+			return nil, err
+		}
+		if err := t.cut(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -104,9 +109,37 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.parent, p.from = c, max(p.from, seen.seq+1)
+		p.parent = c
+		if next := seen.seq + 1; next > p.from {
+			p.from, p.change = next, 0
+		}
 	}
 	return p, nil
+}
+
+// cut has the window, and what is replayed, begin at the change that was noticed last, if that
+// is to be learned.
+func (t *training) cut(ctx context.Context, p *plan) error {
+	if !p.spec.Retrain.On.Any() {
+		return nil
+	}
+	live, err := ReadLive(ctx, t.reg, p.record)
+	if errors.Is(err, registry.ErrCorrupt) {
+		return nil // what somebody put there says nothing
+	}
+	if err != nil || live == nil || live.Cut == nil {
+		return err
+	}
+	g, err := t.ground(ctx)
+	if err != nil || live.Cut.Time.Before(g.made) {
+		return err // of another stream
+	}
+	p.oldest = live.Cut.Seq
+	if p.oldest > p.from {
+		p.from, p.change = p.oldest, p.oldest
+		t.log.Info().Uint64("message", p.change).Msg("the window is cut where a change began")
+	}
+	return nil
 }
 
 // sameNetwork reports whether a model of one spec can go on training by the other:
@@ -143,6 +176,9 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 	}
 	if _, err := t.holds(ctx, end); err != nil {
 		return nil, fmt.Errorf("%w: reading the examples of %s: %w", wire.ErrUnavailable, t.job.model, err)
+	}
+	if err := r.replay(ctx, p.spec, data, p.oldest); err != nil {
+		return nil, err
 	}
 	if data.train.Len() == 0 {
 		return nil, fmt.Errorf("%w left to train on: all %d are held out; publish more to %s, or lower the spec's holdout",

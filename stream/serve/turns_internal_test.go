@@ -187,14 +187,20 @@ func TestPace(t *testing.T) {
 		t.Errorf("10 requests that take 20µs are expected to take %v", got)
 	}
 	p.note(1, time.Hour)
-	if got := p.of(1); got > firstPace {
-		t.Errorf("after one batch that lost its processor a request takes %v", got)
+	if got := p.of(10); got > shortWork {
+		t.Errorf("after one batch that lost its processor 10 requests take %v, more than %v", got, shortWork)
 	}
 	for range 50 {
 		p.note(1, 2*time.Microsecond)
 	}
 	if got := p.of(1); got > 3*time.Microsecond {
 		t.Errorf("that batch is not forgotten: %v", got)
+	}
+	for range 6 {
+		p.note(1, time.Millisecond)
+	}
+	if got := p.of(1); got < shortWork {
+		t.Errorf("after 6 batches of 1ms a request takes %v, want more than %v", got, shortWork)
 	}
 }
 

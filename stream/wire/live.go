@@ -36,6 +36,7 @@ type Live struct {
 	Trial   *LiveDuel    `json:"trial,omitempty"` // of a challenger beside the champion
 	Watch   *LiveDuel    `json:"watch,omitempty"` // of the version before beside the champion
 	Drift   *ScoreDrift  `json:"drift,omitempty"` // the last change of the champion's errors
+	Cut     *LivePlace   `json:"cut,omitempty"`   // where a window begins at the earliest: there the errors changed
 	Trigger *LiveTrigger `json:"trigger,omitempty"`
 	Next    *LiveNext    `json:"next,omitempty"`
 }
@@ -127,6 +128,11 @@ type ScoreDrift struct {
 	Before float64 `json:"before"` // mean error
 	After  float64 `json:"after"`
 	Rows   int64   `json:"rows"` // how many of the newest examples are after the change
+
+	// SinceSeq is the message where that is supposed to have begun, or one a little
+	// earlier, and Since when it was stored; absent if it is not known.
+	SinceSeq uint64    `json:"since_seq,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
 }
 
 // Measure says what Before and After are.
