@@ -56,6 +56,11 @@ type Retrain struct {
 	// defaults of [Replay], of mode window that there is none.
 	Replay *Replay `json:"replay,omitempty"`
 
+	// Fading is the weight of the newest example in the running mean and variance online, in
+	// [0, 1): 0.001 remembers about the last thousand, all of them alike before there are as
+	// many. Default 0: all examples count alike for ever.
+	Fading float64 `json:"fading,omitempty"`
+
 	// Gate says which challengers may be served, of trainings on request too: by
 	// their scores on the held-out rows, or on the labelled examples to come. Without it
 	// Training.Metric decides on the held-out rows, and online every version is served.
@@ -80,6 +85,14 @@ func (r *Retrain) Online() bool { return r != nil && r.Mode == ModeOnline }
 // them, or to score versions on them.
 func (r *Retrain) Follows() bool {
 	return r != nil && (r.Online() || r.On.Any() || r.Watch > 0 || r.Gate != nil && r.Gate.Kind == gate.Live)
+}
+
+// running returns how the transforms of an online model learn.
+func (r *Retrain) running() feature.RunningOptions {
+	if r == nil {
+		return feature.RunningOptions{}
+	}
+	return feature.RunningOptions{Fading: r.Fading, Level: true}
 }
 
 // Scheduled reports whether the model is trained by itself.
@@ -226,6 +239,9 @@ func (r *Retrain) modeFaults() []*fault {
 		if r.Batch != 0 {
 			wrong("batch", ModeOnline)
 		}
+		if r.Fading != 0 {
+			wrong("fading", ModeOnline)
+		}
 		return faults
 	}
 	if r.Window != (Amount{}) {
@@ -249,6 +265,9 @@ func (r *Retrain) rangeFaults() []*fault {
 	}
 	check("batch", r.Batch, maxOnlineBatch)
 	check("watch", r.Watch, wholeMax)
+	if !(r.Fading >= 0 && r.Fading < 1) {
+		faults = append(faults, faultf("retrain.fading", "fading must be 0 or more and less than 1, got %g", r.Fading))
+	}
 	return faults
 }
 

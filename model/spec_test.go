@@ -203,6 +203,8 @@ func TestSpecErrors(t *testing.T) {
 		{"batch of a window", "training:", "retrain: {every: 5, batch: 10}\ntraining:", 10, 28, []string{"batch", "mode online"}},
 		{"replay of nothing", "training:", "retrain: {mode: online, every: 5, replay: {size: 8}}\ntraining:", 10, 43, []string{"rows"}},
 		{"online batch", "training:", "retrain: {mode: online, every: 5, batch: 2000000000}\ntraining:", 10, 42, []string{"batch", "10000"}},
+		{"fading of all", "training:", "retrain: {mode: online, every: 5, fading: 1}\ntraining:", 10, 43, []string{"fading", "less than 1"}},
+		{"fading of a window", "training:", "retrain: {every: 5, fading: 0.1}\ntraining:", 10, 29, []string{"fading", "mode online"}},
 		{"size of a replay", "training:", "retrain: {mode: online, every: 5, replay: {rows: 1, size: 2000000000}}\ntraining:", 10, 59, []string{"replay.size", "10000"}},
 		{"batches of a replay", "training:", "retrain: {mode: online, every: 5, replay: {rows: 1, batches: 65536}}\ntraining:", 10, 62, []string{"replay.batches", "1000"}},
 		{"share of an online replay", "training:", "retrain: {mode: online, every: 5, replay: {share: 0.1}}\ntraining:", 10, 51, []string{"replay.share", "mode window", "rows: 200"}},
