@@ -214,7 +214,8 @@ func TestLabelOfForeignClass(t *testing.T) {
 	if got, want := labels(t, 1, d.trainer), (learn.Labels{Joined: 1, Invalid: 1}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
-	const reason = `unknown class "letf", did you mean "left"? The classes are "left", "right"`
+	const reason = `unknown class "letf", did you mean "left"? The classes are "left", "right"; ` +
+		"a new class comes with an example that is pushed, or with classes in the spec"
 	dead := d.dead(t)
 	if len(dead) != 1 {
 		t.Fatalf("%d dead messages, want 1", len(dead))
@@ -413,5 +414,83 @@ func TestLabelsOfModelsThatDoNotCapture(t *testing.T) {
 	left, err := d.js.Stream(t.Context(), "MODELBUS_LABEL")
 	if err != nil || left.CachedInfo().State.Msgs != 0 {
 		t.Errorf("labels are left: %+v, %v", left.CachedInfo().State, err)
+	}
+}
+
+// An id may be used again when its prediction is no longer kept: a label is of the new one.
+func TestIDIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{LabelWait: shortly})
+	d.create(t, spec+capturing)
+	s, err := d.js.Stream(t.Context(), "MODELBUS_CAPTURE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, label := range []string{"right", "left"} {
+		d.capture(t, "a", 1)
+		d.label(t, `{"id": "a", "label": "`+label+`"}`)
+		if got, want := labels(t, uint64(i+1), d.trainer), (learn.Labels{Joined: uint64(i + 1)}); got != want {
+			t.Errorf("counts %+v, want %+v", got, want)
+		}
+		if err := s.Purge(t.Context(), jetstream.WithPurgeSubject("modelbus.capture.iris.a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.label(t, `{"id": "a", "label": "left"}`)
+	if got, want := labels(t, 3, d.trainer), (learn.Labels{Joined: 2, Early: 1, Unknown: 1}); got != want {
+		t.Errorf("counts %+v, want %+v", got, want)
+	}
+	var bodies []string
+	for _, m := range d.examples(t) {
+		bodies = append(bodies, string(m.Data))
+	}
+	if len(bodies) != 2 || !strings.Contains(bodies[0], "right") || !strings.Contains(bodies[1], "left") {
+		t.Errorf("examples %s, want one of each prediction", bodies)
+	}
+}
+
+// What was captured goes between a trainer's claim and the next one's look: the label is of
+// an unknown id then, and dead, not lost.
+func TestCaptureGoesBeforeItsClaimIsCompleted(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{LabelWait: shortly})
+	d.create(t, spec+capturing)
+	if _, err := d.js.Publish(t.Context(), "modelbus.join.iris.a", []byte(`{"time":"2026-11-24T06:30:00Z","labels":{"0":{"label":"right","after":0}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	d.label(t, `{"id": "a", "label": "right"}`)
+	if got, want := labels(t, 1, d.trainer), (learn.Labels{Early: 1, Unknown: 1}); got != want || len(d.dead(t)) != 1 || len(d.examples(t)) != 0 {
+		t.Errorf("counts %+v, %d dead, %d examples, want %+v, 1 and none", got, len(d.dead(t)), len(d.examples(t)), want)
+	}
+}
+
+// A model is deleted while labels wait for predictions, and made again: no label of before is left.
+func TestModelIsDeletedWhileLabelsWait(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, spec+capturing)
+	d.label(t, `{"id": "a", "label": "right"}`)
+	for labels(t, 0, d.trainer).Early == 0 {
+		<-time.After(5 * time.Millisecond)
+	}
+	if err := d.reg.DeleteModel(t.Context(), "iris", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.js.Stream(t.Context(), "MODELBUS_LABEL")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Purge(t.Context(), jetstream.WithPurgeSubject("modelbus.label.iris")); err != nil { // as control does
+		t.Fatal(err)
+	}
+	d.create(t, spec+capturing)
+	d.capture(t, "a", 1)
+	d.capture(t, "b", 1)
+	d.label(t, `{"id": "b", "label": "left"}`)
+	if got, want := labels(t, 1, d.trainer), (learn.Labels{Joined: 1, Early: 1}); got != want {
+		t.Errorf("counts %+v, want %+v", got, want)
+	}
+	if all := d.examples(t); len(all) != 1 || all[0].Header.Get("Modelbus-Id") != "b" {
+		t.Errorf("examples %v, want that of b alone", all)
 	}
 }
