@@ -138,6 +138,10 @@ func comparisonLine(c *gate.Comparison, challenger, champion string) string {
 
 // scoreDriftLine says how the errors of a version changed.
 func scoreDriftLine(d *wire.ScoreDrift) string {
-	return fmt.Sprintf("%s %.4g → %.4g in the last %s examples of version %d, noticed at message %d by %s",
+	line := fmt.Sprintf("%s %.4g → %.4g in the last %s examples of version %d, noticed at message %d by %s",
 		d.Measure(), d.Before, d.After, humanize.Comma(d.Rows), d.Version, d.Seq, d.Detector)
+	if d.SinceSeq > 0 {
+		line += fmt.Sprintf(", since message %d", d.SinceSeq)
+	}
+	return line
 }

@@ -49,15 +49,19 @@ func (a *app) rebuildCommand() *cobra.Command {
 }
 
 func (a *app) printRebuilt(r *learn.Rebuilt) error {
+	from := fmt.Sprintf("%d examples", r.Examples)
+	if r.Replayed > 0 {
+		from += fmt.Sprintf(" and %d older ones", r.Replayed)
+	}
 	var err error
 	switch {
 	case a.json:
 		err = a.printJSON(r)
 	case r.Same:
-		err = a.printf("%s version %d rebuilt from %d examples: the same artifact, sha256 %s\n", r.Model, r.Version, r.Examples, r.Digest)
+		err = a.printf("%s version %d rebuilt from %s: the same artifact, sha256 %s\n", r.Model, r.Version, from, r.Digest)
 	default:
-		err = a.printf("%s version %d rebuilt from %d examples: another artifact, sha256 %s, not %s\n",
-			r.Model, r.Version, r.Examples, r.Rebuilt, r.Digest)
+		err = a.printf("%s version %d rebuilt from %s: another artifact, sha256 %s, not %s\n",
+			r.Model, r.Version, from, r.Rebuilt, r.Digest)
 	}
 	if err != nil || r.Same {
 		return err

@@ -19,9 +19,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/embedded"
+	"github.com/modelbus/modelbus/embedded/embeddedtest"
 )
 
 func TestMain(m *testing.M) {
+	embeddedtest.Parallel()
 	testscript.Main(m, map[string]func(){
 		"modelbus": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +52,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race, a process would sleep a second before it exits
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir)
 			env.Setenv("XDG_DATA_HOME", env.WorkDir)
@@ -72,7 +75,7 @@ func TestScripts(t *testing.T) {
 
 // up starts a server and a node in this process, on a free loopback port.
 func up(ts *testscript.TestScript, _ bool, _ []string) {
-	srv, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0"})
+	srv, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", SyncInterval: time.Minute})
 	ts.Check(err)
 	nc, err := srv.Connect(nats.Name("modelbus"))
 	ts.Check(err)

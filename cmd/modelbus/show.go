@@ -176,6 +176,12 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	} else {
 		row("Examples", examplesOf(&l))
 		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
+		if l.Change > 0 {
+			row("Window cut at", fmt.Sprintf("message %d, where the errors changed", l.Change))
+		}
+		if o := l.Replay; o != nil {
+			row("Replayed", fmt.Sprintf("%d older examples, of messages %d–%d", o.Examples, o.FirstSeq, o.LastSeq))
+		}
 		row("Data digest", l.DataDigest)
 		row("Seed", l.Seed)
 		row("Parent", versionOrNone(l.Parent))
@@ -230,21 +236,6 @@ func aliasLine(info *wire.ModelInfo, version uint64) string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-func numbers(versions []registry.Version) []string {
-	out := make([]string, len(versions))
-	for i, v := range versions {
-		out[i] = strconv.FormatUint(v.Number, 10)
-	}
-	return out
-}
-
-func list(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return strings.Join(words, ", ")
 }
 
 func versionOrNone(n uint64) string {

@@ -5,34 +5,43 @@ import (
 	"sync/atomic"
 )
 
-// A crew is the goroutines that compute a product chunk by chunk: the calling one,
+// A Crew computes something chunk by chunk on several goroutines: the calling one,
 // which goes on by itself if no processor is free, and some that are started for it.
 // They take the next chunk from a counter, so that a processor that is busy elsewhere
 // only gets fewer of them; nobody spins, and nobody is waited for who has not begun.
-// Starting them allocates nothing.
-type crew struct {
-	product product
-
-	workers, chunks int
-	taken           atomic.Int64
-	help            func() // what a started goroutine does
-	wait            sync.WaitGroup
+// The zero value is ready. It must not be copied after first use, nor used by several
+// goroutines.
+type Crew struct {
+	chunk  func(i, worker int)
+	chunks int
+	taken  atomic.Int64
+	help   func() // what a started goroutine does
+	wait   sync.WaitGroup
 
 	mu      sync.Mutex
-	open    bool // the product wants workers
-	joined  int  // workers that it has
-	started int  // goroutines that have not ended
+	open    bool // there are chunks to take
+	workers int  // that may join
+	joined  int
+	started int // goroutines that have not ended
 }
 
-// run computes the product in that many chunks on that many goroutines.
-func (c *crew) run(workers, chunks int) {
+// Run calls chunk once for every i below chunks, on up to that many workers at once, each
+// of which has a number below workers, and returns when all calls have. Run
+// itself allocates nothing.
+func (c *Crew) Run(workers, chunks int, chunk func(i, worker int)) {
+	if workers = min(workers, chunks); workers < 2 {
+		for i := range chunks {
+			chunk(i, 0)
+		}
+		return
+	}
 	if c.help == nil {
 		c.help = c.assist
 	}
-	c.workers, c.chunks = workers, chunks
+	c.chunk, c.chunks = chunk, chunks
 	c.taken.Store(0)
 	c.mu.Lock()
-	c.open, c.joined = true, 1
+	c.open, c.workers, c.joined = true, workers, 1
 	// There is one more than can join: the runtime lets the goroutine that was started
 	// last wait for the processor that it was started on, and others take it from there
 	// only after a pause. Those before it begin at once.
@@ -47,11 +56,12 @@ func (c *crew) run(workers, chunks int) {
 	c.open = false
 	c.mu.Unlock()
 	c.wait.Wait()
+	c.chunk = nil
 }
 
-// assist joins the products that want workers until there is none. It may be later than
-// the product that it was started for.
-func (c *crew) assist() {
+// assist joins the runs that want workers until there is none. It may be later than the
+// run that it was started for.
+func (c *Crew) assist() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for c.open && c.joined < c.workers {
@@ -67,12 +77,12 @@ func (c *crew) assist() {
 }
 
 // work takes chunks until there are none.
-func (c *crew) work(worker int) {
+func (c *Crew) work(worker int) {
 	for {
 		i := int(c.taken.Add(1)) - 1
 		if i >= c.chunks {
 			return
 		}
-		c.product.chunk(i, worker, c.workers)
+		c.chunk(i, worker)
 	}
 }

@@ -11,7 +11,8 @@ const (
 
 	copyStride  = 768 // numbers between rows of A from which on its blocks are copied
 	turnDepth   = 16  // columns of a transposed A from which on they are turned
-	copyCols    = 128 // columns of C from which on it pays to copy
+	turnCols    = 128 // columns of C from which on it pays to turn
+	copyCols    = 256 // columns of C from which on it pays to copy
 	copyPadding = 16  // numbers between rows of a copied block of A
 
 	chunkWork = 1 << 19 // multiplications that are worth handing over
@@ -32,6 +33,7 @@ type product struct {
 	copied []float32
 
 	rowParts, colParts int // chunks of C
+	workers            int // goroutines with scratch memory of their own
 }
 
 // width returns the columns of a panel.
@@ -59,14 +61,14 @@ func (p *product) paysToPack() bool {
 // and may fall into the same few cache sets; of a transposed A the rows of a tile are a
 // small part of each line.
 func (p *product) paysToCopy() bool {
-	switch {
-	case p.tiles == nil || p.c.Rows/p.rowParts <= p.tiles.mr || p.c.Cols/p.colParts < copyCols:
+	if p.tiles == nil || p.c.Rows/p.rowParts <= p.tiles.mr {
 		return false
-	case p.a.ColStride == 1:
-		return p.a.Cols > 0 && p.a.RowStride > copyStride
-	default:
-		return p.a.RowStride == 1 && p.a.Cols >= turnDepth
 	}
+	cols := p.c.Cols / p.colParts
+	if p.a.ColStride == 1 {
+		return cols >= copyCols && p.a.Cols > 0 && p.a.RowStride > copyStride
+	}
+	return cols >= turnCols && p.a.RowStride == 1 && p.a.Cols >= turnDepth
 }
 
 // far reports whether B is not in a cache near the processor, and a panel of it in as
@@ -111,11 +113,11 @@ func (p *product) packedSize() int {
 	return depth * cols
 }
 
-// chunk computes chunk i with the scratch memory of a worker of several.
-func (p *product) chunk(i, worker, workers int) {
+// chunk computes chunk i with the scratch memory of a worker.
+func (p *product) chunk(i, worker int) {
 	part := *p
-	part.packed = share(p.packed, worker, workers)
-	part.copied = share(p.copied, worker, workers)
+	part.packed = share(p.packed, worker, p.workers)
+	part.copied = share(p.copied, worker, p.workers)
 	row, col := i/p.colParts, i%p.colParts
 	lo, hi := p.c.Rows*row/p.rowParts, p.c.Rows*(row+1)/p.rowParts
 	part.c.Data, part.c.Rows = p.c.Data[lo*p.c.RowStride:], hi-lo

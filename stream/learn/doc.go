@@ -34,7 +34,11 @@
 // trained.
 //
 // A window is counted in rows, in the order of the stream, held-out ones included; a
-// window of time begins with the first message stored in it.
+// window of time begins with the first message stored in it. With a replay share, older
+// examples that are not held out are trained on, too: those of which a hash of place, seed
+// and last example is the smallest, so that rebuilding draws the same ones, whatever others
+// were removed. They are read after the window, from all that the stream keeps; at most twice
+// as many as are drawn are in memory. The lineage names them apart.
 //
 // A gate in the spec's retrain section decides in place of these rules: values that must
 // be reached, by how much a score may be worse than the champion's, in all and in each
@@ -100,12 +104,20 @@
 // The spec's detector sees the champion's error on each example: 1 for a wrong class and
 // 0 for a right one; of numbers e/(e+m) of the absolute error e, where m is the mean of
 // those before it, of 100 at least. It begins anew with each champion, and 200 examples after a
-// drift; online the one of the version before goes on beside it for 1,000 examples. A drift is one kept event. With on: [drift] a training is due if the last drift event of the model,
-// whoever announced it, is newer than the newest version, and, with a window of so many
-// examples, once more when it holds none from before the drift, online after 250, 750 and
-// 1,750 examples more; with score_below, if the
-// champion's score of about the last 1,000 examples, 200 at least, is worse than the
-// value: once, until there is a new version or the score was good again.
+// drift; the one of the version before goes on beside it for 2,000 examples, other than after a
+// rollback, or while a change is being learned. A drift is one kept event, which names the
+// message where it is supposed to have begun. With on: [drift] a training is due if the last
+// drift event of the model, whoever announced it, is newer than the newest version, online
+// once more after 250, 750 and 1,750 examples more; with score_below, if the champion's score
+// of about the last 1,000 examples, 200 at least, is worse than the value: once, until there
+// is a new version or the score was good again.
+//
+// Of mode window, with anything in on, windows begin where a rise of the errors began, and so
+// does what is replayed, as soon as there are 200 examples after it and until another one is
+// noticed. With drift a training is due then, and each time that these have doubled, until
+// the window is full or there are 10,000. Where it is not known where a drift began, or it is
+// not of errors, a training is due at once and, with a window of so many examples, when
+// that holds none from before it.
 //
 // # Leases
 //

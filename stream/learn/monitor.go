@@ -26,9 +26,6 @@ const (
 	keptScores = 16
 )
 
-// errAnew ends whoever follows a stream that was deleted and made again: it counts from 1.
-var errAnew = errors.New("their stream was made anew")
-
 // A cutter cuts a version of an online model, for the reason given.
 type cutter interface{ cut(why string) }
 
@@ -56,23 +53,43 @@ type monitor struct {
 	torn     bool // a message is half counted: this state is never saved
 	saved    time.Time
 
-	stale     atomic.Bool // versions, aliases or drift events may have changed
-	detector  *relay
-	loaded    map[uint64]*contender
-	newest    registry.Version // that was trained, a zero one if there is none
-	streamEnd uint64           // the last example that there was, when it was last looked at
-	made      time.Time        // when the stream of examples was
-	cutAt     uint64           // sequence of the trigger that a version was cut for
-	next      *wire.LiveNext
-	sub       *nats.Subscription // of drift events
+	stale    atomic.Bool // versions, aliases or drift events may have changed
+	detector *relay
+	loaded   map[uint64]*contender
+	newest   registry.Version // that was trained, a zero one if there is none
+	answered uint64           // sequence of the last example that newest was trained on
+	ground   ground           // the stream of examples, when it was last looked at
+	cutAt    uint64           // sequence of the trigger that a version was cut for
+	next     *wire.LiveNext
+	sub      *nats.Subscription // of drift events
+	memory   scratch
+}
+
+// A scratch is the memory that a monitor counts a message in.
+type scratch struct {
+	labels []truth
+	grades map[uint64][]grade
+	tested []grade
+	wanted []uint64
+
+	classes []string // of what an online learner predicts
+	places  map[string]int
+}
+
+// placesOf returns the place of each class. It expects the same list again and again.
+func (s *scratch) placesOf(classes []string) map[string]int {
+	if s.places == nil || !slices.Equal(s.classes, classes) {
+		s.classes, s.places = classes, places(classes)
+	}
+	return s.places
 }
 
 // open reads the state, or makes one, and begins to follow the registry. wake, which
 // may be nil, is called when there is a drift event to look at.
 func (m *monitor) open(ctx context.Context, wake func()) error {
-	err := m.lookAtStream(ctx)
-	if err != nil {
-		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
+	var err error
+	if m.ground, err = m.Trainer.ground(ctx); err != nil {
+		return err
 	}
 	if m.detector, err = newRelay(m.spec.Retrain.Detector); err != nil {
 		return fmt.Errorf("making the detector of %s: %w", m.name, err)
@@ -81,7 +98,6 @@ func (m *monitor) open(ctx context.Context, wake func()) error {
 	if err := m.restore(ctx); err != nil {
 		return err
 	}
-	m.state.Made = m.made
 	m.sub, err = m.nc.Subscribe(m.opts.Subjects.Event(m.name, kindDrift, "*"), func(*nats.Msg) {
 		m.wake()
 		if wake != nil {
@@ -116,10 +132,6 @@ func (m *monitor) close(ctx context.Context) {
 // wake has the monitor look at versions, aliases and drift events again. Any goroutine
 // may call it.
 func (m *monitor) wake() { m.stale.Store(true) }
-
-// position returns the sequence of the last example that was counted: the next one to
-// observe is after it. Earlier ones may be observed again and change nothing.
-func (m *monitor) position() uint64 { return m.state.Seq }
 
 // observe counts a message of examples. After an error the monitor is of no use any more:
 // another one goes on from what was saved.
@@ -166,12 +178,9 @@ func (m *monitor) look(ctx context.Context) error {
 	if !m.stale.Swap(false) {
 		return nil
 	}
-	before := m.made
-	if err := m.lookAtStream(ctx); err != nil {
-		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
-	}
-	if !m.made.Equal(before) {
-		return fmt.Errorf("following the examples of %s: %w", m.name, errAnew)
+	var err error
+	if m.ground, err = m.holds(ctx, m.state.at()); err != nil {
+		return fmt.Errorf("following the examples of %s: %w", m.name, err)
 	}
 	if err := m.refresh(ctx); err != nil {
 		return err
@@ -181,7 +190,8 @@ func (m *monitor) look(ctx context.Context) error {
 
 // count grades the predictions for the rows of a and adds them up.
 func (m *monitor) count(ctx context.Context, a arrival) error {
-	labels := truths(a.rows)
+	labels := truths(m.memory.labels, a.rows)
+	m.memory.labels = labels
 	if g := m.state.Guesses; g != nil && g.isNumber != labels[0].isNumber { // no score holds of both
 		m.state.Guesses, m.state.Since, m.state.Served, m.state.Learner = nil, nil, nil, nil
 	}
@@ -193,7 +203,8 @@ func (m *monitor) count(ctx context.Context, a arrival) error {
 	champion := grades[st.Champion] // nil if it was trained on them
 	var learner []grade
 	if a.tested != nil {
-		learner = gradesOf(a.tested, places(a.tested.Classes), labels)
+		learner = gradesOf(m.memory.tested, a.tested, m.memory.placesOf(a.tested.Classes), labels)
+		m.memory.tested = learner
 		st.Learner = counted(st.Learner, learner, labels)
 	}
 	for i, l := range labels {
@@ -252,10 +263,14 @@ func (m *monitor) guess(a arrival, l truth) error {
 }
 
 // grades returns the grades of the rows of a, by version, of all versions that are to be
-// scored and were not trained on them.
+// scored and were not trained on them. They are valid until the next call.
 func (m *monitor) grades(ctx context.Context, a arrival, labels []truth) (map[uint64][]grade, error) {
 	st := &m.state
-	grades := map[uint64][]grade{}
+	if m.memory.grades == nil {
+		m.memory.grades = map[uint64][]grade{}
+	}
+	grades := m.memory.grades
+	clear(grades)
 	classes := len(m.spec.Schema.Label.Classes)
 	if st.Guesses != nil {
 		classes = max(classes, len(st.Guesses.classes))
@@ -279,24 +294,33 @@ func (m *monitor) grades(ctx context.Context, a arrival, labels []truth) (map[ui
 	return grades, nil
 }
 
-// wanted returns the versions to be scored.
+// wanted returns the versions to be scored, in order. The list is valid until the next call.
 func (m *monitor) wanted() []uint64 {
 	st := &m.state
-	all := []uint64{st.Champion, st.Challenger}
+	all := append(m.memory.wanted[:0], st.Champion, st.Challenger)
 	if st.Watch != nil {
 		all = append(all, st.Watch.Before)
 	}
 	if st.Trial != nil {
 		all = append(all, st.Trial.Version)
 	}
+	m.memory.wanted = all
 	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(n uint64) bool { return n == 0 })
+	all = slices.Compact(all)
+	if all[0] == 0 {
+		all = all[1:]
+	}
+	return all
 }
 
 // prune forgets the scores of old versions, and versions that are not scored any more.
 func (m *monitor) prune() {
 	wanted := m.wanted()
-	maps.DeleteFunc(m.loaded, func(n uint64, _ *contender) bool { return !slices.Contains(wanted, n) })
+	for n := range m.loaded {
+		if !slices.Contains(wanted, n) {
+			delete(m.loaded, n)
+		}
+	}
 	if len(m.state.Versions) <= keptScores {
 		return
 	}

@@ -91,6 +91,27 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// That the next version is better is no drift, whatever the detector is after.
+func TestRelayOfABetterVersion(t *testing.T) {
+	for _, method := range []drift.Method{drift.ADWIN{}, drift.KSWIN{}} {
+		t.Run(method.Config().Name, func(t *testing.T) {
+			r, err := newRelay(model.Detector{Method: method})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rnd := rand.New(rand.NewPCG(5, 6))
+			relayed(r, rnd, 3000, 0.5)
+			r.hand()
+			if at := relayed(r, rnd, 1000, 0.02); at >= 0 {
+				t.Errorf("drift after %d updates, want none: %+v", at, r.Estimate())
+			}
+			if at := relayed(r, rnd, 1000, 0.5); at < 0 {
+				t.Error("no drift when the errors rose again")
+			}
+		})
+	}
+}
+
 func TestRelayRefusesWhatCannotBe(t *testing.T) {
 	r, err := newRelay(model.Detector{})
 	if err != nil {
@@ -103,7 +124,7 @@ func TestRelayRefusesWhatCannotBe(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		`7`, `{"relay_now":{},"relay_before":{},"relay_left":0}`, `{"relay_now":{},"relay_before":{},"relay_left":1001}`,
+		`7`, `{"relay_now":{},"relay_before":{},"relay_left":0}`, `{"relay_now":{},"relay_before":{},"relay_left":2001}`,
 		`{"relay_now":` + string(want) + `,"relay_before":7,"relay_left":10}`,
 	} {
 		if err := r.UnmarshalJSON([]byte(text)); err == nil {

@@ -1,6 +1,9 @@
 package learn
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // mostMarks bounds the marks of a trail.
 const mostMarks = 192
@@ -46,8 +49,8 @@ func (t *trail) thin() {
 // back returns the message of the error that so many were shown since, itself included, or one
 // a little earlier; ok is false if that is not known.
 func (t *trail) back(rows int64) (seq uint64, at time.Time, ok bool) {
-	for i := len(t.Marks) - 1; i >= 0; i-- {
-		if m := t.Marks[i]; m.Update <= t.Updates-rows {
+	for _, m := range slices.Backward(t.Marks) {
+		if m.Update <= t.Updates-rows {
 			return m.Seq, time.UnixMilli(m.Time).UTC(), true
 		}
 	}

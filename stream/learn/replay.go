@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -130,8 +131,7 @@ func (r *reader) replay(ctx context.Context, spec *model.Spec, data *reading, fr
 			old.FirstSeq = seq
 		}
 		old.LastSeq = seq
-		r.draw(s, &keep, data.begin, seq, msg)
-		return nil
+		return r.draw(s, &keep, data.begin, seq, msg)
 	})
 	if err == nil {
 		err = s.thin()
@@ -153,11 +153,11 @@ func (r *reader) replay(ctx context.Context, spec *model.Spec, data *reading, fr
 }
 
 // draw shows s the rows of a message that are from before the window and not held out.
-func (r *reader) draw(s *sample, keep *holdout, before spot, seq uint64, msg jetstream.Msg) {
+func (r *reader) draw(s *sample, keep *holdout, before spot, seq uint64, msg jetstream.Msg) error {
 	var body [sha256.Size]byte
 	summed := false
-	// What cannot be read was dealt with when it was new.
-	_, _, _ = wire.DecodeExamples(r.schema, msg.Headers(), msg.Data(), func(row int, v feature.Row) error {
+	var failed error
+	_, _, err := wire.DecodeExamples(r.schema, msg.Headers(), msg.Data(), func(row int, v feature.Row) error {
 		at := spot{seq, row}
 		if at.compare(before) >= 0 || keep.holds(at) || !s.wants(at) {
 			return nil
@@ -165,6 +165,9 @@ func (r *reader) draw(s *sample, keep *holdout, before spot, seq uint64, msg jet
 		if !summed {
 			body, summed = sha256.Sum256(msg.Data()), true
 		}
-		return s.add(at, v, body)
+		failed = errors.Join(failed, s.add(at, v, body))
+		return nil
 	})
+	_ = err // of a message that cannot be read to its end, as of bad rows, what can be counts
+	return failed
 }

@@ -25,16 +25,26 @@ func TestDriftIsAnnouncedOnceAndTrainedFor(t *testing.T) {
 		!(drift.After > 0.5) || !(drift.Before < 0.1) {
 		t.Errorf("drift %+v, want one soon after message 60", drift)
 	}
-	v := d.version(t)
-	if v.Number != 2 || !strings.HasPrefix(v.Lineage.Trigger, "drift: ") || v.Lineage.LastSeq < drift.Seq {
-		t.Errorf("version %+v, want one because of drift", v)
+	if drift.SinceSeq < 60 || drift.SinceSeq > 62 || drift.Since.IsZero() {
+		t.Errorf("drift %+v, want it to have begun with message 61", drift)
 	}
-	last := d.stream(t, 300, 3, flipped)
-	// Half of that window was from before the change: the next one is not.
-	if v = d.version(t); v.Number != 3 || !strings.Contains(v.Lineage.Trigger, "holds none from before the drift") {
-		t.Errorf("version %+v, want one of the window after the drift", v)
+	d.stream(t, 120, 3, flipped)
+	v := d.version(t)
+	if l := v.Lineage; v.Number != 2 || !strings.HasPrefix(l.Trigger, "drift: ") || l.FirstSeq != drift.SinceSeq ||
+		l.Change != drift.SinceSeq || l.Examples < 200 || l.Examples > 230 {
+		t.Errorf("version %+v, want one because of drift, of what came since message %d", v, drift.SinceSeq)
+	}
+	last := d.stream(t, 200, 4, flipped)
+	if v = d.version(t); v.Number != 3 || v.Lineage.Trigger != "400 examples have come since the drift" || v.Lineage.Examples != 300 {
+		t.Errorf("version %+v, want one of a full window after the drift", v)
+	}
+	if got, err := d.rebuild(t, "iris@2"); err != nil || !got.Same {
+		t.Errorf("Rebuild(iris@2) = %+v, %v, want the same", got, err)
 	}
 	live := d.live(t, counted(last))
+	if live.Cut == nil || live.Cut.Seq != drift.SinceSeq {
+		t.Errorf("windows begin at %+v, want message %d", live.Cut, drift.SinceSeq)
+	}
 	if live.Drift == nil || live.Drift.Seq != drift.Seq || live.Trigger == nil || live.Trigger.Kind != "drift" {
 		t.Errorf("the live record is %+v, want the drift and its trigger in it", live)
 	}
@@ -137,6 +147,31 @@ func TestDriftSoonAfterOnlineVersion(t *testing.T) {
 	decode(t, d.kind(t, "drift").Data, &drift)
 	if drift.Version != 2 || drift.Seq <= 204 || drift.Seq > last || !(drift.Before < 0.15) || !(drift.After > 0.2) {
 		t.Errorf("drift %+v, want one of version 2 after message 204", drift)
+	}
+}
+
+// So does one soon after a version of mode window.
+func TestDriftSoonAfterVersionOfAWindow(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, retraining(t, "{every: 1000, window: 1000, on: [drift]}"))
+	for number := range uint64(2) {
+		d.stream(t, 1000, number, crosswise)
+		if v := d.version(t); v.Number != number+1 {
+			t.Fatalf("version %d, want %d", v.Number, number+1)
+		}
+	}
+	d.live(t, func(l *wire.Live) bool { return l.Champion == 2 })
+	d.stream(t, 40, 2, crosswise)
+	corner := func(x, y float64) bool { return x > 0 && y > 0 } // a quarter is otherwise
+	last := d.stream(t, 300, 3, corner)
+	var drift wire.ScoreDrift
+	decode(t, d.kind(t, "drift").Data, &drift)
+	if drift.Version != 2 || drift.Seq <= 204 || drift.Seq > last || !(drift.Before < 0.15) || !(drift.After > 0.2) {
+		t.Errorf("drift %+v, want one of version 2 after message 204", drift)
+	}
+	if drift.SinceSeq < 195 || drift.SinceSeq > 208 {
+		t.Errorf("the drift began at message %d, want about 205", drift.SinceSeq)
 	}
 }
 

@@ -99,7 +99,7 @@ func (in *intake) arrived(sub *nats.Subscription) bool {
 // admit queues a request, or refuses it at once, and returns the lane that has it.
 func (in *intake) admit(m *nats.Msg) *lane {
 	s := in.server
-	r := request{msg: m, at: in.now}
+	r := newRequest(m, in.now)
 	name, target, ok := s.opts.Subjects.ParsePredict(m.Subject)
 	if !ok {
 		in.post.fail("", &r, wire.ErrorOf(fmt.Errorf("%w: subject %q: want %s", wire.ErrInvalid, m.Subject,

@@ -112,16 +112,15 @@ func (l *lane) bequeath(r *request) bool {
 func (k *keeper) add(r *request) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	size := len(r.msg.Data)
 	switch {
 	case k.stopped:
 		return errKeeperEnded
-	case k.waiting == k.limit || k.waiting > 0 && k.bytes+size > queueBytes:
+	case k.waiting == k.limit || k.waiting > 0 && k.bytes+r.size > queueBytes:
 		return fmt.Errorf("%w: %d requests wait for versions to be loaded", wire.ErrOverloaded, k.waiting)
 	}
 	k.parked[r.target] = append(k.parked[r.target], *r)
 	k.waiting++
-	k.bytes += size
+	k.bytes += r.size
 	r.done = true
 	k.rouse()
 	return nil
