@@ -2,7 +2,6 @@ package learn
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -310,11 +309,7 @@ func (s *stretch) note(d *delivery) {
 		s.first = d.seq
 	}
 	s.last, s.stored = d.seq, d.time
-	body := d.msg.Data()
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(body)))
-	s.sum.Write(length[:])
-	s.sum.Write(body)
+	addPayload(s.sum, d.msg.Data())
 }
 
 func (s *stretch) digest() string { return hex.EncodeToString(s.sum.Sum(nil)) }
