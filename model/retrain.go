@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -163,10 +164,21 @@ func decodeDuration(n *node, d *Duration, what string) *SpecError {
 	text, ok := n.value.(string)
 	t, err := time.ParseDuration(text)
 	if !ok || err != nil || t <= 0 {
-		return n.errorf("%s must be a duration such as 90s or 1h30m, got %s", what, n)
+		return n.errorf("%s must be a duration such as 90s or 1h30m, got %s%s", what, n, inHours(n.value))
 	}
 	*d = Duration(t)
 	return nil
+}
+
+// inHours says how a number of days is written, empty if value is none.
+func inHours(value any) string {
+	text, _ := value.(string) //nolint:errcheck // empty if it is none
+	digits, ok := strings.CutSuffix(text, "d")
+	days, err := strconv.ParseUint(digits, 10, 16)
+	if !ok || err != nil || days == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d days are %dh", days, 24*days)
 }
 
 func decodeAmount(n *node, a *Amount, what string) *SpecError {
@@ -190,7 +202,7 @@ func decodeAmount(n *node, a *Amount, what string) *SpecError {
 	if what == "window" {
 		also = ", or all"
 	}
-	return n.errorf("%s must be a number of examples such as 5000, or a duration such as 1h%s, got %s", what, also, n)
+	return n.errorf("%s must be a number of examples such as 5000, or a duration such as 1h%s, got %s%s", what, also, n, inHours(n.value))
 }
 
 // Next returns the first time after t that Cron names, the zero time if there is none.

@@ -196,6 +196,8 @@ func TestSpecErrors(t *testing.T) {
 		{"gate kind", "training:", "retrain: {gate: {kind: live}}\ntraining:", 10, 24, []string{"live", "holdout"}},
 		{"retrain gap", "training:", "retrain: {every: 1h, min_gap: 5}\ntraining:", 10, 31, []string{"min_gap", "90s", "got 5"}},
 		{"capture", "training:", "capture: 24\ntraining:", 10, 10, []string{"capture", "1h30m", "got 24"}},
+		{"capture in days", "training:", "capture: 30d\ntraining:", 10, 10, []string{"capture", `got "30d"; 30 days are 720h`}},
+		{"every so many days", "training:", "retrain: {every: 7d}\ntraining:", 10, 18, []string{"every", `got "7d"; 7 days are 168h`}},
 		{"retrain mode", "training:", "retrain: {mode: onlin, every: 5}\ntraining:", 10, 17, []string{"onlin", "online", "window"}},
 		{"retraining without a time", "training:", "retrain: {mode: window}\ntraining:", 10, 10, []string{"every"}},
 		{"fewer than no versions", "training:", "retrain: {every: 5, keep: -1}\ntraining:", 10, 27, []string{"keep", "from 0"}},

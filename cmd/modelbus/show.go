@@ -41,11 +41,11 @@ func (a *app) showCommand() *cobra.Command {
 				case strings.Contains(args[0], "@"):
 					return a.printVersion(info, ref)
 				default:
-					t, err := a.traffic(cmd.Context(), c, info)
+					answers, err := c.Statistics(cmd.Context(), ref.Model)
 					if err != nil {
-						return err
+						a.notef("what the servers count is not known: %v", err)
 					}
-					return a.printModel(info, t, a.drifts(cmd.Context(), c, ref.Model))
+					return a.printModel(info, a.traffic(info, answers), c.DriftIn(ref.Model, answers))
 				}
 			})
 		},
@@ -139,13 +139,15 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	if number == 0 {
 		move, ok := info.Aliases[ref.Alias]
 		if !ok {
-			return fmt.Errorf("alias %q of model %q: %w: there are %s", ref.Alias, ref.Model, wire.ErrNotFound, list(slices.Sorted(maps.Keys(info.Aliases))))
+			err := fmt.Errorf("%w: model %s has no alias %s", wire.ErrNotFound, ref.Model, ref.Alias)
+			return registry.InsteadOf(ref, info.Versions, info.Aliases, err)
 		}
 		number = move.To
 	}
 	i := slices.IndexFunc(info.Versions, func(v registry.Version) bool { return v.Number == number })
 	if i < 0 {
-		return fmt.Errorf("version %d of model %q: %w: there are %s", number, ref.Model, wire.ErrNotFound, list(numbers(info.Versions)))
+		err := fmt.Errorf("%w: model %s has no version %d", wire.ErrNotFound, ref.Model, number)
+		return registry.InsteadOf(ref, info.Versions, info.Aliases, err)
 	}
 	v := info.Versions[i]
 	if a.json {
@@ -175,10 +177,14 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 		row("Examples", examplesOf(&l))
 		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
 		if l.Change > 0 {
-			row("Window cut at", fmt.Sprintf("message %d, where the errors changed", l.Change))
+			row("Errors changed at", fmt.Sprintf("message %d", l.Change))
 		}
 		if o := l.Replay; o != nil {
-			row("Replayed", fmt.Sprintf("%d older examples, of messages %d–%d", o.Examples, o.FirstSeq, o.LastSeq))
+			what := "older examples"
+			if l.Online {
+				what = "examples again"
+			}
+			row("Replayed", fmt.Sprintf("%d %s, of messages %d–%d", o.Examples, what, o.FirstSeq, o.LastSeq))
 		}
 		row("Data digest", l.DataDigest)
 		row("Seed", l.Seed)
@@ -234,21 +240,6 @@ func aliasLine(info *wire.ModelInfo, version uint64) string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-func numbers(versions []registry.Version) []string {
-	out := make([]string, len(versions))
-	for i, v := range versions {
-		out[i] = strconv.FormatUint(v.Number, 10)
-	}
-	return out
-}
-
-func list(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return strings.Join(words, ", ")
 }
 
 func versionOrNone(n uint64) string {

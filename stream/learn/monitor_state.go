@@ -42,11 +42,12 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
-	Trail     trail             `json:"trail,omitzero"`  // where the errors are from that the detector saw
-	Cut       *wire.LivePlace   `json:"cut,omitempty"`   // where a window begins at the earliest
-	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
-	Pace      int64             `json:"pace,omitempty"`  // online how many Again was; of mode window how many there are since the change then
-	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
+	Trail     trail             `json:"trail,omitzero"`    // where the errors are from that the detector saw
+	Cut       *wire.LivePlace   `json:"cut,omitempty"`     // where a window begins at the earliest
+	Relearn   uint64            `json:"relearn,omitempty"` // online: what came since that message is learned again when a version is cut for a drift
+	Again     int64             `json:"again,omitempty"`   // examples until a model is trained once more after a drift
+	Pace      int64             `json:"pace,omitempty"`    // online how many Again was; of mode window how many there are since the change then
+	Below     map[string]bool   `json:"below,omitempty"`   // scores that a training was begun for
 }
 
 // at returns where the examples were counted to.
@@ -144,7 +145,7 @@ func (m *monitor) adopt(ctx context.Context, text json.RawMessage) error {
 	}
 	if at.seq == 0 && st.Seq > 0 { // the stream was made anew, and counts from the beginning
 		st.Again, st.Pace = 0, 0
-		st.Cut = nil
+		st.Cut, st.Relearn = nil, 0
 		if st.Drift != nil {
 			st.Drift.SinceSeq = 0
 		}
@@ -166,6 +167,7 @@ func (s *state) cutBack(to position) {
 	if s.Cut != nil {
 		s.Cut.Seq = min(s.Cut.Seq, to.seq+1)
 	}
+	s.Relearn = min(s.Relearn, to.seq)
 }
 
 // method describes the detector, so that the state of another one is not taken on.

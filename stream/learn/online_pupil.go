@@ -2,7 +2,6 @@ package learn
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -33,14 +32,14 @@ type delivery struct {
 }
 
 // decode reads msg into d, whose frame is reused.
-func (d *delivery) decode(schema *feature.Schema, msg jetstream.Msg, meta *jetstream.MsgMetadata) {
+func (d *delivery) decode(schema *feature.Schema, by *wire.ExampleDecoder, msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	d.seq, d.time, d.msg = meta.Sequence.Stream, meta.Timestamp, msg
 	if d.rows == nil || d.rows.Schema() != schema {
 		d.rows = feature.NewFrame(schema, true)
 	}
 	d.rows.Reset()
 	d.places = d.places[:0]
-	_, d.problems, d.err = wire.DecodeExamples(schema, msg.Headers(), msg.Data(), func(row int, r feature.Row) error {
+	_, d.problems, d.err = by.Decode(schema, msg.Headers(), msg.Data(), func(row int, r feature.Row) error {
 		if err := d.rows.Append(r); err != nil {
 			return err
 		}
@@ -310,11 +309,7 @@ func (s *stretch) note(d *delivery) {
 		s.first = d.seq
 	}
 	s.last, s.stored = d.seq, d.time
-	body := d.msg.Data()
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(body)))
-	s.sum.Write(length[:])
-	s.sum.Write(body)
+	addPayload(s.sum, d.msg.Data())
 }
 
 func (s *stretch) digest() string { return hex.EncodeToString(s.sum.Sum(nil)) }
