@@ -37,7 +37,7 @@ func (l *Learner) Rehearse(rows *feature.Frame, epochs int) error {
 	l.weigh(nil) // one that goes on from a version has not done so yet
 	n, size := l.memory.frame.Len(), max(l.batch, l.replay.Size)
 	for epoch := range epochs {
-		const apart = 1 << 15 // from the draws of the replay
+		const apart = 1 << 15                                                      // from the draws of the replay
 		l.pcg.Seed(l.step.Seed, uint64(l.counts.Examples)<<16+apart+uint64(epoch)) //nolint:gosec // not negative
 		order := l.random.Perm(n)
 		for lo := 0; lo < n; lo += size {

@@ -14,7 +14,8 @@ type limit struct {
 	zero     bool // zero may be written
 }
 
-const wholeMax = 1 << 31
+// wholeMax is the largest whole number where a spec sets no smaller one: an int of 32 bits holds it.
+const wholeMax = math.MaxInt32
 
 func (s *Spec) limits() []limit {
 	t := &s.Training
@@ -59,7 +60,7 @@ func (l limit) fault() *fault {
 	switch {
 	case l.max == math.MaxFloat64 && l.min > 0:
 		return faultf(l.path, "%s must be more than 0, got %g", key, l.value)
-	case l.max == math.MaxFloat64 || l.max == wholeMax:
+	case l.max == math.MaxFloat64 || l.max == wholeMax && l.value < l.min:
 		return faultf(l.path, "%s must be at least %g, got %g", key, l.min, l.value)
 	case l.whole:
 		return faultf(l.path, "%s must be a whole number from %d to %d, got %g", key, int(l.min), int(l.max), l.value)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"unicode/utf8"
@@ -106,7 +107,7 @@ func placeTensors(entries []entry, data []byte) ([]tensor, error) {
 // byteCount returns the size of a tensor. Shapes whose product overflows are
 // errors.
 func byteCount(dtype string, shape []int) (int, error) {
-	const most = 1 << 46 // far above any file, far below overflow
+	const most = min(1<<46, math.MaxInt) // far above any file, far below overflow where an int has 64 bits
 	n := dtypeSize(dtype)
 	for _, d := range shape {
 		if d == 0 {
@@ -233,6 +234,9 @@ func (h *headerReader) naturals(most int) ([]int, error) {
 		n, err := strconv.ParseUint(number.String(), 10, 48)
 		if err != nil {
 			return nil, fmt.Errorf("want a whole number below 2^48, got %s", shorten(number.String()))
+		}
+		if n > math.MaxInt {
+			return nil, fmt.Errorf("%d is too large for a machine of 32 bits", n)
 		}
 		if len(out) == most {
 			return nil, fmt.Errorf("a list has more than %d numbers", most)

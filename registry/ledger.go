@@ -128,7 +128,7 @@ func (d *decision[T]) step(ctx context.Context, fn choice[T]) (out outcome[T], a
 		}
 		d.open[nonce] = result
 	}
-	if transient(err) || conflict(err) {
+	if transient(err) || Refused(err) {
 		return out, err, nil
 	}
 	return out, nil, err

@@ -12,7 +12,7 @@ import (
 )
 
 // CreateModel stores a new model and announces "created". It returns
-// [ErrConflict] if there is one of that name. Created and Updated are set here.
+// [ErrConflict] if there is one of that name. Created, Updated and Earlier are set here.
 func (r *Registry) CreateModel(ctx context.Context, m Model) (Model, error) {
 	if err := checkRecord(m); err != nil {
 		return Model{}, err
@@ -34,6 +34,7 @@ func (r *Registry) CreateModel(ctx context.Context, m Model) (Model, error) {
 		m := m
 		m.Created = now()
 		m.Updated = m.Created
+		m.Earlier = l.Version
 		puts, err := r.modelPuts(m, e.seq, KindCreated, l)
 		return m, puts, err
 	})
@@ -59,7 +60,7 @@ func (r *Registry) UpdateModel(ctx context.Context, m Model) (Model, error) {
 			return m, nil, fmt.Errorf("%w: model %s is at revision %d, not %d: read it again", ErrConflict, name, old.Revision, m.Revision)
 		}
 		m := m
-		m.Created, m.Updated = old.Created, now()
+		m.Created, m.Updated, m.Earlier = old.Created, now(), old.Earlier
 		puts, err := r.modelPuts(m, old.Revision, KindUpdated, l)
 		return m, puts, err
 	})

@@ -327,3 +327,39 @@ func TestUnreadableModel(t *testing.T) {
 		t.Errorf("Models = %v after the broken one was deleted", err)
 	}
 }
+
+// What was made for a model that was deleted is not one of another model of its name, however soon
+// that is there.
+func TestModelMadeAnew(t *testing.T) {
+	t.Parallel()
+	r, _, digest := withIris(t)
+	ctx := t.Context()
+	old, err := r.Model(ctx, "iris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := registry.Version{Model: "iris", Digest: digest, ModelCreated: old.Created}
+	if _, err := r.Publish(ctx, v, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.DeleteModel(ctx, "iris", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	made, err := r.CreateModel(ctx, model("iris"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Earlier != 1 || old.Earlier != 0 {
+		t.Errorf("there were %d versions before the first model, %d before the second, want 0 and 1", old.Earlier, made.Earlier)
+	}
+	if _, err := r.Publish(ctx, v, &registry.Promotion{Alias: registry.Champion}, nil); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("Publish() of a version of the model before = %v, want %v", err, registry.ErrNotFound)
+	}
+	if m, err := r.UpdateModel(ctx, made); err != nil || m.Earlier != 1 {
+		t.Errorf("UpdateModel() = %+v, %v, want 1 earlier version", m, err)
+	}
+	v.ModelCreated = made.Created
+	if v, err := r.Publish(ctx, v, nil, nil); err != nil || v.Number != 2 {
+		t.Errorf("Publish() = %+v, %v, want version 2", v, err)
+	}
+}

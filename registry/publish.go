@@ -34,7 +34,7 @@ func (r *Registry) publish(ctx context.Context, stream string, msg *nats.Msg, af
 		if err == nil {
 			return ack.Sequence, nil
 		}
-		if !transient(err) && !conflict(err) {
+		if !transient(err) && !Refused(err) {
 			return 0, fmt.Errorf("storing %s: %w", msg.Subject, err)
 		}
 		e, lookup := r.last(ctx, stream, msg.Subject)

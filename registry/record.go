@@ -16,30 +16,46 @@ type Model struct {
 	Updated time.Time       `json:"updated"`
 	Paused  bool            `json:"paused,omitempty"` // it is not trained by itself
 
+	// Earlier is the last version number that an earlier model of the name was given:
+	// versions up to it are not of this model.
+	Earlier uint64 `json:"earlier_versions,omitempty"`
+
 	Revision uint64 `json:"-"` // for compare-and-set
 }
 
 // A Version is an immutable record of one trained artifact.
 type Version struct {
-	Model   string             `json:"model"`
-	Number  uint64             `json:"version"`
-	Digest  string             `json:"digest"` // SHA-256 of the artifact, lower-case hex
-	Size    int64              `json:"size"`   // bytes
-	Created time.Time          `json:"created"`
-	Lineage Lineage            `json:"lineage"`
+	Model   string    `json:"model"`
+	Number  uint64    `json:"version"`
+	Digest  string    `json:"digest"` // SHA-256 of the artifact, lower-case hex
+	Size    int64     `json:"size"`   // bytes
+	Created time.Time `json:"created"`
+	Lineage Lineage   `json:"lineage"`
+
+	// ModelCreated is when the model was created that the version is of: not that of a later
+	// one of the same name. Zero of a version that was published by name alone.
+	ModelCreated time.Time `json:"model_created,omitzero"`
+
 	Metrics map[string]float64 `json:"metrics,omitempty"` // on the held-out rows
 }
 
 // Lineage is what a version was made from.
 type Lineage struct {
-	Parent     uint64  `json:"parent,omitempty"` // version training started from, or that it was compared with
-	Warm       bool    `json:"warm,omitempty"`   // training started from Parent's weights
-	Online     bool    `json:"online,omitempty"` // a state of a model that learns from each example: it follows the online version Parent, or goes on from another one
-	Stream     string  `json:"stream,omitempty"`
-	FirstSeq   uint64  `json:"first_seq,omitempty"`
-	LastSeq    uint64  `json:"last_seq,omitempty"`   // the examples are those of the model in [FirstSeq, LastSeq]
-	Change     uint64  `json:"change_seq,omitempty"` // the window begins there, no earlier, as the errors changed from there on; online what came since was learned again
-	Examples   int     `json:"examples,omitempty"`   // rows used, held-out ones included
+	Parent   uint64 `json:"parent,omitempty"` // version training started from, or that it was compared with
+	Warm     bool   `json:"warm,omitempty"`   // training started from Parent's weights
+	Online   bool   `json:"online,omitempty"` // a state of a model that learns from each example: it follows the online version Parent, or goes on from another one
+	Stream   string `json:"stream,omitempty"`
+	FirstSeq uint64 `json:"first_seq,omitempty"`
+	LastSeq  uint64 `json:"last_seq,omitempty"`   // the examples are those of the model in [FirstSeq, LastSeq]
+	Change   uint64 `json:"change_seq,omitempty"` // the window begins there, no earlier, as the errors changed from there on; online what came since was learned again
+
+	// When the message LastSeq was stored, and when Stream was created. They tell whether
+	// LastSeq is a place in the stream as it is: it may have been made anew, or have lost
+	// its end in a crash of the machine and have grown again. Zero in older records.
+	LastTime      time.Time `json:"last_time,omitzero"`
+	StreamCreated time.Time `json:"stream_created,omitzero"`
+
+	Examples   int     `json:"examples,omitempty"` // rows used, held-out ones included
 	Held       int     `json:"held_out,omitempty"`
 	Rejected   int     `json:"rejected,omitempty"`    // rows that went to the dead subject
 	DataDigest string  `json:"data_digest,omitempty"` // SHA-256 over the payloads in order

@@ -87,8 +87,10 @@ func transient(err error) bool {
 	return false
 }
 
-// conflict reports whether err is a refused compare-and-set.
-func conflict(err error) bool {
+// Refused reports whether err is JetStream's refusal of a compare-and-set: the sequence
+// expected is not the last one. Replicated streams have another code for one that is refused
+// for a message on its way.
+func Refused(err error) bool {
 	apiErr, ok := errors.AsType[*jetstream.APIError](err)
 	return ok && (apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
 		apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)

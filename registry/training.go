@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -16,7 +17,8 @@ type Training struct {
 }
 
 // BeginTraining notes that a training of the model has begun. It returns
-// [ErrConflict] if another one has, and did not end.
+// [ErrConflict] if another one has, and did not end. A record that cannot be read, which
+// somebody put there by hand, is replaced: nobody could end it.
 func (r *Registry) BeginTraining(ctx context.Context, model, id string) error {
 	if err := CheckModel(model); err != nil {
 		return err
@@ -29,7 +31,7 @@ func (r *Registry) BeginTraining(ctx context.Context, model, id string) error {
 		if err != nil {
 			return struct{}{}, nil, err
 		}
-		if e.seq != 0 && !e.gone() {
+		if _, unreadable := asTraining(e); e.seq != 0 && !e.gone() && unreadable == nil {
 			return struct{}{}, nil, fmt.Errorf("%w: a training of %s has begun and not ended", ErrConflict, model)
 		}
 		p, err := record(trainingKey(model), Training{Model: model, ID: id, Began: now()}, e.seq)
@@ -41,22 +43,36 @@ func (r *Registry) BeginTraining(ctx context.Context, model, id string) error {
 	return nil
 }
 
-// Trainings returns the trainings that have begun and not ended.
+// Trainings returns the trainings that have begun and not ended. A record that cannot be
+// read does not hide the others: they are returned with an error that names it and wraps
+// [ErrCorrupt].
 func (r *Registry) Trainings(ctx context.Context) ([]Training, error) {
 	entries, err := r.list(ctx, trainingKey("*"))
 	if err != nil {
 		return nil, err
 	}
 	var all []Training
+	var unreadable []error
 	for _, e := range entries {
-		t, err := decode[Training](r.key(e.subject), e.data)
+		t, err := asTraining(e)
 		if err != nil {
-			return nil, err
+			unreadable = append(unreadable, err)
+			continue
 		}
-		t.Model = tail(e.subject)
 		all = append(all, t)
 	}
-	return all, nil
+	return all, errors.Join(unreadable...)
+}
+
+// asTraining reads the record of a training.
+func asTraining(e entry) (Training, error) {
+	model := tail(e.subject)
+	t, err := decode[Training](trainingKey(model), e.data)
+	if err == nil && t.ID == "" {
+		err = fmt.Errorf("reading %s: %w: it has no id", trainingKey(model), ErrCorrupt)
+	}
+	t.Model = model
+	return t, err
 }
 
 // An Ending is how a training ends that leads to no new version.
@@ -138,9 +154,9 @@ func (r *Registry) ending(ctx context.Context, model, id string) (put, error) {
 	if e.seq == 0 || e.gone() {
 		return put{}, fmt.Errorf("%w: training %s of %s", ErrEnded, id, model)
 	}
-	t, err := decode[Training](key, e.data)
+	t, err := asTraining(e)
 	if err != nil {
-		return put{}, err
+		return put{}, fmt.Errorf("%w: training %s of %s: %w", ErrEnded, id, model, err)
 	}
 	if t.ID != id {
 		return put{}, fmt.Errorf("%w: training %s of %s, and %s has begun since", ErrEnded, id, model, t.ID)

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,5 +117,34 @@ func TestTrainingEndsWithAPromotion(t *testing.T) {
 	end.Promote = nil
 	if err := r.EndTraining(ctx, end); !errors.Is(err, registry.ErrInvalid) {
 		t.Errorf("EndTraining() promoted without a promotion = %v, want %v", err, registry.ErrInvalid)
+	}
+}
+
+// A record that somebody put there hides no training, and keeps none from beginning.
+func TestUnreadableTraining(t *testing.T) {
+	t.Parallel()
+	r, nc := create(t)
+	ctx := t.Context()
+	for _, name := range []string{"iris", "wine", "rose"} {
+		addModel(t, r, name)
+	}
+	if err := r.BeginTraining(ctx, "wine", "a"); err != nil {
+		t.Fatal(err)
+	}
+	putKey(t, nc, "training.iris", "no record")
+	putKey(t, nc, "training.rose", `{"model":"rose"}`)
+	all, err := r.Trainings(ctx)
+	if len(all) != 1 || all[0].Model != "wine" || !errors.Is(err, registry.ErrCorrupt) ||
+		!strings.Contains(err.Error(), "training.iris") || !strings.Contains(err.Error(), "training.rose") {
+		t.Errorf("Trainings() = %+v, %v, want that of wine, and an error that names the others", all, err)
+	}
+	end := registry.Ending{Model: "iris", Training: "b", Event: registry.Event{Kind: "failed", ID: "b"}}
+	if err := r.EndTraining(ctx, end); !errors.Is(err, registry.ErrEnded) {
+		t.Errorf("EndTraining() = %v, want %v", err, registry.ErrEnded)
+	}
+	for _, name := range []string{"iris", "rose"} {
+		if err := r.BeginTraining(ctx, name, "b"); err != nil {
+			t.Errorf("BeginTraining(%s) = %v, want it begun", name, err)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // resolveTries bounds how often an alias that moves while it is resolved is followed.
@@ -148,6 +149,9 @@ type Promotion struct {
 // number above its parent's, else Publish returns [ErrOvertaken]: of two trainers that
 // learned on from the same version one alone has the next.
 //
+// If v.ModelCreated is set, and the model that was created then is no more, Publish returns
+// [ErrNotFound], also if there is another one of its name.
+//
 // If v.Lineage.Training is set, that training, which has begun, ends in the same
 // step; Publish returns [ErrEnded] if it has ended already.
 //
@@ -159,11 +163,15 @@ func (r *Registry) Publish(ctx context.Context, v Version, promote *Promotion, v
 		return Version{}, err
 	}
 	out, err := decide(ctx, r, v.Model, func(ctx context.Context, l *ledger) (Version, []put, error) {
-		if _, err := r.Model(ctx, v.Model); err != nil {
+		m, err := r.Model(ctx, v.Model)
+		if err != nil {
 			return v, nil, err
 		}
+		if !v.ModelCreated.IsZero() && !v.ModelCreated.Equal(m.Created) {
+			return v, nil, fmt.Errorf("%w: model %s of %s: there is another one of that name since",
+				ErrNotFound, v.Model, v.ModelCreated.Format(time.RFC3339))
+		}
 		v := v
-		var err error
 		if v.Size, err = r.keep(ctx, v.Digest, v.Size); err != nil {
 			return v, nil, err
 		}

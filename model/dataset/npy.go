@@ -146,13 +146,13 @@ func (r *npyReader) shape(text string) (int, error) {
 			r.rows = n
 			continue
 		}
-		if n < 1 || n > maxNPYWidth || r.width*n > maxNPYWidth {
+		if n < 1 || n > maxNPYWidth/r.width {
 			return 0, invalidf("shape (%s): a row has 1 to %d numbers", text, maxNPYWidth)
 		}
 		r.width *= n
 	}
 	r.scalar = dims == 0
-	if r.item*r.width > 8*maxNPYWidth || r.width > 1 && (r.dtype == "U" || r.dtype == "S") {
+	if r.item > 8*maxNPYWidth/r.width || r.width > 1 && (r.dtype == "U" || r.dtype == "S") {
 		return 0, invalidf("shape (%s): strings are read one a row", text)
 	}
 	return dims, nil

@@ -13,7 +13,9 @@ type Gemm struct {
 	packed  []float32
 	copied  []float32
 	swapped []float32 // C transposed
-	crew    crew
+	crew    Crew
+	product product
+	chunk   func(i, worker int) // of product
 }
 
 // Multiply computes C = A·B with the epilogue e. A is (M, K) and B is (K, N), of
@@ -50,7 +52,7 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
-	p := &g.crew.product
+	p := &g.product
 	*p = product{tiles: active.tiles(), c: c, a: a, b: b, panels: panels, epilogue: e}
 	if panels == nil {
 		p.tiles = p.tiles.forSize(c.Rows, a.Cols, c.Cols)
@@ -81,7 +83,11 @@ func (g *Gemm) run(p *product) {
 	if chunks == 1 {
 		p.columns(0, p.c.Cols)
 	} else {
-		g.crew.run(workers, chunks)
+		if g.chunk == nil {
+			g.chunk = p.chunk
+		}
+		p.workers = workers
+		g.crew.Run(workers, chunks, g.chunk)
 	}
 	*p = product{} // hold no operands
 }

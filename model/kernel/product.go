@@ -11,11 +11,12 @@ const (
 
 	copyStride  = 768 // numbers between rows of A from which on its blocks are copied
 	turnDepth   = 16  // columns of a transposed A from which on they are turned
-	copyCols    = 128 // columns of C from which on it pays to copy
+	turnCols    = 128 // columns of C from which on it pays to turn
+	copyCols    = 256 // columns of C from which on it pays to copy
 	copyPadding = 16  // numbers between rows of a copied block of A
 
 	chunkWork = 1 << 19 // multiplications that are worth handing over
-	shares    = 4       // chunks for each goroutine: one that loses its processor keeps the others waiting for less
+	shares    = 8       // chunks for each goroutine: one that loses its processor keeps the others waiting for less
 	chunkRows = 12      // rows of a chunk, at least
 )
 
@@ -32,6 +33,7 @@ type product struct {
 	copied []float32
 
 	rowParts, colParts int // chunks of C
+	workers            int // goroutines with scratch memory of their own
 }
 
 // width returns the columns of a panel.
@@ -59,14 +61,14 @@ func (p *product) paysToPack() bool {
 // and may fall into the same few cache sets; of a transposed A the rows of a tile are a
 // small part of each line.
 func (p *product) paysToCopy() bool {
-	switch {
-	case p.tiles == nil || p.c.Rows/p.rowParts <= p.tiles.mr || p.c.Cols/p.colParts < copyCols:
+	if p.tiles == nil || p.c.Rows/p.rowParts <= p.tiles.mr {
 		return false
-	case p.a.ColStride == 1:
-		return p.a.Cols > 0 && p.a.RowStride > copyStride
-	default:
-		return p.a.RowStride == 1 && p.a.Cols >= turnDepth
 	}
+	cols := p.c.Cols / p.colParts
+	if p.a.ColStride == 1 {
+		return cols >= copyCols && p.a.Cols > 0 && p.a.RowStride > copyStride
+	}
+	return cols >= turnCols && p.a.RowStride == 1 && p.a.Cols >= turnDepth
 }
 
 // far reports whether B is not in a cache near the processor, and a panel of it in as
@@ -81,27 +83,22 @@ func (p *product) streams() bool {
 	return p.panels == nil && (p.c.Rows == 1 || p.c.Rows <= fewRows && p.far())
 }
 
-// divide chooses into how many chunks p is divided: C into parts of about as many
-// rows as columns, for which the least of A and B is packed twice. No sum is divided,
-// and columns only between panels.
+// divide chooses into how many chunks p is divided: C by columns, between panels, as
+// rows would have B packed by every part of them; by rows too if there are few panels. No
+// sum is divided.
 func (p *product) divide(threads int) {
 	p.rowParts, p.colParts = 1, 1
 	if threads < 2 {
 		return
 	}
-	rows, cols := p.c.Rows, p.c.Cols
-	most := min(rows*cols*max(p.a.Cols, 1)/chunkWork, shares*threads)
-	for 2*p.rowParts*p.colParts <= most {
-		byRows, byCols := rows >= 2*chunkRows*p.rowParts, p.columnPanels() >= 2*p.colParts
-		switch {
-		case byCols && (!byRows || cols*p.rowParts >= rows*p.colParts):
-			p.colParts *= 2
-		case byRows:
-			p.rowParts *= 2
-		default:
-			return
-		}
+	most := min(p.c.Rows*p.c.Cols*max(p.a.Cols, 1)/chunkWork, shares*threads)
+	if most < 2 {
+		return
 	}
+	panels := p.columnPanels()
+	each := (panels + most - 1) / most
+	p.colParts = (panels + each - 1) / each
+	p.rowParts = max(1, min(most/p.colParts, p.c.Rows/chunkRows))
 }
 
 // columnPanels returns how many panels B has.
@@ -116,11 +113,11 @@ func (p *product) packedSize() int {
 	return depth * cols
 }
 
-// chunk computes chunk i with the scratch memory of a worker of several.
-func (p *product) chunk(i, worker, workers int) {
+// chunk computes chunk i with the scratch memory of a worker.
+func (p *product) chunk(i, worker int) {
 	part := *p
-	part.packed = share(p.packed, worker, workers)
-	part.copied = share(p.copied, worker, workers)
+	part.packed = share(p.packed, worker, p.workers)
+	part.copied = share(p.copied, worker, p.workers)
 	row, col := i/p.colParts, i%p.colParts
 	lo, hi := p.c.Rows*row/p.rowParts, p.c.Rows*(row+1)/p.rowParts
 	part.c.Data, part.c.Rows = p.c.Data[lo*p.c.RowStride:], hi-lo

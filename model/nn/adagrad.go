@@ -50,10 +50,14 @@ type adagrad struct {
 
 	sum     slot
 	epsilon float32
+
+	rate float32 // of the step in hand
 }
 
 func (s *adagrad) state() []*Param { return s.sum.params }
 
-func (s *adagrad) step(lr64 float64, _ int64) {
-	kernel.Adagrad(s.value, s.sum.value, s.grad, float32(lr64), s.epsilon)
+func (s *adagrad) begin(lr float64, _ int64) { s.rate = float32(lr) }
+
+func (s *adagrad) update(lo, hi int) {
+	kernel.Adagrad(s.value[lo:hi], s.sum.part(lo, hi), s.grad[lo:hi], s.rate, s.epsilon)
 }

@@ -108,12 +108,17 @@ type adam struct {
 	m, v, vmax   slot // no vmax without AMSGrad
 	beta1, beta2 float64
 	epsilon      float32
+
+	rate float32 // of the step in hand, with the bias correction
 }
 
 func (s *adam) state() []*Param { return slices.Concat(s.m.params, s.v.params, s.vmax.params) }
 
-func (s *adam) step(lr float64, t int64) {
-	alpha := float32(lr * math.Sqrt(1-math.Pow(s.beta2, float64(t))) / (1 - math.Pow(s.beta1, float64(t))))
+func (s *adam) begin(lr float64, t int64) {
+	s.rate = float32(lr * math.Sqrt(1-math.Pow(s.beta2, float64(t))) / (1 - math.Pow(s.beta1, float64(t))))
+}
+
+func (s *adam) update(lo, hi int) {
 	c1, c2 := float32(1-s.beta1), float32(1-s.beta2)
-	kernel.Adam(s.value, s.m.value, s.v.value, s.grad, s.vmax.value, c1, c2, alpha, s.epsilon)
+	kernel.Adam(s.value[lo:hi], s.m.part(lo, hi), s.v.part(lo, hi), s.grad[lo:hi], s.vmax.part(lo, hi), c1, c2, s.rate, s.epsilon)
 }

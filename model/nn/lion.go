@@ -48,12 +48,16 @@ type lion struct {
 
 	m            slot
 	beta1, beta2 float64
+
+	rate float32 // of the step in hand
 }
 
 func (s *lion) state() []*Param { return s.m.params }
 
-func (s *lion) step(lr64 float64, _ int64) {
+func (s *lion) begin(lr float64, _ int64) { s.rate = float32(lr) }
+
+func (s *lion) update(lo, hi int) {
 	b1, c1 := float32(s.beta1), float32(1-s.beta1)
 	b2, c2 := float32(s.beta2), float32(1-s.beta2)
-	kernel.Lion(s.value, s.m.value, s.grad, float32(lr64), b1, c1, b2, c2)
+	kernel.Lion(s.value[lo:hi], s.m.part(lo, hi), s.grad[lo:hi], s.rate, b1, c1, b2, c2)
 }

@@ -58,6 +58,8 @@ type nadam struct {
 	product      *Param // u(1)·…·u(t)
 	beta1, beta2 float64
 	epsilon      float32
+
+	a, b, c, rate float32 // of the step in hand
 }
 
 func (s *nadam) state() []*Param { return slices.Concat([]*Param{s.product}, s.m.params, s.v.params) }
@@ -65,13 +67,17 @@ func (s *nadam) state() []*Param { return slices.Concat([]*Param{s.product}, s.m
 // momentum returns u(t).
 func (s *nadam) momentum(t int64) float64 { return s.beta1 * (1 - 0.5*math.Pow(0.96, float64(t))) }
 
-func (s *nadam) step(lr64 float64, t int64) {
+func (s *nadam) begin(lr float64, t int64) {
 	u, next := s.momentum(t), s.momentum(t+1)
 	s.product.Value[0] *= float32(u)
 	product := float64(s.product.Value[0])
-	a := float32(next / (1 - product*next))
-	b := float32((1 - u) / (1 - product))
-	c := float32(1 / (1 - math.Pow(s.beta2, float64(t))))
-	lr, c1, c2 := float32(lr64), float32(1-s.beta1), float32(1-s.beta2)
-	kernel.Nadam(s.value, s.m.value, s.v.value, s.grad, c1, c2, a, b, c, lr, s.epsilon)
+	s.a = float32(next / (1 - product*next))
+	s.b = float32((1 - u) / (1 - product))
+	s.c = float32(1 / (1 - math.Pow(s.beta2, float64(t))))
+	s.rate = float32(lr)
+}
+
+func (s *nadam) update(lo, hi int) {
+	c1, c2 := float32(1-s.beta1), float32(1-s.beta2)
+	kernel.Nadam(s.value[lo:hi], s.m.part(lo, hi), s.v.part(lo, hi), s.grad[lo:hi], c1, c2, s.a, s.b, s.c, s.rate, s.epsilon)
 }

@@ -25,9 +25,12 @@ type Optimizer interface {
 
 // A stepper applies gradients to weights.
 type stepper interface {
-	// step updates every weight from its gradient; lr is the
-	// learning rate of this step, t the number of this step from 1.
-	step(lr float64, t int64)
+	// begin prepares a step; lr is its learning rate, t its number from 1.
+	begin(lr float64, t int64)
+
+	// update takes the step for the weights [lo, hi) from their gradients. Several
+	// goroutines may update different weights at once.
+	update(lo, hi int)
 
 	// state returns the moments and counters by name, by reference, in a fixed
 	// order; restoring them and the step count resumes training bit for bit.
@@ -51,13 +54,13 @@ func (s settings) rate(t int64) float64 {
 	return s.learningRate
 }
 
-// decay shrinks the weights: w -= w·weightDecay·lr (Loshchilov and Hutter 2019,
+// decay shrinks weights: w -= w·weightDecay·lr (Loshchilov and Hutter 2019,
 // Decoupled Weight Decay Regularization, with Keras's factor lr).
-func (s settings) decay(w *weights, lr float64) {
+func (s settings) decay(w []float32, lr float64) {
 	if s.weightDecay == 0 {
 		return
 	}
-	kernel.Decay(w.value, float32(s.weightDecay*lr))
+	kernel.Decay(w, float32(s.weightDecay*lr))
 }
 
 // An optimizerKind is one optimizer by Keras's class name.

@@ -133,8 +133,9 @@ func (r *tape) step(g []float32) {
 	r.t++
 	copy(r.grad, g)
 	r.settings.clip.apply(r.weights)
-	r.settings.decay(r.weights, r.settings.rate(r.t))
-	r.stepper.step(r.settings.rate(r.t), r.t)
+	r.settings.decay(r.value, r.settings.rate(r.t))
+	r.stepper.begin(r.settings.rate(r.t), r.t)
+	r.stepper.update(0, len(r.value))
 }
 
 // allclose is the rule by which Keras compares: e of 1 and of what is right.

@@ -1,6 +1,10 @@
 package nn
 
-import "math"
+import (
+	"math"
+
+	"github.com/modelbus/modelbus/model/kernel"
+)
 
 // Regularizer is a penalty L1·Σ|w| + L2·Σw², as in Keras.
 type Regularizer struct {
@@ -12,30 +16,32 @@ func (r Regularizer) penalty(w []float32) float64 {
 	if r == (Regularizer{}) {
 		return 0
 	}
-	var absolute, square float64
-	for _, v := range w {
-		f := float64(v)
-		absolute += math.Abs(f)
-		square += f * f
+	sum := r.L2 * kernel.SumSquares(w)
+	if r.L1 == 0 {
+		return sum
 	}
-	return r.L1*absolute + r.L2*square
+	absolute := 0.0
+	for _, v := range w {
+		absolute += math.Abs(float64(v))
+	}
+	return sum + r.L1*absolute
 }
 
 // addGradient adds the derivative of the penalty of w to grad: L1·sign(w) +
 // 2·L2·w, with sign(0) = 0.
 func (r Regularizer) addGradient(grad, w []float32) {
-	if r == (Regularizer{}) {
+	if r.L2 != 0 {
+		kernel.Descend(grad, w, float32(-2*r.L2))
+	}
+	if r.L1 == 0 {
 		return
 	}
-	l1, l2 := float32(r.L1), float32(2*r.L2)
+	const sign = 1 << 31
+	l1 := math.Float32bits(float32(r.L1))
 	for i, v := range w {
-		g := l2 * v
-		if v > 0 {
-			g += l1
-		} else if v < 0 {
-			g -= l1
+		if v != 0 {
+			grad[i] += math.Float32frombits(l1 | math.Float32bits(v)&sign) // signs are no pattern that a branch could follow
 		}
-		grad[i] += g
 	}
 }
 

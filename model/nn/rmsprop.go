@@ -64,11 +64,15 @@ type rmsprop struct {
 	v, m, mean  slot // no m without momentum, no mean unless centered
 	rho         float64
 	mu, epsilon float32
+
+	rate float32 // of the step in hand
 }
 
 func (s *rmsprop) state() []*Param { return slices.Concat(s.v.params, s.m.params, s.mean.params) }
 
-func (s *rmsprop) step(lr64 float64, _ int64) {
-	kernel.RMSprop(s.value, s.v.value, s.grad, s.m.value, s.mean.value,
-		float32(s.rho), float32(1-s.rho), float32(lr64), s.epsilon, s.mu)
+func (s *rmsprop) begin(lr float64, _ int64) { s.rate = float32(lr) }
+
+func (s *rmsprop) update(lo, hi int) {
+	kernel.RMSprop(s.value[lo:hi], s.v.part(lo, hi), s.grad[lo:hi], s.m.part(lo, hi), s.mean.part(lo, hi),
+		float32(s.rho), float32(1-s.rho), s.rate, s.epsilon, s.mu)
 }

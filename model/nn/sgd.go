@@ -53,15 +53,18 @@ type sgd struct {
 	m        slot // none without momentum
 	mu       float32
 	nesterov bool
+
+	rate float32 // of the step in hand
 }
 
 func (s *sgd) state() []*Param { return s.m.params }
 
-func (s *sgd) step(lr64 float64, _ int64) {
-	lr := float32(lr64)
+func (s *sgd) begin(lr float64, _ int64) { s.rate = float32(lr) }
+
+func (s *sgd) update(lo, hi int) {
 	if s.m.value == nil {
-		kernel.Descend(s.value, s.grad, lr)
+		kernel.Descend(s.value[lo:hi], s.grad[lo:hi], s.rate)
 		return
 	}
-	kernel.Momentum(s.value, s.m.value, s.grad, lr, s.mu, s.nesterov)
+	kernel.Momentum(s.value[lo:hi], s.m.part(lo, hi), s.grad[lo:hi], s.rate, s.mu, s.nesterov)
 }

@@ -22,8 +22,11 @@ type Trainer struct {
 	fromLogits bool // loss takes the outputs before the last activation
 
 	trained *weights
-	moving  []*Param    // state that a forward pass changes
-	before  [][]float32 // the values of moving before the step in hand
+	crew    kernel.Crew
+	update  func(i, worker int) // updateChunk
+	rate    float64             // of the step in hand
+	moving  []*Param            // state that a forward pass changes
+	before  [][]float32         // the values of moving before the step in hand
 
 	work   *workspace
 	online minibatch // of the step that Learn is at
@@ -53,6 +56,7 @@ func NewTrainer(n *Network, loss Loss, opt Optimizer) (*Trainer, error) {
 	}
 	t.trained = newWeights(trained)
 	t.stepper = opt.new(t.trained)
+	t.update = t.updateChunk
 	return t, nil
 }
 
@@ -148,12 +152,27 @@ func (t *Trainer) differentiate(b *minibatch, seed uint64) (loss float64) {
 	return loss
 }
 
+const (
+	chunkWeights = 1 << 14 // weights that are updated at once: with their moments a part of the L2 cache
+	chunksEach   = 4       // chunks that are worth handing to another goroutine
+)
+
 // descend updates the weights from their gradients.
 func (t *Trainer) descend(rate float64, clip Clip) {
 	clip.apply(t.trained)
-	t.settings.decay(t.trained, rate)
-	t.stepper.step(rate, t.steps+1)
+	t.rate = rate
+	t.stepper.begin(rate, t.steps+1)
+	chunks := (len(t.trained.value) + chunkWeights - 1) / chunkWeights
+	t.crew.Run(min(t.work.gemm.Threads, chunks/chunksEach), chunks, t.update)
 	t.steps++
+}
+
+// updateChunk takes the step in hand for a chunk of the weights.
+func (t *Trainer) updateChunk(i, _ int) {
+	lo := i * chunkWeights
+	hi := min(lo+chunkWeights, len(t.trained.value))
+	t.settings.decay(t.trained.value[lo:hi], t.rate)
+	t.stepper.update(lo, hi)
 }
 
 // undo takes back what the batch in hand has changed.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/modelbus/modelbus/model/kernel/kerneltest"
@@ -140,6 +141,39 @@ func TestTrainingBits(t *testing.T) {
 	for _, threads := range []int{2, 3, 16, runtime.GOMAXPROCS(0)} {
 		if err := kerneltest.Compare(kerneltest.Tolerance{}, gradients(threads), want); err != nil {
 			t.Errorf("%d threads: %v", threads, err)
+		}
+	}
+}
+
+// A step over many weights is shared between goroutines, which must not change a bit.
+func TestUpdateBits(t *testing.T) {
+	const rows, inputs, units = 4, 300, 500 // 150,500 weights
+	r := rand.New(rand.NewPCG(1, 2))
+	x, y := awayFromZero(r, rows*inputs), awayFromZero(r, rows*units)
+	train := func(o Optimizer, threads int) []float32 {
+		n := newNetwork(t, inputs, Dense{Units: units})
+		trainer, err := NewTrainer(n, MeanSquaredError{}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trainer.work.gemm.Threads = threads
+		for range 3 {
+			if _, err := trainer.Step(x, y, nil, rows); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := slices.Clone(trainer.trained.value)
+		for _, p := range trainer.stepper.state() {
+			all = append(all, p.Value...)
+		}
+		return all
+	}
+	for _, o := range []Optimizer{AdamW{AMSGrad: true}, SGD{}, SGD{Momentum: 0.9}, RMSprop{Momentum: 0.9, Centered: true}, Adagrad{}, Nadam{}, Lion{}} {
+		want := train(o, 1)
+		for _, threads := range []int{2, 5} {
+			if err := kerneltest.Compare(kerneltest.Tolerance{}, train(o, threads), want); err != nil {
+				t.Errorf("%s, %d threads: %v", o.Config().Name, threads, err)
+			}
 		}
 	}
 }

@@ -34,6 +34,14 @@ type slot struct {
 	params []*Param // value by parameter, by reference
 }
 
+// part returns what s keeps for the weights [lo, hi), nil if it has no values.
+func (s slot) part(lo, hi int) []float32 {
+	if s.value == nil {
+		return nil
+	}
+	return s.value[lo:hi]
+}
+
 // slot returns a zeroed slot, whose parts are named after the parameters:
 // "dense.kernel.velocity" for the slot "velocity" of "dense.kernel".
 func (w *weights) slot(name string) slot {

@@ -24,7 +24,7 @@ type PublisherOptions struct {
 	BatchRows int
 
 	// InFlight bounds messages that are not acknowledged: 1024 if 0. Add waits
-	// while there are as many, or they have 16 MiB together: a server that has
+	// while there are as many, or they have 4 MiB together: a server that has
 	// too much to store refuses more.
 	InFlight int
 
@@ -38,7 +38,7 @@ const (
 	defaultBatchRows = 512
 	defaultInFlight  = 1024
 
-	inFlightBytes = 16 << 20
+	inFlightBytes = 4 << 20
 )
 
 // An ExamplePublisher publishes training examples with acknowledgement: batches
@@ -147,6 +147,11 @@ func (p *ExamplePublisher) publish(ctx context.Context) error {
 	done := 0
 	defer func() { p.batch.Drop(done) }()
 	for done < p.batch.Len() {
+		for len(p.pending) > 0 && p.pending[0].stored() { // their memory is written anew
+			if err := p.settle(ctx); err != nil {
+				return err
+			}
+		}
 		for len(p.pending) >= p.opts.InFlight || p.bytes >= inFlightBytes {
 			if err := p.settle(ctx); err != nil {
 				return err
@@ -234,6 +239,9 @@ func (p *ExamplePublisher) settle(ctx context.Context) error {
 		p.send(m)
 	}
 }
+
+// stored reports whether an acknowledgement has come, so that wait does not.
+func (m *pending) stored() bool { return m.err == nil && len(m.future.Ok()) > 0 }
 
 // wait waits for the acknowledgement.
 func (m *pending) wait(ctx context.Context) (*jetstream.PubAck, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strconv"
 
@@ -20,9 +21,10 @@ type idKey struct{}
 
 // WithID gives the predictions of calls with the context that id, under which a label
 // may come later, if the model captures; a canary tells callers apart by it, too. A call
-// that takes several requests gives the later ones <id>-2, <id>-3 and so on:
-// [wire.Predictions.Row] says which row has which. An id is a token, 1 to 128 of A-Z a-z 0-9
-// _ -, and of one call: a second prediction of an id is answered and not captured.
+// that takes several requests gives the later ones <id>-2, <id>-3 and so on, with a hash in
+// place of the end of an id that leaves no room for the number: [wire.Predictions.Row] says
+// which row has which. An id is a token, 1 to 128 of A-Z a-z 0-9 _ -, and of one call: a
+// second prediction of an id is answered and not captured.
 func WithID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, idKey{}, id)
 }
@@ -41,7 +43,14 @@ func numbered(ctx context.Context, answered int) context.Context {
 	if id == "" || answered == 0 {
 		return ctx
 	}
-	return WithID(ctx, id+"-"+strconv.Itoa(answered+1))
+	number := "-" + strconv.Itoa(answered+1)
+	if wire.CheckID(id) == nil && len(id)+len(number) > wire.MaxID {
+		h := fnv.New64a()
+		h.Write([]byte(id)) //nolint:errcheck // never fails
+		hash := "-" + strconv.FormatUint(h.Sum64(), 36)
+		id = id[:wire.MaxID-len(number)-len(hash)] + hash
+	}
+	return WithID(ctx, id+number)
 }
 
 // Label says what was true of a prediction of one row that a model has captured, by the

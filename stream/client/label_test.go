@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
@@ -102,6 +103,25 @@ func TestCallOfSeveralRequestsHasSeveralIDs(t *testing.T) {
 		if id, row := p.Row(tt.i); id != tt.id || row != tt.row {
 			t.Errorf("Row(%d) = %q, %d, want %q, %d", tt.i, id, row, tt.id, tt.row)
 		}
+	}
+	mu.Lock()
+	ids = nil
+	mu.Unlock()
+	long := []string{strings.Repeat("a", 127) + "b", strings.Repeat("a", 127) + "c", strings.Repeat("a", 126)}
+	for _, id := range long { // as long as an id may be, or with room for the number
+		if _, err := c.Predict(client.WithID(t.Context(), id), "m", rows...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[string]bool{}
+	for i, id := range ids {
+		if err := wire.CheckID(id); err != nil || seen[id] || (i%2 == 0) != (id == long[i/2]) {
+			t.Errorf("request %d of calls with ids of up to %d characters has the id %q: %v", i, len(long[0]), id, err)
+		}
+		seen[id] = true
+	}
+	if len(ids) != 6 || ids[5] != long[2]+"-2" {
+		t.Errorf("ids %q, want 6, the last one with -2", ids)
 	}
 	if p, err = c.Predict(client.WithID(t.Context(), "one"), "m", rows[:2]...); err != nil {
 		t.Fatal(err)

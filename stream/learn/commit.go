@@ -61,6 +61,7 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		out.ID = t.job.id
 		if same != 0 {
 			out.repeats(same)
+			out.Tried = t.tried()
 		}
 		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
 		if ctx.Err() != nil || !t.ending(t.job) {
@@ -131,13 +132,17 @@ func parent(p *plan, c *champion) uint64 {
 
 func (t *training) version(p *plan, data *reading, f *fit) registry.Version {
 	return registry.Version{
-		Model: t.job.model,
+		Model: t.job.model, ModelCreated: p.record.Created,
 		Lineage: registry.Lineage{
-			Warm:       p.parent != nil,
-			Stream:     data.stream,
-			FirstSeq:   data.first,
-			LastSeq:    data.last,
-			Change:     p.change,
+			Warm:     p.parent != nil,
+			Stream:   data.stream,
+			FirstSeq: data.first,
+			LastSeq:  data.last,
+			Change:   p.change,
+			LastTime: data.stored,
+
+			StreamCreated: t.job.read.made,
+
 			Examples:   data.rows(),
 			Held:       data.held.Len(),
 			Rejected:   data.rejected,

@@ -142,7 +142,7 @@ func change(t *testing.T, text, old, replacement string) string {
 	return strings.Replace(text, old, replacement, 1)
 }
 
-func parse(t *testing.T, text string) registry.Model {
+func parse(t testing.TB, text string) registry.Model {
 	t.Helper()
 	s, err := model.ParseSpec([]byte(text))
 	if err != nil {

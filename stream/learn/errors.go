@@ -11,6 +11,10 @@ var (
 	// [wire.ErrConflict].
 	ErrCanceled error = &sentinel{"training canceled", wire.ErrConflict}
 
+	// ErrDeleted is wrapped when a training ended because its model was deleted. It travels
+	// as [wire.ErrConflict].
+	ErrDeleted error = &sentinel{"the model was deleted", wire.ErrConflict}
+
 	// ErrStopped is returned by a trainer that is not running (any more), and
 	// wrapped when a training ended with its trainer. It travels as
 	// [wire.ErrUnavailable].

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -18,101 +16,20 @@ import (
 const (
 	defaultLabelWait = time.Minute
 
-	// labelConsumer is the durable consumer that all trainers share.
-	labelConsumer = "trainers"
-
-	labelsAtOnce  = 16               // joined by one trainer
-	labelsPulled  = 2 * labelsAtOnce // in memory of one trainer
-	labelAckWait  = 15 * time.Second // after which a label whose trainer died is given to another
-	labelsPending = 65536            // given to trainers, or waiting for what was captured
-
 	firstLabelPause = 100 * time.Millisecond // between tries, doubling
 	lastLabelPause  = 10 * time.Second
 	labelTimeout    = 10 * time.Second // for one try
+	labelSearch     = 5 * time.Second  // of it, to look for an example whose claim was found
 )
 
 // errUncaptured says that nothing of a label's id was captured, so far.
 var errUncaptured = fmt.Errorf("%w: no prediction of this id was captured, or it was too long ago", wire.ErrNotFound)
 
-// joinLabels joins labels with what was captured until ctx is done.
-func (t *Trainer) joinLabels(ctx context.Context) {
-	j := newJoiner(t)
-	pause := firstLabelPause
-	for ctx.Err() == nil {
-		began := time.Now()
-		err := j.consume(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if time.Since(began) > lastLabelPause {
-			pause = firstLabelPause
-		}
-		t.opts.Logger.Warn().Err(err).Stringer("retry", pause).Msg("labels are not joined")
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, lastLabelPause)
-	}
-}
-
-// consume joins labels until ctx is done or the consumer is lost.
-func (j *joiner) consume(ctx context.Context) error {
-	var cons jetstream.Consumer
-	err := registry.Retry(ctx, func(ctx context.Context) (err error) {
-		cons, err = j.js.CreateOrUpdateConsumer(ctx, j.opts.Subjects.Stream("LABEL"), jetstream.ConsumerConfig{
-			Durable:       labelConsumer,
-			Description:   "joins labels with what was captured",
-			AckPolicy:     jetstream.AckExplicitPolicy,
-			AckWait:       labelAckWait,
-			MaxAckPending: labelsPending,
-		})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("preparing to join labels: %w", err)
-	}
-	it, err := cons.Messages(jetstream.PullMaxMessages(labelsPulled))
-	if err != nil {
-		return fmt.Errorf("reading labels: %w", err)
-	}
-	defer it.Stop()
-	var busy sync.WaitGroup
-	defer busy.Wait()
-	places := make(chan struct{}, labelsAtOnce)
-	for {
-		msg, err := it.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			j.handBack(it)
-			return err
-		}
-		places <- struct{}{}
-		busy.Go(func() {
-			j.take(ctx, msg)
-			<-places
-		})
-	}
-}
-
-// handBack gives labels that were fetched and not looked at to other trainers at once.
-func (j *joiner) handBack(it jetstream.MessagesContext) {
-	it.Drain()
-	ctx, cancel := context.WithTimeout(context.Background(), firstLabelPause)
-	defer cancel()
-	for {
-		msg, err := it.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return
-		}
-		j.later(msg, 1)
-	}
-}
-
 // take joins one label, or says what becomes of it: nothing is lost if this process
 // dies at any point, as the label is acknowledged last.
 func (j *joiner) take(ctx context.Context, msg jetstream.Msg) {
-	model := msg.Subject()[strings.LastIndexByte(msg.Subject(), '.')+1:]
-	try, cancel := context.WithTimeout(ctx, labelTimeout)
+	model := modelOf(msg.Subject())
+	try, cancel := context.WithTimeout(ctx, j.tryTime)
 	defer cancel()
 	begin := time.Now()
 	meta, err := msg.Metadata()
@@ -121,23 +38,33 @@ func (j *joiner) take(ctx context.Context, msg jetstream.Msg) {
 	}
 	c := j.counts(model)
 	out, err := j.label(try, model, msg.Data())
-	switch {
-	case errors.Is(err, errUncaptured) && time.Since(meta.Timestamp) < j.wait:
-		if meta.NumDelivered == 1 {
-			c.note(labelEarly, nil, 0)
+	if errors.Is(err, errUncaptured) {
+		if left, pause := j.patience(try, model, time.Since(meta.Timestamp), meta.NumDelivered); left > 0 {
+			if meta.NumDelivered == 1 {
+				c.note(labelEarly, nil, 0)
+			}
+			j.later(msg, pause)
+			return
 		}
-		j.later(msg, meta.NumDelivered)
+	}
+	if err != nil && (ctx.Err() != nil || !lasting(err)) {
+		c.join(out)
+		j.again(ctx, model, msg, meta, err)
 		return
-	case err != nil && (ctx.Err() != nil || !lasting(err)):
-		if ctx.Err() == nil {
-			j.log.Warn().Err(err).Str("model", model).Msg("a label is tried again")
+	}
+	if err != nil {
+		select {
+		case j.burials <- struct{}{}:
+		default:
+			c.join(out)
+			j.later(msg, j.deferral(try))
+			return
 		}
-		j.later(msg, meta.NumDelivered)
-		return
-	case err != nil:
-		if buried := j.bury(try, model, msg, meta, err); buried != nil {
-			j.log.Warn().Err(buried).Str("model", model).Msg("a label is tried again")
-			j.later(msg, meta.NumDelivered)
+		buried := j.bury(try, letter{msg.Subject(), msg.Headers(), msg.Data(), meta.Sequence.Stream, meta.Timestamp}, err)
+		<-j.burials
+		if buried != nil {
+			c.join(out)
+			j.again(ctx, model, msg, meta, buried)
 			return
 		}
 	}
@@ -145,6 +72,14 @@ func (j *joiner) take(ctx context.Context, msg jetstream.Msg) {
 	if err := msg.Ack(); err != nil { // it comes again, and is found to be joined
 		j.log.Debug().Err(err).Str("model", model).Msg("acknowledging a label")
 	}
+}
+
+// again has msg delivered again, after something went wrong that is not its own.
+func (j *joiner) again(ctx context.Context, model string, msg jetstream.Msg, meta *jetstream.MsgMetadata, why error) {
+	if ctx.Err() == nil {
+		j.log.Warn().Err(why).Str("model", model).Msg("a label is tried again")
+	}
+	j.later(msg, pauseAfter(meta.NumDelivered))
 }
 
 // lasting reports whether an error is the label's own, and will be the same next time.
@@ -157,20 +92,29 @@ func lasting(err error) bool {
 }
 
 // later has msg delivered again after a pause.
-func (j *joiner) later(msg jetstream.Msg, deliveries uint64) {
-	pause := min(firstLabelPause<<min(deliveries-1, 10), lastLabelPause)
+func (j *joiner) later(msg jetstream.Msg, pause time.Duration) {
 	if err := msg.NakWithDelay(pause); err != nil { // it comes again anyway, later
 		j.log.Debug().Err(err).Msg("handing back a label")
 	}
 }
 
+// A letter is a label as it is stored.
+type letter struct {
+	subject string
+	header  nats.Header
+	data    []byte
+	seq     uint64
+	time    time.Time
+}
+
 // bury sends a label that cannot be used to the model's dead subject, once.
-func (j *joiner) bury(ctx context.Context, model string, msg jetstream.Msg, meta *jetstream.MsgMetadata, why error) error {
-	if registry.CheckModel(model) != nil {
-		model = "unknown"
+func (j *joiner) bury(ctx context.Context, l letter, why error) error {
+	name := modelOf(l.subject)
+	if registry.CheckModel(name) != nil {
+		name = "unknown"
 	}
-	id := fmt.Sprintf("label-%d-%d", meta.Sequence.Stream, meta.Timestamp.UnixNano())
-	dead := wire.Dead(j.opts.Subjects.Dead(model), msg.Headers(), msg.Data(), msg.Subject(), why, j.js.Conn().MaxPayload())
+	id := fmt.Sprintf("label-%d-%d", l.seq, l.time.UnixNano())
+	dead := wire.Dead(j.opts.Subjects.Dead(name), l.header, l.data, l.subject, why, j.js.Conn().MaxPayload())
 	return registry.Retry(ctx, func(ctx context.Context) error {
 		m := &nats.Msg{Subject: dead.Subject, Header: dead.Header, Data: dead.Data}
 		_, err := j.js.PublishMsg(ctx, m, jetstream.WithMsgID(id))

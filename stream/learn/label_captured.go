@@ -97,8 +97,13 @@ func (c *captured) truth(row int, label json.RawMessage) (string, error) {
 	return text, nil
 }
 
-// example returns the training message of a labelled row. Its message id is of this
-// prediction alone, also if its id is used again once it is no longer kept.
+// messageID is the id of the training message of a row. It is of this prediction alone,
+// also if its id is used again once it is no longer kept.
+func (c *captured) messageID(row int) string {
+	return fmt.Sprintf("label-%s-%s-%d-%d", c.model, c.id, row, c.Capture.Time.UnixNano())
+}
+
+// example returns the training message of a labelled row.
 func (c *captured) example(subject string, row int) *nats.Msg {
 	p := c.Predictions[row]
 	h := nats.Header{}
@@ -111,6 +116,6 @@ func (c *captured) example(subject string, row int) *nats.Msg {
 	if len(c.Instances) > 1 {
 		h.Set(wire.HeaderRow, strconv.Itoa(row))
 	}
-	h.Set(jetstream.MsgIDHeader, fmt.Sprintf("label-%s-%s-%d-%d", c.model, c.id, row, c.Capture.Time.UnixNano()))
+	h.Set(jetstream.MsgIDHeader, c.messageID(row))
 	return &nats.Msg{Subject: subject, Header: h, Data: c.Example(row, c.Labels[row].Label)}
 }

@@ -65,6 +65,13 @@ func (c *labelCounts) of(model string) *labelCount {
 	return n
 }
 
+// join counts rows that were joined by a label that is not dealt with yet.
+func (c *labelCount) join(rows int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.labels.Joined += uint64(max(rows, 0))
+}
+
 // note counts a label that led to out, or to an error.
 func (c *labelCount) note(out int, err error, took time.Duration) {
 	c.mu.Lock()
@@ -102,7 +109,7 @@ func (t *Trainer) Endpoints(model string) []service.Endpoint {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return []service.Endpoint{{
-		Name: EndpointLabel, Subject: t.opts.Subjects.Label(model), Queue: labelConsumer,
+		Name: EndpointLabel, Subject: t.opts.Subjects.Label(model), Queue: labelConsumer + "-" + model,
 		Requests: c.total, Errors: c.failed, LastError: c.last, Time: c.time, Data: c.labels,
 	}}
 }

@@ -38,16 +38,30 @@ const (
 // left by a trainer that died, or is another's of this moment: whoever finds it looks
 // whether the example is in the training stream, from a sequence in the claim on, and
 // publishes it if not. Two that do so at the same moment publish under one message id.
+//
+// A claim is never dropped while what it is of can be joined: where the stream of joins is
+// full, the oldest go together with what was captured.
 type joiner struct {
 	*Trainer
 
-	wait time.Duration
-	log  zerolog.Logger
+	wait       time.Duration // for what a label is of
+	shortWait  time.Duration // the same, where a crowd waits
+	most       uint64        // labels of a model, that it is no crowd
+	crowdAge   time.Duration // how long a look at the crowd holds
+	tryTime    time.Duration // bounds one try
+	searchTime time.Duration // of a try, to look through the training stream
+	log        zerolog.Logger
+
+	places   chan struct{} // one for each label that is joined at once
+	burials  chan struct{} // one for each that is buried at once
+	clearing sync.Mutex    // held while room is made in the stream of joins
 
 	mu      sync.Mutex // guards all below
 	schemas map[string]knownSchema
 	streams map[string]jetstream.Stream
 	after   map[string]uint64 // a sequence of the training stream, by model, that was given before now
+	crowded *crowd
+	cleared int // how often room was made
 }
 
 type knownSchema struct {
@@ -58,15 +72,17 @@ type knownSchema struct {
 func newJoiner(t *Trainer) *joiner {
 	return &joiner{
 		Trainer: t, wait: cmp.Or(t.opts.LabelWait, defaultLabelWait),
+		shortWait: shortLabelWait, most: labelCrowd, crowdAge: crowdAge, tryTime: labelTimeout, searchTime: labelSearch,
 		log:     t.opts.Logger.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Second}),
 		schemas: map[string]knownSchema{}, after: map[string]uint64{}, streams: map[string]jetstream.Stream{},
+		crowded: &crowd{}, places: make(chan struct{}, labelsAtOnce), burials: make(chan struct{}, labelBurials),
 	}
 }
 
 func (j *joiner) counts(model string) *labelCount { return j.labels.of(model) }
 
-// label joins a label message and returns how many rows it was the label of. Rows that
-// are wrong are an error, and the others are joined.
+// label joins a label message and returns of how many rows it noted that they are joined,
+// also beside an error. Rows that are wrong are an error, and the others are joined.
 func (j *joiner) label(ctx context.Context, name string, body []byte) (int, error) {
 	l, err := wire.DecodeLabel(body)
 	if err != nil {
@@ -83,8 +99,9 @@ func (j *joiner) label(ctx context.Context, name string, body []byte) (int, erro
 			return joined, err
 		}
 		c.schema = schema
-		if c.pending() {
-			if err := j.complete(ctx, c, true); err != nil {
+		if c.pending() { // of a trainer that died, or of another one's label of this moment
+			noted, err := j.complete(ctx, c, true)
+			if joined += noted; err != nil {
 				return joined, err
 			}
 		}
@@ -92,16 +109,13 @@ func (j *joiner) label(ctx context.Context, name string, body []byte) (int, erro
 		if err != nil || claimed == 0 {
 			return joined, cmp.Or(err, problem)
 		}
-		if err := j.store(ctx, c, claimed); errors.Is(err, errOther) {
+		if err := j.claim(ctx, c); errors.Is(err, errOther) {
 			continue
 		} else if err != nil {
 			return joined, err
 		}
-		joined = claimed
-		if err := j.complete(ctx, c, false); err != nil {
-			return joined, err
-		}
-		return joined, problem
+		noted, err := j.complete(ctx, c, false)
+		return joined + noted, cmp.Or(err, problem)
 	}
 	return joined, fmt.Errorf("%w: others label %s at the same time", wire.ErrUnavailable, l.ID)
 }
@@ -195,36 +209,37 @@ func (j *joiner) stream(ctx context.Context, name string) (jetstream.Stream, err
 // errOther says that the labels are not any more as they were read.
 var errOther = errors.New("others were first")
 
-// store writes the labels of what was captured, unless they have changed meanwhile:
-// then it returns errOther. New claims, if there are, get a sequence before now.
-func (j *joiner) store(ctx context.Context, c *captured, claims int) error {
-	if claims > 0 {
-		after, err := j.before(ctx, c.model)
-		if err != nil {
-			return err
-		}
-		for _, t := range c.Labels {
-			if !t.Joined && t.After == 0 {
-				t.After = after
-			}
+// claim writes new claims, which get a sequence before now: see store.
+func (j *joiner) claim(ctx context.Context, c *captured) error {
+	after, err := j.before(ctx, c.model)
+	if err != nil {
+		return err
+	}
+	for _, t := range c.Labels {
+		if !t.Joined && t.After == 0 {
+			t.After = after
 		}
 	}
+	return j.store(ctx, c)
+}
+
+// store writes the labels of what was captured, unless they have changed meanwhile:
+// then it returns errOther.
+func (j *joiner) store(ctx context.Context, c *captured) error {
 	body, err := json.Marshal(c.Join)
 	if err != nil {
 		return fmt.Errorf("%w: labelling %s: %w", wire.ErrInternal, c.id, err)
 	}
-	err = registry.Retry(ctx, func(ctx context.Context) error {
-		msg := &nats.Msg{Subject: j.opts.Subjects.Join(c.model, c.id), Data: body}
-		if c.ttl != "" {
-			msg.Header = nats.Header{headerTTL: {c.ttl}}
+	for range claimTries {
+		cleared := j.clears()
+		if err = j.put(ctx, c, body); !errors.Is(err, errNoRoom) {
+			break
 		}
-		ack, err := j.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(c.seq), jetstream.WithRetryAttempts(0))
-		if err == nil {
-			c.seq = ack.Sequence
+		if err := j.clear(ctx, cleared); err != nil {
+			return fmt.Errorf("labelling %s: %w", c.id, err)
 		}
-		return err
-	})
-	if overtaken(err) {
+	}
+	if registry.Refused(err) {
 		return errOther
 	}
 	if err != nil {
@@ -233,12 +248,22 @@ func (j *joiner) store(ctx context.Context, c *captured, claims int) error {
 	return nil
 }
 
-// overtaken reports whether err is a refused compare-and-set; replicated streams have another
-// code for one that is refused for a message on its way.
-func overtaken(err error) bool {
-	e, ok := errors.AsType[*jetstream.APIError](err)
-	return ok && (e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
-		e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+// put writes the labels as they are encoded. It returns errNoRoom if the stream is full.
+func (j *joiner) put(ctx context.Context, c *captured, body []byte) error {
+	return registry.Retry(ctx, func(ctx context.Context) error {
+		msg := &nats.Msg{Subject: j.opts.Subjects.Join(c.model, c.id), Data: body}
+		if c.ttl != "" {
+			msg.Header = nats.Header{headerTTL: {c.ttl}}
+		}
+		ack, err := j.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(c.seq), jetstream.WithRetryAttempts(0))
+		if err == nil {
+			c.seq = ack.Sequence
+		}
+		if isFull(err) {
+			return errNoRoom
+		}
+		return err
+	})
 }
 
 // before returns a sequence of the training stream that was given before now, or 0.
@@ -262,49 +287,77 @@ func (j *joiner) stored(name string, seq uint64) {
 	j.after[name] = max(j.after[name], seq)
 }
 
-// complete publishes the examples of claimed rows, and notes that they are. Those of
-// claims that were found may be there already.
-func (j *joiner) complete(ctx context.Context, c *captured, found bool) error {
+// complete publishes the examples of claimed rows, notes that they are stored, and returns
+// how many it noted. Those of claims that were found may be there already.
+func (j *joiner) complete(ctx context.Context, c *captured, found bool) (int, error) {
 	there := map[string]bool{}
 	if found {
-		var err error
-		if there, err = j.there(ctx, c); err != nil {
-			return err
+		searched, err := j.search(ctx, c, there)
+		if err != nil {
+			return 0, err
+		}
+		if !searched {
+			noted, err := j.note(ctx, c, there)
+			if err == nil && c.pending() {
+				err = fmt.Errorf("labelling %s: %w: the search for its example goes on", c.id, wire.ErrUnavailable)
+			}
+			return noted, err
 		}
 	}
 	var acks []jetstream.PubAckFuture
 	for _, row := range slices.Sorted(maps.Keys(c.Labels)) {
-		t := c.Labels[row]
-		if t.Joined {
+		if c.Labels[row].Joined {
 			continue
 		}
-		t.Joined, t.After = true, 0
-		if msg := c.example(j.opts.Subjects.Train(c.model), row); !there[msg.Header.Get(jetstream.MsgIDHeader)] {
-			ack, err := j.js.PublishMsgAsync(msg)
-			if err != nil {
-				return fmt.Errorf("publishing the example of %s: %w", c.id, err)
-			}
-			acks = append(acks, ack)
+		msg := c.example(j.opts.Subjects.Train(c.model), row)
+		id := msg.Header.Get(jetstream.MsgIDHeader)
+		if there[id] {
+			continue
 		}
+		there[id] = true
+		ack, err := j.js.PublishMsgAsync(msg)
+		if err != nil {
+			return 0, fmt.Errorf("publishing the example of %s: %w", c.id, err)
+		}
+		acks = append(acks, ack)
 	}
 	for _, ack := range acks {
 		select {
 		case done := <-ack.Ok():
 			j.stored(c.model, done.Sequence)
 		case err := <-ack.Err():
-			return fmt.Errorf("publishing the example of %s: %w", c.id, err)
+			return 0, fmt.Errorf("publishing the example of %s: %w", c.id, err)
 		case <-ctx.Done():
-			return fmt.Errorf("publishing the example of %s: %w", c.id, context.Cause(ctx))
+			return 0, fmt.Errorf("publishing the example of %s: %w", c.id, context.Cause(ctx))
 		}
 	}
-	if err := j.store(ctx, c, 0); err != nil && !errors.Is(err, errOther) { // others have noted it
-		return err
-	}
-	return nil
+	return j.note(ctx, c, there)
 }
 
-// there returns the message ids of the claimed rows whose examples are stored.
-func (j *joiner) there(ctx context.Context, c *captured) (map[string]bool, error) {
+// note notes which claimed rows have their examples stored, by message id, and how far was
+// searched for the others. It returns how many were noted here: none if others were first.
+func (j *joiner) note(ctx context.Context, c *captured, there map[string]bool) (int, error) {
+	noted := 0
+	for row, t := range c.Labels {
+		if !t.Joined && there[c.messageID(row)] {
+			t.Joined, t.After = true, 0
+			noted++
+		}
+	}
+	err := j.store(ctx, c)
+	if errors.Is(err, errOther) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return noted, nil
+}
+
+// search looks for the examples of claimed rows in the training stream, and puts the
+// message ids of those that are there into there. It reports whether it has looked at all
+// of the stream: if its time was over before, the claims say from where it is to go on.
+func (j *joiner) search(ctx context.Context, c *captured, there map[string]bool) (bool, error) {
 	var from uint64
 	first := true
 	for _, t := range c.Labels {
@@ -312,21 +365,36 @@ func (j *joiner) there(ctx context.Context, c *captured) (map[string]bool, error
 			from, first = t.After, false
 		}
 	}
-	there := map[string]bool{}
 	stream, subject := j.opts.Subjects.Stream("TRAIN"), j.opts.Subjects.Train(c.model)
 	last, err := sequenceOf(ctx, j.js, stream, place{Last: subject})
 	if err != nil || last <= from {
-		return there, err
+		return true, err
 	}
+	begin := time.Now()
 	f := follower{js: j.js, stream: stream, subject: subject, headersOnly: true}
-	err = f.messages(ctx, from+1, last, func(_ uint64, msg jetstream.Msg) error {
+	err = f.messages(ctx, from+1, last, func(seq uint64, msg jetstream.Msg) error {
+		from = seq
 		if h := msg.Headers(); h.Get(wire.HeaderID) == c.id {
 			there[h.Get(jetstream.MsgIDHeader)] = true
 		}
+		if seq < last && time.Since(begin) > j.searchTime {
+			return errSearching
+		}
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("looking for the example of %s: %w", c.id, err)
+	if errors.Is(err, errSearching) {
+		for _, t := range c.Labels {
+			if !t.Joined {
+				t.After = max(t.After, from)
+			}
+		}
+		return false, nil
 	}
-	return there, nil
+	if err != nil {
+		return false, fmt.Errorf("looking for the example of %s: %w", c.id, err)
+	}
+	return true, nil
 }
+
+// errSearching ends a search before the end of the stream.
+var errSearching = errors.New("the time to search is over")

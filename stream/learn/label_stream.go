@@ -17,8 +17,9 @@ const (
 	// Which of it has labels. An older message than what is captured is not needed.
 	joinBytes = 256 << 20
 
-	// Labels that wait to be joined, of all models: more are refused.
-	labelBytes = 32 << 20
+	// Labels that wait to be joined, of all models, and of one: more are refused.
+	labelBytes    = 32 << 20
+	labelMessages = 131072
 )
 
 // labelStreams are those for labels that come late: what was captured, each message
@@ -48,12 +49,15 @@ func labelStreams(subjects wire.Subjects, common jetstream.StreamConfig) []jetst
 	label.Retention = jetstream.WorkQueuePolicy
 	label.Discard = jetstream.DiscardNew
 	label.MaxBytes = labelBytes
+	label.MaxMsgsPerSubject = labelMessages
+	label.DiscardNewPerSubject = true
 	label.Duplicates = 2 * time.Minute
 
 	join.Name = subjects.Stream("JOIN")
 	join.Description = "which of what was captured has labels"
 	join.Subjects = []string{subjects.Join("*", "*")}
 	join.MaxMsgsPerSubject = 1
+	join.Discard = jetstream.DiscardNew // who finds it full makes room: see joiner
 	join.MaxBytes = joinBytes
 	join.MaxMsgs = captureMessages
 	join.AllowMsgTTL = true

@@ -19,6 +19,9 @@ import (
 // shortly is a wait for what was captured that a test can see the end of.
 const shortly = 300 * time.Millisecond
 
+// capturing is what a spec says to keep predictions.
+const capturing = "capture: 1h\n"
+
 // capture stores an answered request of n rows, as a server does.
 func (d *deployment) capture(t *testing.T, id string, n int) {
 	t.Helper()
@@ -108,7 +111,7 @@ func (d *deployment) examples(t *testing.T) []*jetstream.RawStreamMsg {
 func TestLabelBecomesExample(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, spec)
+	d.create(t, spec+capturing)
 	d.capture(t, "a", 1)
 	d.label(t, `{"id": "a", "label": "right"}`)
 	if got, want := labels(t, 1, d.trainer), (learn.Labels{Joined: 1}); got != want {
@@ -138,7 +141,7 @@ func TestLabelBecomesExample(t *testing.T) {
 func TestLabelsOfRows(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{LabelWait: shortly})
-	d.create(t, spec)
+	d.create(t, spec+capturing)
 	d.capture(t, "a", 4)
 	d.label(t, `{"id": "a", "row": 2, "label": "right"}`)
 	labels(t, 1, d.trainer)
@@ -183,7 +186,7 @@ func TestLabelsThatAreWrong(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := deploy(t, learn.Options{LabelWait: shortly})
-			d.create(t, change(t, spec, "type: category}", "type: category, classes: [left, right]}"))
+			d.create(t, change(t, spec+capturing, "type: category}", "type: category, classes: [left, right]}"))
 			d.capture(t, "a", 1)
 			d.label(t, tt.body)
 			if got := labels(t, 1, d.trainer); got != tt.want {
@@ -205,7 +208,7 @@ func TestLabelsThatAreWrong(t *testing.T) {
 func TestLabelOfForeignClass(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{LabelWait: shortly})
-	d.create(t, spec)
+	d.create(t, spec+capturing)
 	d.capture(t, "a", 2)
 	d.label(t, `{"id": "a", "labels": ["letf", "right"]}`)
 	if got, want := labels(t, 1, d.trainer), (learn.Labels{Joined: 1, Invalid: 1}); got != want {
@@ -227,7 +230,7 @@ func TestLabelOfForeignClass(t *testing.T) {
 func TestLabelComesFirst(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, spec)
+	d.create(t, spec+capturing)
 	d.label(t, `{"id": "a", "label": "right"}`)
 	for labels(t, 0, d.trainer).Early == 0 {
 		<-time.After(5 * time.Millisecond)
@@ -241,7 +244,7 @@ func TestLabelComesFirst(t *testing.T) {
 func TestLabelComesTwice(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, spec)
+	d.create(t, spec+capturing)
 	d.capture(t, "a", 1)
 	for _, label := range []string{`"right"`, `"right"`, `"righ\u0074"`, `"left"`} {
 		before := labels(t, 0, d.trainer)
@@ -261,7 +264,7 @@ func TestLabelComesTwice(t *testing.T) {
 func TestClaimIsCompleted(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, spec)
+	d.create(t, spec+capturing)
 	first := d.publish(t, "iris", `{"features": [1, 2], "label": "left"}`)
 	for _, id := range []string{"before", "after"} {
 		d.capture(t, id, 1)
@@ -327,7 +330,7 @@ func TestLabelsAreJoinedOnceWhateverEnds(t *testing.T) {
 	t.Parallel()
 	const n = 300
 	d := deploy(t, learn.Options{})
-	d.create(t, spec)
+	d.create(t, spec+capturing)
 	for i := range n {
 		d.capture(t, fmt.Sprint("id-", i), 1)
 	}
@@ -370,5 +373,45 @@ func TestLabelsAreJoinedOnceWhateverEnds(t *testing.T) {
 	}
 	if dead := d.dead(t); len(dead) > 0 {
 		t.Errorf("dead %v", dead)
+	}
+}
+
+// Labels of a model that is not there are buried, and those of one that does not capture
+// any more are joined as long as predictions are kept.
+func TestLabelsOfModelsThatDoNotCapture(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.stop()
+	d.create(t, spec)
+	d.capture(t, "a", 1)
+	for _, subject := range []string{"modelbus.label.nobody", "modelbus.label.iris"} {
+		if _, err := d.js.Publish(t.Context(), subject, []byte(`{"id": "a", "label": "right"}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trainer, _ := join(t, d, learn.Options{})
+	if got, want := labels(t, 1, trainer), (learn.Labels{Joined: 1}); got != want {
+		t.Errorf("counts %+v, want %+v", got, want)
+	}
+	for end := time.Now().Add(patience); ; <-time.After(5 * time.Millisecond) {
+		got, ok := trainer.Endpoints("nobody")[0].Data.(learn.Labels)
+		if ok && got == (learn.Labels{Invalid: 1}) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("counts of the model that is not there: %+v, want 1 invalid", got)
+		}
+	}
+	s, err := d.js.Stream(t.Context(), "MODELBUS_DEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := s.GetLastMsgForSubject(t.Context(), "modelbus.dead.nobody")
+	if err != nil || !strings.Contains(dead.Header.Get("Modelbus-Reason"), "nobody") || dead.Header.Get("Modelbus-Subject") != "modelbus.label.nobody" {
+		t.Errorf("dead %v, %v", dead, err)
+	}
+	left, err := d.js.Stream(t.Context(), "MODELBUS_LABEL")
+	if err != nil || left.CachedInfo().State.Msgs != 0 {
+		t.Errorf("labels are left: %+v, %v", left.CachedInfo().State, err)
 	}
 }

@@ -26,9 +26,6 @@ const (
 	keptScores = 16
 )
 
-// errAnew ends whoever follows a stream that was deleted and made again: it counts from 1.
-var errAnew = errors.New("their stream was made anew")
-
 // A cutter cuts a version of an online model, for the reason given.
 type cutter interface{ cut(why string) }
 
@@ -56,23 +53,23 @@ type monitor struct {
 	torn     bool // a message is half counted: this state is never saved
 	saved    time.Time
 
-	stale     atomic.Bool // versions, aliases or drift events may have changed
-	detector  *relay
-	loaded    map[uint64]*contender
-	newest    registry.Version // that was trained, a zero one if there is none
-	streamEnd uint64           // the last example that there was, when it was last looked at
-	made      time.Time        // when the stream of examples was
-	cutAt     uint64           // sequence of the trigger that a version was cut for
-	next      *wire.LiveNext
-	sub       *nats.Subscription // of drift events
+	stale    atomic.Bool // versions, aliases or drift events may have changed
+	detector *relay
+	loaded   map[uint64]*contender
+	newest   registry.Version // that was trained, a zero one if there is none
+	answered uint64           // sequence of the last example that newest was trained on
+	ground   ground           // the stream of examples, when it was last looked at
+	cutAt    uint64           // sequence of the trigger that a version was cut for
+	next     *wire.LiveNext
+	sub      *nats.Subscription // of drift events
 }
 
 // open reads the state, or makes one, and begins to follow the registry. wake, which
 // may be nil, is called when there is a drift event to look at.
 func (m *monitor) open(ctx context.Context, wake func()) error {
-	err := m.lookAtStream(ctx)
-	if err != nil {
-		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
+	var err error
+	if m.ground, err = m.Trainer.ground(ctx); err != nil {
+		return err
 	}
 	if m.detector, err = newRelay(m.spec.Retrain.Detector); err != nil {
 		return fmt.Errorf("making the detector of %s: %w", m.name, err)
@@ -81,7 +78,6 @@ func (m *monitor) open(ctx context.Context, wake func()) error {
 	if err := m.restore(ctx); err != nil {
 		return err
 	}
-	m.state.Made = m.made
 	m.sub, err = m.nc.Subscribe(m.opts.Subjects.Event(m.name, kindDrift, "*"), func(*nats.Msg) {
 		m.wake()
 		if wake != nil {
@@ -116,10 +112,6 @@ func (m *monitor) close(ctx context.Context) {
 // wake has the monitor look at versions, aliases and drift events again. Any goroutine
 // may call it.
 func (m *monitor) wake() { m.stale.Store(true) }
-
-// position returns the sequence of the last example that was counted: the next one to
-// observe is after it. Earlier ones may be observed again and change nothing.
-func (m *monitor) position() uint64 { return m.state.Seq }
 
 // observe counts a message of examples. After an error the monitor is of no use any more:
 // another one goes on from what was saved.
@@ -166,12 +158,9 @@ func (m *monitor) look(ctx context.Context) error {
 	if !m.stale.Swap(false) {
 		return nil
 	}
-	before := m.made
-	if err := m.lookAtStream(ctx); err != nil {
-		return fmt.Errorf("looking at the examples of %s: %w", m.name, err)
-	}
-	if !m.made.Equal(before) {
-		return fmt.Errorf("following the examples of %s: %w", m.name, errAnew)
+	var err error
+	if m.ground, err = m.holds(ctx, m.state.at()); err != nil {
+		return fmt.Errorf("following the examples of %s: %w", m.name, err)
 	}
 	if err := m.refresh(ctx); err != nil {
 		return err

@@ -94,10 +94,10 @@ func (m *monitor) learnOf(d *wire.ScoreDrift, at time.Time) {
 	if at.Before(m.created) {
 		return
 	}
-	if at.Before(m.made) || d.SinceSeq > m.streamEnd {
+	if at.Before(m.ground.made) || d.SinceSeq > m.ground.last {
 		d.SinceSeq = 0 // of another stream
 	}
-	if d.Seq > m.newest.Lineage.LastSeq {
+	if d.Seq > m.answered {
 		st.Drift, st.Announced = d, true
 		m.heed(d, d.Rows)
 		return

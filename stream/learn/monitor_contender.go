@@ -34,7 +34,7 @@ func (m *monitor) contender(ctx context.Context, number uint64) (*contender, err
 	c := &contender{number: number}
 	v, err := m.reg.Resolve(ctx, registry.Ref{Model: m.name, Version: number})
 	if err == nil {
-		if c.trained, err = m.trainedTo(ctx, v); err == nil {
+		if c.trained, err = m.trainedTo(ctx, &v); err == nil {
 			err = m.load(ctx, c, v)
 		}
 	}
@@ -52,29 +52,15 @@ func (m *monitor) contender(ctx context.Context, number uint64) (*contender, err
 
 // trainedTo returns the sequence of the last example that a version may have been trained
 // on, 0 if that was in a stream that was made anew since.
-func (m *monitor) trainedTo(ctx context.Context, v registry.Version) (uint64, error) {
-	last := v.Lineage.LastSeq
-	if last > m.streamEnd {
-		if err := m.lookAtStream(ctx); err != nil {
+func (m *monitor) trainedTo(ctx context.Context, v *registry.Version) (uint64, error) {
+	if v.Lineage.LastSeq > m.ground.last {
+		var err error
+		if m.ground, err = m.Trainer.ground(ctx); err != nil {
 			return 0, err
 		}
 	}
-	if last > m.streamEnd {
-		return 0, nil
-	}
-	return last, nil
-}
-
-// lookAtStream notes how far the training stream goes, and since when there is one.
-func (m *monitor) lookAtStream(ctx context.Context) error {
-	return registry.Retry(ctx, func(ctx context.Context) error {
-		stream, err := m.js.Stream(ctx, m.opts.Subjects.Stream("TRAIN"))
-		if err == nil {
-			info := stream.CachedInfo()
-			m.streamEnd, m.made = info.State.LastSeq, info.Created
-		}
-		return err
-	})
+	p, err := m.locate(ctx, m.ground, behind(v), v.Created)
+	return p.seq, err
 }
 
 func (m *monitor) load(ctx context.Context, c *contender, v registry.Version) error {

@@ -45,9 +45,9 @@ type following struct {
 	*retrainer
 
 	monitor *monitor
-	job     *job   // the training under way, nil if there is none
-	seq     uint64 // the last example counted
-	began   uint64 // likewise, when the training began
+	job     *job     // the training under way, nil if there is none
+	at      position // behind the last example counted
+	began   position // likewise, when the training began
 
 	crowded time.Time // since when a training is due and there is no slot; zero if that is not so
 }
@@ -81,7 +81,14 @@ func (f *following) count(ctx context.Context, from mark) error {
 	defer stop()
 	arrivals := make(chan arrival, ahead)
 	failed := make(chan error, 1)
-	begin := min(from.seq, f.monitor.position()) + 1
+	begin := from.position
+	if counted := f.monitor.state.at(); counted.seq < begin.seq {
+		begin = counted
+	}
+	if !begin.made.Equal(f.monitor.state.Made) {
+		return fmt.Errorf("following the examples of %s: %w", f.name, errAnew)
+	}
+	f.at = from.position
 	reading.Go(func() { failed <- f.safely(func() error { return f.read(ctx, begin, arrivals) }) })
 
 	due := f.due(from)
@@ -95,7 +102,7 @@ func (f *following) count(ctx context.Context, from mark) error {
 		select {
 		case a := <-arrivals:
 			if a.seq > from.seq {
-				rows, f.seq = rows+a.rows.Len(), a.seq
+				rows, f.at.seq, f.at.stored = rows+a.rows.Len(), a.seq, a.time
 				f.monitor.next = due.next(rows)
 			}
 			if err := f.monitor.observe(ctx, a); err != nil {
@@ -170,9 +177,9 @@ func (f *following) train(ctx context.Context, due *due, from mark, rows int) (n
 		due.open = time.Now().Add(leaseRenew)
 		return due.open, nil
 	}
-	f.began = f.seq
+	f.began = f.at
 	if signal == "" {
-		f.monitor.trigger(triggerSchedule, why, f.seq)
+		f.monitor.trigger(triggerSchedule, why, f.at.seq)
 	}
 	return time.Time{}, nil
 }
@@ -210,13 +217,13 @@ func (d *due) next(rows int) *wire.LiveNext {
 }
 
 // read decodes what comes from sequence from on, until ctx is done.
-func (f *following) read(ctx context.Context, from uint64, to chan<- arrival) error {
+func (f *following) read(ctx context.Context, from position, to chan<- arrival) error {
 	subjects := f.opts.Subjects
 	fail := func(err error) error { return fmt.Errorf("following the examples of %s: %w", f.name, err) }
 	cons, err := f.js.OrderedConsumer(ctx, subjects.Stream("TRAIN"), jetstream.OrderedConsumerConfig{
 		FilterSubjects:    []string{subjects.Train(f.name)},
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       from,
+		OptStartSeq:       from.seq + 1,
 		InactiveThreshold: time.Minute,
 	})
 	if err != nil {
@@ -227,15 +234,20 @@ func (f *following) read(ctx context.Context, from uint64, to chan<- arrival) er
 		return fail(err)
 	}
 	defer it.Stop()
+	examples := thread{Trainer: f.Trainer, at: from}
 	for {
 		msg, err := it.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return fail(err)
 		}
-		a, err := f.decode(msg)
+		meta, err := msg.Metadata()
+		if err == nil {
+			err = examples.pull(ctx, meta)
+		}
 		if err != nil {
 			return fail(err)
 		}
+		a := f.decode(msg, meta)
 		select {
 		case to <- a:
 		case <-ctx.Done():
@@ -245,20 +257,16 @@ func (f *following) read(ctx context.Context, from uint64, to chan<- arrival) er
 }
 
 // decode reads the usable examples of a message. The others are buried by a training.
-func (f *following) decode(msg jetstream.Msg) (arrival, error) {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return arrival{}, err
-	}
+func (f *following) decode(msg jetstream.Msg, meta *jetstream.MsgMetadata) arrival {
 	a := arrival{
 		seq: meta.Sequence.Stream, time: meta.Timestamp.UTC(), header: msg.Headers(),
 		rows: feature.NewFrame(&f.spec.Schema, true),
 	}
-	_, _, err = wire.DecodeExamples(&f.spec.Schema, msg.Headers(), msg.Data(), func(_ int, row feature.Row) error {
+	_, _, err := wire.DecodeExamples(&f.spec.Schema, msg.Headers(), msg.Data(), func(_ int, row feature.Row) error {
 		return a.rows.Append(row)
 	})
 	if err != nil {
 		a.rows.Truncate(0)
 	}
-	return a, nil
+	return a
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
@@ -282,9 +283,9 @@ func TestTriggerOfAnEarlierStream(t *testing.T) {
 func TestExamplesDuringATrainingCount(t *testing.T) {
 	t.Parallel()
 	r := &retrainer{spec: &model.Spec{Retrain: &model.Retrain{}}}
-	j := &job{done: make(chan struct{}), unchanged: true, read: 5}
+	j := &job{done: make(chan struct{}), unchanged: true, read: position{seq: 5}}
 	close(j.done)
-	f := &following{retrainer: r, job: j, began: 5, seq: 9}
+	f := &following{retrainer: r, job: j, began: position{seq: 5}, at: position{seq: 9}}
 	f.settle(t.Context())
 	if r.counted.seq != 5 {
 		t.Errorf("counted from message %d, want 5, the last one that was trained on", r.counted.seq)
@@ -326,7 +327,7 @@ func TestTrainedToTheEndOfTheStream(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ last, want uint64 }{{3, 3}, {5, 5}, {9, 0}} { // the last of a stream that is gone
-		got, err := m.trainedTo(t.Context(), registry.Version{Lineage: registry.Lineage{LastSeq: tt.last}})
+		got, err := m.trainedTo(t.Context(), &registry.Version{Created: time.Now(), Lineage: registry.Lineage{LastSeq: tt.last}})
 		if err != nil || got != tt.want {
 			t.Errorf("trained to %d: %d, %v, want %d", tt.last, got, err, tt.want)
 		}
@@ -356,5 +357,63 @@ func TestOnlineVersionsAreCutOnce(t *testing.T) {
 	}
 	if len(got) != 1 || got[0] != "drift of its features" {
 		t.Errorf("cut for %q, want once for drift", got)
+	}
+}
+
+// A trial that ends because another version takes its place, or by hand, has an event of its own, once.
+func TestTrialThatEndsUndecided(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		end  func(b *bench, v registry.Version) error
+		next uint64 // on trial after it
+	}{
+		{"another challenger", func(b *bench, v registry.Version) error {
+			_, err := b.trainer.reg.Publish(t.Context(), v, &registry.Promotion{Alias: registry.Challenger, If: 2}, nil)
+			return err
+		}, 3},
+		{"the alias was removed", func(b *bench, _ registry.Version) error {
+			return b.trainer.reg.RemoveAlias(t.Context(), "iris", registry.Challenger, "ann", "no")
+		}, 0},
+		{"no gate any more", func(b *bench, _ registry.Version) error {
+			spec := *b.spec
+			retrain := *spec.Retrain
+			retrain.Gate = nil
+			spec.Retrain, b.spec = &retrain, &spec
+			return nil
+		}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			m := b.open(t)
+			if m.state.Trial == nil || m.state.Trial.Version != 2 {
+				t.Fatalf("on trial is %+v, want version 2", m.state.Trial)
+			}
+			id := m.state.Trial.event()
+			if err := m.save(t.Context()); err != nil { // and it dies
+				t.Fatal(err)
+			}
+			v, err := b.trainer.reg.Resolve(t.Context(), registry.Ref{Model: "iris", Version: 2})
+			if err == nil {
+				err = tt.end(b, v)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // who goes on dies, too, before it has saved that
+				m = b.open(t)
+			}
+			e, ok, err := b.trainer.reg.LastEvent(t.Context(), "iris", kindRejected)
+			if err != nil || !ok || e.ID != id || !strings.Contains(string(e.Data), `"version":2`) {
+				t.Errorf("the event is %+v, %v, want that version 2 is rejected", e, err)
+			}
+			if got := b.events(t)[kindRejected]; got != 1 {
+				t.Errorf("%d events, want 1", got)
+			}
+			if next := m.state.Trial; next == nil && tt.next != 0 || next != nil && next.Version != tt.next {
+				t.Errorf("on trial is %+v, want version %d", next, tt.next)
+			}
+		})
 	}
 }

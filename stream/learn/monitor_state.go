@@ -50,6 +50,9 @@ type state struct {
 	Below     map[string]bool   `json:"below,omitempty"`   // scores that a training was begun for
 }
 
+// at returns where the examples were counted to.
+func (s *state) at() position { return position{seq: s.Seq, stored: s.Time, made: s.Made} }
+
 // stateForm is the form of states: in one of form 0 what was served is the learner's.
 const stateForm = 1
 
@@ -89,7 +92,7 @@ func (m *monitor) restore(ctx context.Context) error {
 	if data != nil {
 		err := json.Unmarshal(data, &r)
 		if err == nil && r.Created.Equal(m.created) {
-			err = m.adopt(r.State)
+			err = m.adopt(ctx, r.State)
 		}
 		if err != nil {
 			m.log.Warn().Err(err).Msg("the live record cannot be read: scores begin anew")
@@ -109,16 +112,18 @@ func (m *monitor) restore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m.state.Seq = c.Lineage.LastSeq
+		p, err := m.locate(ctx, m.ground, behind(&c), c.Created)
+		if err != nil {
+			return err
+		}
+		m.state.Seq, m.state.Time = p.seq, p.stored
 	}
-	if m.state.Seq > m.streamEnd {
-		m.state.Seq = 0
-	}
+	m.state.Made = m.ground.made
 	return nil
 }
 
 // adopt goes on from a stored state.
-func (m *monitor) adopt(text json.RawMessage) error {
+func (m *monitor) adopt(ctx context.Context, text json.RawMessage) error {
 	st := state{}
 	if err := json.Unmarshal(text, &st); err != nil {
 		return err
@@ -134,22 +139,27 @@ func (m *monitor) adopt(text json.RawMessage) error {
 			return err
 		}
 	}
-	switch anew := !st.Made.Equal(m.made); {
-	case !anew:
-		st.Seq = min(st.Seq, m.streamEnd) // a crash of the machine may have taken some
-		if st.Cut != nil && st.Cut.Seq > m.streamEnd {
-			st.Cut = nil
-		}
-	case st.Seq > m.streamEnd || !st.Made.IsZero():
-		st.Seq, st.Again, st.Pace = 0, 0, 0 // the stream was made anew, and counts from the beginning
+	at, err := m.locate(ctx, m.ground, st.at(), st.Time)
+	if err != nil {
+		return err
+	}
+	if at.seq == 0 && st.Seq > 0 { // the stream was made anew, and counts from the beginning
+		st.Again, st.Pace = 0, 0
 		st.Trail, st.Cut, st.Relearn = trail{}, nil, 0
 		if st.Drift != nil {
 			st.Drift.SinceSeq = 0
 		}
-		if st.Trigger != nil {
-			st.Trigger.Seq = 0 // else it would be due for as long as the one before was
-		}
 	}
+	if at.seq < st.Seq && st.Trigger != nil {
+		st.Trigger.Seq = min(st.Trigger.Seq, at.seq) // else it would be due for as long as the one before was
+	}
+	if st.Cut != nil && st.Cut.Seq > at.seq {
+		st.Cut = nil
+	}
+	if at.seq != st.Seq {
+		st.Seq, st.Time = at.seq, at.stored
+	}
+	st.Made = at.made
 	m.state = st
 	return nil
 }

@@ -62,7 +62,7 @@ func (r *rig) monitor(t *testing.T) *monitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &monitor{spec: r.spec, name: "iris", detector: detector, loaded: map[uint64]*contender{}, streamEnd: 1 << 40}
+	m := &monitor{spec: r.spec, name: "iris", detector: detector, loaded: map[uint64]*contender{}, ground: ground{last: 1 << 40}}
 	m.state.Versions = map[uint64]*tally{}
 	for n, fitted := range r.models {
 		m.loaded[n] = &contender{
@@ -140,7 +140,7 @@ func TestStateGoesOnExactly(t *testing.T) {
 				stored := stateOf(t, m)
 				m.countAll(t, r, stop+1, stop+3) // and it dies before it has saved that
 				m = r.monitor(t)
-				if err := m.adopt(stored.State); err != nil {
+				if err := m.adopt(t.Context(), stored.State); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -238,8 +238,7 @@ func TestScoreOfWhatWasServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	m = r.monitor(t)
-	m.made = m.state.Made
-	if err := m.adopt(text); err != nil {
+	if err := m.adopt(t.Context(), text); err != nil {
 		t.Fatal(err)
 	}
 	if got = m.report(); got.Value != nil || got.Learner == nil || got.Mean != nil {

@@ -67,22 +67,14 @@ func (m *monitor) metric() string {
 func (m *monitor) followTrial(ctx context.Context, champion, challenger registry.Move) error {
 	st := &m.state
 	if t := st.Trial; t != nil {
-		var why string
-		switch {
-		case champion.To == t.Version:
-			why = fmt.Sprintf("version %d was promoted by hand: %s", t.Version, moved(champion))
-		case challenger.To == 0:
-			why = fmt.Sprintf("the alias %s was removed from version %d", registry.Challenger, t.Version)
-		case challenger.To != t.Version:
-			why = fmt.Sprintf("version %d became the challenger in place of version %d: %s", challenger.To, t.Version, moved(challenger))
-		case champion.To != t.Champion:
-			why = fmt.Sprintf("the champion is version %d in place of version %d, it begins again: %s", champion.To, t.Champion, moved(champion))
-		case m.live() == nil:
-			why = "the spec has no gate of kind stream any more"
-		case !t.Groups.of(&m.spec.Schema, m.live().Slices):
-			why = "the groups that it looks at are others in the spec now: it begins again"
-		default:
+		why, rejected := m.interruption(champion, challenger)
+		if why == "" {
 			return nil
+		}
+		if rejected {
+			if err := m.dismiss(ctx, why); err != nil {
+				return err
+			}
 		}
 		m.log.Info().Uint64("version", t.Version).Str("because", why).Msg("a trial has ended")
 		st.Trial, m.dirty = nil, true
@@ -98,6 +90,38 @@ func (m *monitor) followTrial(ctx context.Context, champion, challenger registry
 	}
 	return m.beginTrial(ctx, champion, challenger)
 }
+
+// interruption says why the trial does not go on as it was, empty if it does, and whether that is
+// its end without a promotion: else it begins again, or its version is the champion.
+func (m *monitor) interruption(champion, challenger registry.Move) (why string, rejected bool) {
+	t := m.state.Trial
+	switch {
+	case champion.To == t.Version:
+		return fmt.Sprintf("version %d was promoted by hand: %s", t.Version, moved(champion)), false
+	case challenger.To == 0:
+		return fmt.Sprintf("the alias %s was removed from version %d", registry.Challenger, t.Version), true
+	case challenger.To != t.Version:
+		return fmt.Sprintf("version %d became the challenger in place of version %d: %s", challenger.To, t.Version, moved(challenger)), true
+	case m.live() == nil:
+		return "the spec has no gate of kind stream any more", true
+	case champion.To != t.Champion:
+		return fmt.Sprintf("the champion is version %d in place of version %d, it begins again: %s", champion.To, t.Champion, moved(champion)), false
+	case !t.Groups.of(&m.spec.Schema, m.live().Slices):
+		return "the groups that it looks at are others in the spec now: it begins again", false
+	}
+	return "", false
+}
+
+// dismiss announces that a trial has ended that nothing was decided of.
+func (m *monitor) dismiss(ctx context.Context, why string) error {
+	t := m.state.Trial
+	c := t.Duel.stream.Compare()
+	v := m.verdictOf(t, gate.Verdict{Outcome: gate.Reject, Reason: why, Comparison: &c})
+	return m.announce(ctx, kindRejected, t.event(), v)
+}
+
+// event names the event that says that a version is rejected after its trial.
+func (t *trial) event() string { return fmt.Sprintf("%d-%d", t.Version, t.Move) }
 
 // moved says who moved an alias, and why.
 func moved(mv registry.Move) string {
@@ -273,16 +297,21 @@ func (m *monitor) judgeTrial(ctx context.Context) error {
 // conclude notes what was decided, and does it.
 func (m *monitor) conclude(ctx context.Context, v gate.Verdict) error {
 	t := m.state.Trial
-	t.Verdict = &wire.Verdict{
-		Version: t.Version, Champion: t.Champion, Metric: m.metric(),
-		Challenger: finite(t.Ours.Scorecard().Values), Before: finite(t.Theirs.Scorecard().Values),
-		Promoted: v.Outcome == gate.Promote, Why: v.Reason, Gate: &v,
-	}
+	t.Verdict = m.verdictOf(t, v)
 	m.dirty = true
 	if err := m.save(ctx); err != nil {
 		return err
 	}
 	return m.carryOutTrial(ctx)
+}
+
+// verdictOf returns the verdict of a trial that was decided so.
+func (m *monitor) verdictOf(t *trial, v gate.Verdict) *wire.Verdict {
+	return &wire.Verdict{
+		Version: t.Version, Champion: t.Champion, Metric: m.metric(),
+		Challenger: finite(t.Ours.Scorecard().Values), Before: finite(t.Theirs.Scorecard().Values),
+		Promoted: v.Outcome == gate.Promote, Why: v.Reason, Gate: &v,
+	}
 }
 
 // carryOutTrial does what was decided, which may have been done before.
@@ -304,8 +333,7 @@ func (m *monitor) carryOutTrial(ctx context.Context) error {
 			return err
 		}
 	} else {
-		id := fmt.Sprintf("%d-%d", t.Version, t.Move)
-		if err := m.announce(ctx, kindRejected, id, t.Verdict); err != nil {
+		if err := m.announce(ctx, kindRejected, t.event(), t.Verdict); err != nil {
 			return err
 		}
 		if err := m.unalias(ctx, t.Version, t.Verdict.Why); err != nil {

@@ -186,7 +186,7 @@ func (m *monitor) pull() {
 	if m.cutter == nil {
 		return
 	}
-	why := m.pending(m.newest.Lineage.LastSeq)
+	why := m.pending(m.answered)
 	gap := time.Duration(m.spec.Retrain.MinGap)
 	if why == "" || m.cutAt == m.state.Trigger.Seq || time.Since(m.newest.Created) < gap {
 		return
@@ -211,7 +211,7 @@ func (m *monitor) lookForDrift(ctx context.Context) error {
 	if json.Unmarshal(e.Data, &d) == nil && d.Source == wire.SourceScore {
 		m.learnOf(&d, e.Time)
 	} else if why, due := m.asks(e); due {
-		m.trigger(triggerDrift, why, max(st.Seq, m.newest.Lineage.LastSeq+1))
+		m.trigger(triggerDrift, why, max(st.Seq, m.answered+1))
 		m.again(0)
 	}
 	return m.save(ctx)

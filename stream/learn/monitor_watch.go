@@ -45,6 +45,9 @@ func (m *monitor) refresh(ctx context.Context) error {
 	if m.newest, _, err = m.reg.Newest(ctx, m.name, trainedHere); err != nil {
 		return err
 	}
+	if m.answered, err = m.trainedTo(ctx, &m.newest); err != nil {
+		return err
+	}
 	st := &m.state
 	champion, challenger := aliases[registry.Champion], aliases[registry.Challenger]
 	if st.Newest != m.newest.Number {

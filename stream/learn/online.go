@@ -19,8 +19,6 @@ type online struct {
 
 	specDigest string
 
-	made time.Time // of the stream of examples, when it was last opened
-
 	once string // the wish that is all there is to do, else empty
 
 	mu      sync.Mutex

@@ -63,11 +63,11 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	c := &cutting{
 		model: m, id: nuid.Next(), wish: w, skipped: s.pupil.learner.Skipped() - part.skipped,
 		version: registry.Version{
-			Model: s.name, Metrics: part.scores.values(),
+			Model: s.name, ModelCreated: s.created, Metrics: part.scores.values(),
 			Lineage: registry.Lineage{
 				Parent: s.parent.Number, Warm: s.warm, Online: true,
 				Stream:   s.opts.Subjects.Stream("TRAIN"),
-				FirstSeq: part.first, LastSeq: part.last,
+				FirstSeq: part.first, LastSeq: part.last, LastTime: part.stored.UTC(), StreamCreated: s.begin.made,
 				Examples: part.examples, Rejected: part.rejected,
 				DataDigest: part.digest(), SpecDigest: s.specDigest, Seed: s.spec.Training.Seed,
 				Software: s.opts.Software, Trigger: why,
@@ -87,7 +87,7 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	if err := s.pupil.begin(); err != nil {
 		return err
 	}
-	s.due = s.retrainer.due(mark{seq: s.at, time: time.Now(), gap: time.Duration(s.spec.Retrain.MinGap)})
+	s.due = s.retrainer.due(mark{position: position{seq: s.at}, time: time.Now(), gap: s.gap()})
 	s.busy, s.wakes = true, true
 	go func() {
 		var out stored
@@ -116,11 +116,11 @@ func (s *session) wait(ctx context.Context) error {
 }
 
 // tell tells who asked for a version what came of it. That it was not stored because
-// somebody else is to learn from here on is no answer.
+// somebody else is to learn from here on, or because another model has the name, is no answer.
 func (s *session) tell(ctx context.Context, done stored) {
 	switch {
 	case done.wish == nil:
-	case done.err != nil && ctx.Err() != nil:
+	case done.err != nil && (ctx.Err() != nil || errors.Is(done.err, registry.ErrOvertaken) || errors.Is(done.err, registry.ErrNotFound)):
 		s.forgo(done.wish)
 	default:
 		s.answer(done.wish, &done.verdict, done.err)

@@ -12,6 +12,9 @@ import (
 
 // open finds where to go on.
 func (s *session) open(ctx context.Context) error {
+	if err := s.ours(ctx); err != nil {
+		return err
+	}
 	base, err := s.base(ctx)
 	if err != nil {
 		return err
@@ -27,23 +30,33 @@ func (s *session) open(ctx context.Context) error {
 	}
 	s.pupil.refused = func(d *delivery) error { return s.dead.take(ctx, d.seq, d.msg, d.err, d.problems) }
 	s.pupil.done = func(d *delivery, l *model.Lesson) error { return s.learned(ctx, d, l) }
-	stream, err := s.js.Stream(ctx, s.opts.Subjects.Stream("TRAIN"))
+	from.Lineage = *line
+	g, err := s.ground(ctx)
 	if err != nil {
-		return fmt.Errorf("looking at the examples: %w", err)
+		return err
 	}
-	info := stream.CachedInfo()
-	s.at = countFrom(info, line.LastSeq, from.Created)
-	if !s.made.IsZero() && !s.made.Equal(info.Created) && !from.Created.After(info.Created) {
-		s.at = 0
+	s.begin, err = s.locate(ctx, g, behind(&from), from.Created)
+	if err != nil {
+		return err
 	}
-	s.made = info.Created
-	m := mark{seq: s.at, time: from.Created}
+	s.at = s.begin.seq
+	m := mark{position: s.begin, time: from.Created}
 	if s.warm {
 		m.gap = time.Duration(s.spec.Retrain.MinGap)
 	}
 	s.due = s.retrainer.due(m)
 	s.log.Info().Uint64("version", from.Number).Uint64("after", s.at).Msg("learning online")
 	return nil
+}
+
+// ours returns an error unless the model is the one that the session was made for: another one
+// may have its name.
+func (s *session) ours(ctx context.Context) error {
+	m, err := s.reg.Model(ctx, s.name)
+	if err == nil && !m.Created.Equal(s.created) {
+		err = fmt.Errorf("%w: model %s of %s: there is another one of that name since", registry.ErrNotFound, s.name, s.created.Format(time.RFC3339))
+	}
+	return err
 }
 
 // base returns what to go on from: the newest online version, or, if there is none or it

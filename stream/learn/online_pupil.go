@@ -32,11 +32,7 @@ type delivery struct {
 }
 
 // decode reads msg into d, whose frame is reused.
-func (d *delivery) decode(schema *feature.Schema, msg jetstream.Msg) error {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return err
-	}
+func (d *delivery) decode(schema *feature.Schema, msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	d.seq, d.time, d.msg = meta.Sequence.Stream, meta.Timestamp, msg
 	if d.rows == nil || d.rows.Schema() != schema {
 		d.rows = feature.NewFrame(schema, true)
@@ -50,7 +46,6 @@ func (d *delivery) decode(schema *feature.Schema, msg jetstream.Msg) error {
 		d.places = append(d.places, row)
 		return nil
 	})
-	return nil
 }
 
 // A pupil is a learner with what it has learned since the newest version. If the spec
@@ -71,7 +66,8 @@ type pupil struct {
 
 // A stretch is the part of the stream since a version.
 type stretch struct {
-	first, last uint64 // sequences of the first and last message
+	first, last uint64    // sequences of the first and last message
+	stored      time.Time // when the last one was
 	examples    int
 	rejected    int
 	skipped     int64 // the learner's count when it began
@@ -312,7 +308,7 @@ func (s *stretch) note(d *delivery) {
 	if s.first == 0 {
 		s.first = d.seq
 	}
-	s.last = d.seq
+	s.last, s.stored = d.seq, d.time
 	addPayload(s.sum, d.msg.Data())
 }
 

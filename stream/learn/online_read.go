@@ -16,7 +16,7 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 	cons, err := s.js.OrderedConsumer(ctx, subjects.Stream("TRAIN"), jetstream.OrderedConsumerConfig{
 		FilterSubjects:    []string{subjects.Train(s.name)},
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       s.at + 1,
+		OptStartSeq:       s.begin.seq + 1,
 		InactiveThreshold: time.Minute,
 	})
 	if err != nil {
@@ -28,6 +28,7 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 		return fmt.Errorf("reading the examples of %s: %w", s.name, err)
 	}
 	defer it.Stop()
+	examples := thread{Trainer: s.Trainer, at: s.begin}
 	for {
 		msg, err := it.Next(jetstream.NextContext(ctx))
 		if err != nil {
@@ -39,9 +40,14 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 		default:
 			d = &delivery{}
 		}
-		if err := d.decode(schema, msg); err != nil {
+		meta, err := msg.Metadata()
+		if err == nil {
+			err = examples.pull(ctx, meta)
+		}
+		if err != nil {
 			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
 		}
+		d.decode(schema, msg, meta)
 		if err := s.pass(ctx, d); err != nil {
 			return err
 		}

@@ -37,11 +37,13 @@ func (b *Rebuilder) relearn(ctx context.Context, v registry.Version, spec *model
 	}
 	f := follower{js: b.JetStream, stream: line.Stream, subject: subject}
 	err = f.messages(ctx, line.FirstSeq, line.LastSeq, func(_ uint64, msg jetstream.Msg) error {
-		d := &delivery{}
-		if err := d.decode(pupil.schema(), msg); err != nil {
+		meta, err := msg.Metadata()
+		if err != nil {
 			return err
 		}
-		_, err := pupil.take(d)
+		d := &delivery{}
+		d.decode(pupil.schema(), msg, meta)
+		_, err = pupil.take(d)
 		b.report(wire.Training{State: stateReading, Rows: pupil.stretch.examples + pupil.rows, Reject: pupil.stretch.rejected})
 		return err
 	})

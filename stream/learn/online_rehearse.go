@@ -34,10 +34,12 @@ func (r *recall) rehearse(ctx context.Context, p *pupil, from, until uint64) (*r
 	rows := newest{size: rehearsedRows}
 	f := follower{js: r.js, stream: r.stream, subject: r.subject}
 	err := f.messages(ctx, from, until, func(seq uint64, msg jetstream.Msg) error {
-		var d delivery
-		if err := d.decode(p.schema(), msg); err != nil {
+		meta, err := msg.Metadata()
+		if err != nil {
 			return err
 		}
+		var d delivery
+		d.decode(p.schema(), msg, meta)
 		if old.FirstSeq == 0 {
 			old.FirstSeq = seq
 		}

@@ -28,17 +28,18 @@ func (t *training) catchUp(ctx context.Context, p *plan) (outcome, error) {
 		return outcome{}, ended(ctx)
 	}
 	t.progress.report(wire.Training{State: stateReading})
-	own := newOnline(&retrainer{
-		Trainer: t.Trainer, name: p.record.Name, revision: p.record.Revision, created: p.record.Created, spec: p.spec,
-		changed: make(chan struct{}, 1), log: t.log,
-	}, p.record.Spec)
 	for ctx.Err() == nil {
-		l, err := t.acquire(ctx, followKey(own.name))
+		l, err := t.acquire(ctx, followKey(p.record.Name))
 		if err != nil {
 			return outcome{}, err
 		}
 		if l != nil {
-			return t.catchUpHere(ctx, own, l)
+			out, err := t.catchUpHere(ctx, p, l)
+			if !handsOver(err) {
+				return out, err
+			}
+			t.log.Info().Err(err).Msg("learning up to now is interrupted: somebody else may go on")
+			continue
 		}
 		answer, err := t.askForCut(ctx)
 		if err != nil {
@@ -55,8 +56,18 @@ func (t *training) catchUp(ctx context.Context, p *plan) (outcome, error) {
 	return outcome{}, ended(ctx)
 }
 
+// handsOver reports whether what was to be learned under a lease of our own is to be learned by
+// whoever has it now, or anew: nothing is wrong with the examples, nor with the model.
+func handsOver(err error) bool {
+	return errors.Is(err, errLeaseLost) || errors.Is(err, errAnew) || errors.Is(err, registry.ErrOvertaken)
+}
+
 // catchUpHere does it under a lease of its own.
-func (t *training) catchUpHere(ctx context.Context, own *online, l *lease) (outcome, error) {
+func (t *training) catchUpHere(ctx context.Context, p *plan, l *lease) (outcome, error) {
+	own := newOnline(&retrainer{
+		Trainer: t.Trainer, name: p.record.Name, revision: p.record.Revision, created: p.record.Created, spec: p.spec,
+		changed: make(chan struct{}, 1), log: t.log,
+	}, p.record.Spec)
 	own.once = t.job.id
 	answer := make(chan cutResult, 1)
 	own.ask(&wish{id: t.job.id, req: t.job.req, reply: func(v *wire.Verdict, err error) { answer <- cutResult{v, err} }})

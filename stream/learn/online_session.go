@@ -31,7 +31,8 @@ type session struct {
 	parent registry.Version // the newest online version, or the one that learning goes on from
 	warm   bool             // learning goes on from parent
 	pupil  *pupil
-	at     uint64 // sequence of the last message taken
+	begin  position // behind the last message that the session does not read
+	at     uint64   // sequence of the last message taken
 	due    *due
 	wakes  bool // a wish or trigger may be due, but for clean
 

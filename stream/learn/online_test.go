@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
@@ -105,7 +106,8 @@ func TestOnline(t *testing.T) {
 		want.Online, want.Stream, want.Seed, want.Software = true, "MODELBUS_TRAIN", 7, "test"
 		want.Trigger = fmt.Sprintf("%d new examples", want.Examples)
 		want.DataDigest, want.SpecDigest = got.DataDigest, got.SpecDigest
-		if got != want || got.DataDigest == "" || got.SpecDigest == "" {
+		want.LastTime, want.StreamCreated = got.LastTime, got.StreamCreated
+		if got != want || got.LastTime.Before(got.StreamCreated) || got.DataDigest == "" || got.SpecDigest == "" {
 			t.Errorf("lineage of version %d = %+v, want %+v", tt.v.Number, got, want)
 		}
 		m := tt.v.Metrics
@@ -333,5 +335,50 @@ func TestOnlineSpecChange(t *testing.T) {
 	}
 	if got, err := d.rebuild(t, "iris@3"); err != nil || !got.Same {
 		t.Errorf("Rebuild(iris@3) = %+v, %v, want the same", got, err)
+	}
+}
+
+// Whoever learns on request, and loses its lease over it, asks the one that has it.
+func TestOnlineRequestHandsOver(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.stop()
+	m := parse(t, onlineSpec)
+	m.Paused = true
+	if _, err := d.reg.CreateModel(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	d.single(t, 50, 1)
+	kv, err := d.js.KeyValue(t.Context(), "MODELBUS_LEASE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc := embeddedtest.Join(t, d.srv)
+	js := intercept(t, nc, "late", func(rest string, _ *nats.Msg) bool {
+		if !strings.HasPrefix(rest, "CONSUMER.CREATE.MODELBUS_TRAIN") {
+			return false
+		}
+		if _, err := kv.Put(t.Context(), "follow.iris", []byte("another")); err != nil {
+			t.Error(err)
+		}
+		return true // it is never answered
+	})
+	reg, err := registry.Open(t.Context(), js, registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.trainer, err = learn.New(nc, reg, learn.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	run(t, d.trainer)
+	if _, err := d.nc.Subscribe("modelbus.event.iris.cut.*", func(msg *nats.Msg) {
+		if err := msg.Respond([]byte(`{"error":{"error":"I was asked","code":"conflict"}}`)); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.train(t, wire.TrainRequest{}); got.kind != "failed" || got.Error.Message != "I was asked" {
+		t.Errorf("outcome %+v, %+v, want what the other one answered", got, got.Error)
 	}
 }

@@ -25,6 +25,7 @@ type orphanage struct {
 	*Trainer
 
 	seen map[string]time.Time // since when, by id
+	said string               // the last that was said of records that cannot be read
 }
 
 // orphans ends trainings without a trainer until ctx is done.
@@ -51,9 +52,10 @@ func (t *Trainer) orphans(ctx context.Context) {
 // look ends those that were seen for long enough, and reports whether there are others.
 func (o *orphanage) look(ctx context.Context) (waiting bool, err error) {
 	all, err := o.reg.Trainings(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, registry.ErrCorrupt) {
 		return true, err
 	}
+	o.say(err)
 	seen := map[string]time.Time{}
 	var errs []error
 	for _, t := range all {
@@ -72,6 +74,19 @@ func (o *orphanage) look(ctx context.Context) (waiting bool, err error) {
 	}
 	o.seen = seen
 	return waiting, errors.Join(errs...)
+}
+
+// say logs once which records of trainings cannot be read: the next training of the model
+// replaces its.
+func (o *orphanage) say(unreadable error) {
+	text := ""
+	if unreadable != nil {
+		text = unreadable.Error()
+	}
+	if text != o.said && text != "" {
+		o.opts.Logger.Warn().Err(unreadable).Msg("looking for trainings whose trainer ended")
+	}
+	o.said = text
 }
 
 // runs reports whether a training is known to be under way, here or elsewhere.
@@ -94,7 +109,7 @@ func (o *orphanage) end(ctx context.Context, model string) (err error) {
 // is no more. Whoever calls it has the model's lease.
 func (t *Trainer) bury(ctx context.Context, model string) error {
 	all, err := t.reg.Trainings(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, registry.ErrCorrupt) { // of those of others
 		return err
 	}
 	for _, lost := range all {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -20,11 +21,12 @@ type reading struct {
 	train, held *feature.Frame
 
 	stream      string
-	first, last uint64 // sequences of the first and last message read
-	begin       spot   // of the first row that counts
-	rejected    int    // rows
-	reason      error  // why the last of them was
-	digest      string // SHA-256 of the payloads in order, each after its length
+	first, last uint64    // sequences of the first and last message read
+	stored      time.Time // when the last one was
+	begin       spot      // of the first row that counts
+	rejected    int       // rows
+	reason      error     // why the last of them was
+	digest      string    // SHA-256 of the payloads in order, each after its length
 
 	replayed *registry.Replayed // older ones, which train begins with; nil if there are none
 }
@@ -49,26 +51,29 @@ type reader struct {
 	report  func(rows, rejected int)
 }
 
-// last returns the sequence of the last example there is, 0 if there is none.
-func (r *reader) last(ctx context.Context) (uint64, error) {
-	return sequenceOf(ctx, r.js, r.stream, place{Last: r.subject})
-}
-
 // read reads the examples with sequences in [from, until].
 func (r *reader) read(ctx context.Context, from, until uint64, into *split) (*reading, error) {
 	got := &reading{stream: r.stream}
 	sum := sha256.New()
 	if until >= from {
+		var end jetstream.Msg
 		f := follower{js: r.js, stream: r.stream, subject: r.subject}
 		err := f.messages(ctx, from, until, func(seq uint64, msg jetstream.Msg) error {
 			if got.first == 0 {
 				got.first = seq
 			}
-			got.last = seq
+			got.last, end = seq, msg
 			return r.decode(ctx, got, sum, into, seq, msg)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
+		}
+		if end != nil {
+			meta, err := end.Metadata()
+			if err != nil {
+				return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
+			}
+			got.stored = meta.Timestamp.UTC()
 		}
 	}
 	if r.dead != nil {

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -9,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model"
@@ -26,9 +26,6 @@ const (
 
 	// afterError is how long to wait when the state could not be read.
 	afterError = 2 * time.Second
-
-	// clockSkew is by how much the clocks of a trainer and of a server may differ.
-	clockSkew = time.Minute
 )
 
 // A retrainer trains one model by itself. What it counts from is the newest version,
@@ -51,7 +48,8 @@ type retrainer struct {
 
 // A mark is what a trigger counts from.
 type mark struct {
-	seq  uint64 // of the last example that was trained on, or tried to be
+	position // behind the last example that was trained on, or tried to be
+
 	time time.Time
 	gap  time.Duration // least time to the next training
 }
@@ -166,33 +164,51 @@ func (r *retrainer) mark(ctx context.Context) (mark, error) {
 	}
 	m := mark{time: r.created}
 	if ok {
-		m = mark{seq: v.Lineage.LastSeq, time: v.Created, gap: time.Duration(r.spec.Retrain.MinGap)}
+		m = mark{position: behind(&v), time: v.Created, gap: r.gap()}
 	}
-	if r.counted.seq > m.seq {
-		m = r.counted
-	}
-	stream, err := r.js.Stream(ctx, r.opts.Subjects.Stream("TRAIN"))
+	g, err := r.ground(ctx)
 	if err != nil {
-		return mark{}, fmt.Errorf("looking at the examples: %w", err)
+		return mark{}, err
 	}
-	m.seq = countFrom(stream.CachedInfo(), m.seq, m.time)
+	if m.position, err = r.locate(ctx, g, m.position, m.time); err != nil {
+		return mark{}, err
+	}
+	tried, err := r.tried(ctx)
+	if err != nil {
+		return mark{}, err
+	}
+	for _, c := range append(tried, r.counted) {
+		if c.position, err = r.locate(ctx, g, c.position, c.time); err != nil {
+			return mark{}, err
+		}
+		if c.seq > m.seq {
+			m = c
+		}
+	}
 	r.counted = m
 	return m, nil
 }
 
-// countFrom returns the sequence to go on after in a stream that had a message seq at that
-// time: seq; 0 if the stream was made anew since; the last one there is if a crash of the
-// machine has taken some, for those before it count already.
-func countFrom(stream *jetstream.StreamInfo, seq uint64, at time.Time) uint64 {
-	switch {
-	case stream.Created.After(at.Add(clockSkew)):
-		return 0
-	case stream.State.LastSeq >= seq:
-		return seq
-	case stream.Created.After(at.Add(-clockSkew)):
-		return 0
+// gap returns the least time between two trainings.
+func (r *retrainer) gap() time.Duration { return time.Duration(r.spec.Retrain.MinGap) }
+
+// tried returns what the last trainings by themselves came to that led to no version and would
+// not on the same examples, as their events say.
+func (r *retrainer) tried(ctx context.Context) ([]mark, error) {
+	var all []mark
+	for _, kind := range []string{kindSame, kindFailed} {
+		e, ok, err := r.reg.LastEvent(ctx, r.name, kind)
+		if err != nil {
+			return nil, err
+		}
+		var v wire.Verdict
+		if !ok || json.Unmarshal(e.Data, &v) != nil || v.Tried == nil || !v.Tried.ModelCreated.Equal(r.created) {
+			continue
+		}
+		p := position{seq: v.Tried.LastSeq, stored: v.Tried.LastTime, made: v.Tried.StreamCreated}
+		all = append(all, mark{position: p, time: e.Time, gap: r.gap()})
 	}
-	return stream.State.LastSeq
+	return all, nil
 }
 
 // A due tells when a training is due.
@@ -261,13 +277,17 @@ func (r *retrainer) beginJob(ctx context.Context, why string) (*job, error) {
 	return j, nil
 }
 
-// ended notes how a training went that was begun after the example of that sequence.
-func (r *retrainer) ended(j *job, seq uint64) {
+// ended notes how a training went that was begun at that position.
+func (r *retrainer) ended(j *job, began position) {
 	if j.failed != nil {
 		r.notBefore = time.Now().Add(afterFailure)
 	}
 	if j.unchanged || ofTheData(j.failed) {
-		r.counted = mark{seq: max(seq, j.read), time: time.Now(), gap: time.Duration(r.spec.Retrain.MinGap)}
+		at := j.read
+		if began.seq > at.seq {
+			at = began
+		}
+		r.counted = mark{position: at, time: time.Now(), gap: r.gap()}
 	}
 }
 

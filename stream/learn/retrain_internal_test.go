@@ -1,12 +1,14 @@
 package learn
 
 import (
+	"encoding/json"
+	"strconv"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/modelbus/modelbus/model"
+	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // A crash that takes the end of a stream does not have all before it counted again.
@@ -26,8 +28,7 @@ func TestCountFrom(t *testing.T) {
 		{"made anew, by a clock that is late", 7, at.Add(-time.Second), 0},
 		{"its end was lost", 990, at.Add(-time.Hour), 990},
 	} {
-		info := &jetstream.StreamInfo{Created: tt.created, State: jetstream.StreamState{LastSeq: tt.last}}
-		if got := countFrom(info, 1000, at); got != tt.want {
+		if got := countFrom(ground{made: tt.created, last: tt.last}, 1000, at); got != tt.want {
 			t.Errorf("%s: countFrom() = %d, want %d", tt.name, got, tt.want)
 		}
 	}
@@ -68,6 +69,43 @@ func TestDue(t *testing.T) {
 		why, next := r.due(mark{time: begin, gap: tt.gap}).why(tt.rows, tt.signal, tt.now)
 		if why != tt.why || !next.Equal(tt.next) {
 			t.Errorf("%s: why = %q, %v, want %q, %v", tt.name, why, next, tt.why, tt.next)
+		}
+	}
+}
+
+// A training by itself that changed nothing, or cannot succeed, is not tried again by whoever comes
+// later on the same examples.
+func TestMarkOfWhatWasTried(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	stored, made := place10(t, b)
+	verdict := func(seq uint64, of time.Time) []byte {
+		data, err := json.Marshal(wire.Verdict{Tried: &wire.Tried{LastSeq: seq, LastTime: stored[seq], StreamCreated: made, ModelCreated: of}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	for i, tt := range []struct {
+		kind string
+		data []byte
+		want uint64
+	}{
+		{kindSame, []byte(`{"unchanged":true}`), 0},
+		{kindSame, verdict(3, b.record.Created.Add(-time.Hour)), 0}, // of a model that had the name before
+		{kindSame, verdict(3, b.record.Created), 3},
+		{kindFailed, verdict(5, b.record.Created), 5},
+		{kindFailed, []byte(`{"error":{"code":"unavailable"}}`), 3}, // it may go well next time
+		{kindSame, verdict(9, b.record.Created), 9},
+	} {
+		e := registry.Event{Model: "iris", Kind: tt.kind, ID: strconv.Itoa(i), Data: tt.data}
+		if err := b.trainer.reg.Announce(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		r := &retrainer{Trainer: b.trainer, name: "iris", created: b.record.Created, spec: b.spec}
+		got, err := r.mark(t.Context())
+		if err != nil || got.seq != tt.want {
+			t.Errorf("after %s %s: it counts from message %d, %v, want %d", tt.kind, tt.data, got.seq, err, tt.want)
 		}
 	}
 }

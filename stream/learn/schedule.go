@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/registry"
@@ -40,29 +41,35 @@ func (s *scheduler) look(ctx context.Context, name string) {
 		case err == nil:
 			s.settle(ctx, m)
 		case errors.Is(err, registry.ErrNotFound):
-			s.stop(name)
+			s.remove(name)
 		case ctx.Err() == nil: // it comes again within a minute
 			s.opts.Logger.Warn().Err(err).Str("model", name).Msg("looking whether to train by itself")
 		}
 		return
 	}
 	models, err := s.reg.Models(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			s.opts.Logger.Warn().Err(err).Msg("looking which models to train by themselves")
-		}
-		return
+	if err != nil && ctx.Err() == nil {
+		s.opts.Logger.Warn().Err(err).Msg("looking which models to train by themselves")
 	}
 	there := map[string]bool{}
 	for _, m := range models {
 		there[m.Name] = true
 		s.settle(ctx, m)
 	}
+	if err != nil {
+		return // it may be there
+	}
 	for name := range s.running {
 		if !there[name] {
-			s.stop(name)
+			s.remove(name)
 		}
 	}
+}
+
+// remove stops the retrainer of a model that was deleted, and what it trains.
+func (s *scheduler) remove(name string) {
+	s.stop(name)
+	s.orphan(name, time.Time{})
 }
 
 // settle starts, stops, replaces or wakes the retrainer of m.
@@ -72,6 +79,7 @@ func (s *scheduler) settle(ctx context.Context, m registry.Model) {
 		r.wake()
 		return
 	}
+	s.orphan(m.Name, m.Created)
 	s.stop(m.Name) // what it trains goes on
 	spec, err := model.ParseSpec(m.Spec)
 	if err != nil || spec.Retrain == nil || m.Paused {

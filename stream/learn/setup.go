@@ -31,7 +31,7 @@ const (
 
 // Setup makes the streams that trainings and predictions need where they are
 // missing, and leaves those there as they are, with whatever limits their operator
-// gave them. replicas 0 means 1.
+// gave them, but for which messages they discard when they are full. replicas 0 means 1.
 //
 //   - <PREFIX>_TRAIN keeps examples until they are deleted; an example published
 //     again with its Nats-Msg-Id within 2 minutes counts once.
@@ -42,9 +42,10 @@ const (
 //     model and 1 GiB in all, or less if JetStream or the account has not as much left.
 //   - <PREFIX>_CAPTURE keeps answered requests of models whose specs say so, each for
 //     the time given there, at most 1,000,000 of all models and 1 GiB, or less; the oldest go first.
-//   - <PREFIX>_JOIN keeps which of them have labels, at most 256 MiB, or less.
+//   - <PREFIX>_JOIN keeps which of them have labels, at most 256 MiB, or less; where it is
+//     full, the oldest go, and what they are of goes from _CAPTURE first.
 //   - <PREFIX>_LABEL keeps labels until they are joined with what was captured, at most
-//     32 MiB, or less: more are refused.
+//     32 MiB, or less, and 131,072 of a model: more are refused.
 //   - The bucket <PREFIX>_LEASE says who trains a model by itself now, for 6 seconds
 //     at a time.
 //
@@ -138,9 +139,21 @@ func ensure(ctx context.Context, js jetstream.JetStream, cfg jetstream.StreamCon
 	if err != nil {
 		return fmt.Errorf("setting up stream %s: %w", cfg.Name, err)
 	}
-	if got := s.CachedInfo().Config.Subjects; !slices.Contains(got, cfg.Subjects[0]) {
+	got := s.CachedInfo().Config
+	if !slices.Contains(got.Subjects, cfg.Subjects[0]) {
 		return fmt.Errorf("setting up stream %s: it is there with subjects %q, want %q among them",
-			cfg.Name, got, cfg.Subjects[0])
+			cfg.Name, got.Subjects, cfg.Subjects[0])
+	}
+	if got.Discard == cfg.Discard {
+		return nil
+	}
+	got.Discard = cfg.Discard
+	err = registry.Retry(ctx, func(ctx context.Context) error {
+		_, err := js.UpdateStream(ctx, got)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("setting up stream %s, to discard %s: %w", cfg.Name, cfg.Discard, err)
 	}
 	return nil
 }

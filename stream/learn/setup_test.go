@@ -56,6 +56,24 @@ func TestSetup(t *testing.T) {
 			t.Errorf("%s keeps for %v and %d a model, want bounds", name, cfg.MaxAge, cfg.MaxMsgsPerSubject)
 		}
 	}
+	joins, err := js.Stream(t.Context(), "ACME_JOIN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := joins.CachedInfo().Config
+	cfg.Discard, cfg.MaxMsgs = jetstream.DiscardOld, 1000 // as of a release before, and as its operator wants it
+	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := learn.Setup(t.Context(), js, subjects, 0); err != nil {
+		t.Fatal(err)
+	}
+	if joins, err = js.Stream(t.Context(), "ACME_JOIN"); err != nil {
+		t.Fatal(err)
+	}
+	if got := joins.CachedInfo().Config; got.Discard != jetstream.DiscardNew || got.MaxMsgs != 1000 {
+		t.Errorf("joins discard %s and are %d at most, want new ones and 1000", got.Discard, got.MaxMsgs)
+	}
 	if got := resultBytes(t, js, "ACME_RESULT"); got != 1<<30 {
 		t.Errorf("results may have %d bytes, want 1 GiB", got)
 	}

@@ -76,15 +76,16 @@ type job struct {
 	done    chan struct{}
 
 	// Of the goroutine that works on it; set before done is closed.
-	seat      *seat  // nil until it has one
-	begun     bool   // it is noted in the registry
-	read      uint64 // sequence of the last example that it was to read
+	seat      *seat    // nil until it has one
+	begun     bool     // it is noted in the registry
+	read      position // behind the last example that it was to read
 	failed    error
 	unchanged bool // it gave the same artifact as the newest version
 
 	cancel   context.CancelCauseFunc // nil until it runs
 	canceled bool
-	ending   bool // its outcome is being announced
+	ending   bool      // its outcome is being announced
+	of       time.Time // when the model was created; zero until that was looked up
 }
 
 // New returns a trainer. It does nothing until Run.
@@ -262,6 +263,18 @@ func (t *Trainer) end(j *job, cause error) {
 	}
 }
 
+// orphan ends the training of a model that is no more, or of another one that had the name of
+// one that was created then: nothing comes of it, and it keeps the lease.
+func (t *Trainer) orphan(model string, created time.Time) {
+	t.mu.Lock()
+	j := t.jobs[model]
+	gone := j != nil && !j.of.IsZero() && (created.IsZero() || j.of.Before(created))
+	t.mu.Unlock()
+	if gone {
+		t.end(j, ErrDeleted)
+	}
+}
+
 // Running returns the training under way for a model, here or in another process,
 // nil if there is none.
 func (t *Trainer) Running(model string) *wire.TrainReply {
@@ -333,7 +346,7 @@ func (t *Trainer) attempt(ctx context.Context, tr *training) (out outcome, err e
 
 // ended tells why a training's context ended.
 func ended(ctx context.Context) error {
-	if cause := context.Cause(ctx); errors.Is(cause, ErrCanceled) || errors.Is(cause, errLeaseLost) {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrCanceled) || errors.Is(cause, ErrDeleted) || errors.Is(cause, errLeaseLost) {
 		return cause
 	}
 	return ErrStopped
@@ -346,7 +359,11 @@ func (t *Trainer) failed(ctx context.Context, tr *training, why error) {
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), announceTimeout)
 	defer cancel()
-	event, err := tr.event(kindFailed, wire.Verdict{ID: tr.job.id, Error: wire.ErrorOf(why)})
+	verdict := wire.Verdict{ID: tr.job.id, Error: wire.ErrorOf(why)}
+	if ofTheData(why) {
+		verdict.Tried = tr.tried()
+	}
+	event, err := tr.event(kindFailed, verdict)
 	if err == nil { // another process may have said so, if it took the lease
 		err = t.reg.EndTraining(ctx, registry.Ending{Model: event.Model, Training: tr.job.id, Event: event})
 	}

@@ -68,6 +68,9 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the spec of %s: %w", t.job.model, err)
 	}
+	t.mu.Lock()
+	t.job.of = record.Created
+	t.mu.Unlock()
 	sum := sha256.Sum256(record.Spec)
 	p := &plan{record: record, spec: spec, specDigest: hex.EncodeToString(sum[:]), from: 1, oldest: 1}
 	if spec.Retrain.Online() {
@@ -98,8 +101,16 @@ func (t *training) plan(ctx context.Context) (*plan, error) {
 	case !sameNetwork(spec, c.model.Spec()):
 		t.log.Info().Uint64("champion", c.Number).Msg("the champion is built differently: training from scratch")
 	default:
+		g, err := t.ground(ctx)
+		if err != nil {
+			return nil, err
+		}
+		seen, err := t.locate(ctx, g, behind(&c.Version), c.Created)
+		if err != nil {
+			return nil, err
+		}
 		p.parent = c
-		if next := c.Lineage.LastSeq + 1; next > p.from {
+		if next := seen.seq + 1; next > p.from {
 			p.from, p.change = next, 0
 		}
 	}
@@ -119,12 +130,9 @@ func (t *training) cut(ctx context.Context, p *plan) error {
 	if err != nil || live == nil || live.Cut == nil {
 		return err
 	}
-	stream, err := t.js.Stream(ctx, t.opts.Subjects.Stream("TRAIN"))
-	if err != nil {
-		return fmt.Errorf("looking at the examples: %w", err)
-	}
-	if info := stream.CachedInfo(); info.Created.After(live.Cut.Time) || info.State.LastSeq < live.Cut.Seq {
-		return nil // it is of a stream that was made anew since
+	g, err := t.ground(ctx)
+	if err != nil || live.Cut.Time.Before(g.made) || live.Cut.Seq > g.last {
+		return err // of another stream
 	}
 	p.oldest = live.Cut.Seq
 	if p.oldest > p.from {
@@ -157,14 +165,17 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 			t.progress.report(wire.Training{State: stateReading, Rows: rows, Reject: rejected})
 		},
 	}
-	last, err := r.last(ctx)
+	end, err := t.lastExample(ctx, r.subject)
 	if err != nil {
 		return nil, err
 	}
-	t.job.read = last
-	data, err := r.read(ctx, p.from, last, newSplit(p.spec))
+	t.job.read = end
+	data, err := r.read(ctx, p.from, end.seq, newSplit(p.spec))
 	if err != nil {
 		return nil, err
+	}
+	if _, err := t.holds(ctx, end); err != nil {
+		return nil, fmt.Errorf("%w: reading the examples of %s: %w", wire.ErrUnavailable, t.job.model, err)
 	}
 	if err := r.replay(ctx, p.spec, data, p.oldest); err != nil {
 		return nil, err
@@ -174,6 +185,26 @@ func (t *training) read(ctx context.Context, p *plan) (*reading, error) {
 			ErrNoExamples, data.held.Len(), r.subject)
 	}
 	return data, nil
+}
+
+// lastExample returns the position behind the last example of the subject.
+func (t *training) lastExample(ctx context.Context, subject string) (position, error) {
+	g, err := t.ground(ctx)
+	if err != nil {
+		return position{}, err
+	}
+	seq, stored, err := messageOf(ctx, t.js, t.opts.Subjects.Stream("TRAIN"), place{Last: subject})
+	return position{seq: seq, stored: stored, made: g.made}, err
+}
+
+// tried says up to where the examples were read, nil if they were not, or somebody asked for the
+// training: one by itself would be another.
+func (t *training) tried() *wire.Tried {
+	at := t.job.read
+	if t.job.trigger == "" || at.seq == 0 {
+		return nil
+	}
+	return &wire.Tried{LastSeq: at.seq, LastTime: at.stored, StreamCreated: at.made, ModelCreated: t.job.of}
 }
 
 // A fit is a fitted model that is no version yet.

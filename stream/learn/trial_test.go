@@ -96,9 +96,14 @@ func TestTrialOfATraining(t *testing.T) {
 	if got = d.train(t, seeded(4)); got.version != 4 || !strings.Contains(got.Why, "in place of version 2, of which 300 examples") {
 		t.Fatalf("the fourth training: %+v, want it on trial", got.Verdict)
 	}
+	var v wire.Verdict
+	decode(t, d.kind(t, "rejected").Data, &v)
+	if v.Version != 2 || !strings.Contains(v.Why, "version 4 became the challenger in place of version 2") || v.Gate.Comparison.Examples != 300 {
+		t.Errorf("the verdict is %+v, want version 2 rejected after 300 examples", v)
+	}
 	d.live(t, func(l *wire.Live) bool { return l.Trial != nil && l.Trial.Version == 4 })
 	d.stream(t, 400, 3, crosswise)
-	var v wire.Verdict
+	v = wire.Verdict{}
 	decode(t, d.kind(t, "rejected").Data, &v)
 	if v.Version != 4 || !strings.Contains(v.Why, "undecided after 400 examples") {
 		t.Errorf("the verdict is %+v, want it undecided", v)

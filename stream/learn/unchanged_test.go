@@ -55,7 +55,12 @@ func TestRetrainUnchanged(t *testing.T) {
 	ended := func() result {
 		for {
 			switch r := asResult(t, d.next(t)); r.kind {
-			case "promoted", "rejected", "unchanged":
+			case "unchanged":
+				if r.Tried == nil || r.Tried.LastSeq == 0 {
+					t.Errorf("the verdict is %+v, want one that says what was tried", r.Verdict)
+				}
+				return r
+			case "promoted", "rejected":
 				return r
 			case "failed":
 				t.Fatalf("a training failed: %v", r.Error)

@@ -17,6 +17,10 @@ import (
 // burst bounds how many requests are queued before their lanes are told.
 const burst = 64
 
+// loneBursts is after how many bursts of one request the next ones are taken to be alike;
+// one in so many finds out whether they still are.
+const loneBursts = 16
+
 // An intake queues what one subscription receives. It runs on the goroutine of the
 // subscription, which all models share: it must not wait. It looks at what else
 // has arrived already, so that requests that came together are computed together.
@@ -24,8 +28,11 @@ type intake struct {
 	server *Server
 	post   *post
 	turns  turns
-	filled []*lane // have requests and were not told
-	held   int     // requests queued since
+	filled []*lane   // have requests and were not told
+	held   int       // requests queued since
+	behind int       // messages that are known to wait behind the one that is handled
+	now    time.Time // when these were seen
+	single int       // bursts of one request, one after the other
 }
 
 func (s *Server) newIntake(sh *shared) *intake {
@@ -34,6 +41,11 @@ func (s *Server) newIntake(sh *shared) *intake {
 
 // take queues a request, and tells the lanes when it was the last that arrived.
 func (in *intake) take(m *nats.Msg) {
+	if in.behind > 0 {
+		in.behind--
+	} else {
+		in.now = time.Now()
+	}
 	if l := in.admit(m); l != nil {
 		in.held++
 		if n := len(in.filled); n == 0 || in.filled[n-1] != l {
@@ -46,6 +58,9 @@ func (in *intake) take(m *nats.Msg) {
 	if in.held < burst && in.more(m.Sub) {
 		return
 	}
+	if in.single++; in.held > 1 {
+		in.single = 0
+	}
 	for _, l := range in.filled {
 		l.rouse()
 	}
@@ -56,29 +71,34 @@ func (in *intake) take(m *nats.Msg) {
 // more reports whether other requests have arrived behind the one that is handled. If
 // there are none it lets other goroutines run first, such as the one that reads
 // from the connection: what is on its way then comes in one batch, whose answers
-// leave in one write. With all processors computing, that would take long.
+// leave in one write. With all processors computing, that would take long; with a
+// caller who waits for each answer, it would be for nothing.
 func (in *intake) more(sub *nats.Subscription) bool {
-	if arrived(sub) {
+	if in.arrived(sub) {
 		return true
 	}
-	if in.turns.taken() {
+	if in.turns.taken() || in.single >= loneBursts && in.single%loneBursts != 0 {
 		return false
 	}
 	runtime.Gosched()
-	return arrived(sub)
+	return in.arrived(sub)
 }
 
 // arrived reports whether messages wait behind the one that is handled, which
 // counts until its handler returns.
-func arrived(sub *nats.Subscription) bool {
-	n, _, err := sub.Pending()
-	return err == nil && n > 1
+func (in *intake) arrived(sub *nats.Subscription) bool {
+	if in.behind == 0 {
+		if n, _, err := sub.Pending(); err == nil {
+			in.behind = max(n-1, 0)
+		}
+	}
+	return in.behind > 0
 }
 
 // admit queues a request, or refuses it at once, and returns the lane that has it.
 func (in *intake) admit(m *nats.Msg) *lane {
 	s := in.server
-	r := request{msg: m, at: time.Now()}
+	r := request{msg: m, at: in.now}
 	name, target, ok := s.opts.Subjects.ParsePredict(m.Subject)
 	if !ok {
 		in.post.fail("", &r, wire.ErrorOf(fmt.Errorf("%w: subject %q: want %s", wire.ErrInvalid, m.Subject,

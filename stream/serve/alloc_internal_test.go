@@ -25,12 +25,12 @@ import (
 )
 
 // loadedLane returns a lane that answers with a small network, and does not run.
-func loadedLane(t *testing.T, nc *nats.Conn) *lane {
-	t.Helper()
+func loadedLane(tb testing.TB, nc *nats.Conn) *lane {
+	tb.Helper()
 	spec, err := model.ParseSpec([]byte(`{"name":"m","features":[{"name":"place","type":"category"},{"name":"x","type":"vector","size":3}],
 		"label":{"name":"kind","type":"category"},"network":[{"Dense":{"units":4}}],"training":{"epochs":1}}`))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	frame := feature.NewFrame(&spec.Schema, true)
 	for i := range 8 {
@@ -38,16 +38,22 @@ func loadedLane(t *testing.T, nc *nats.Conn) *lane {
 			Values: []feature.Value{{Kind: feature.KindText, Text: "ab"[i%2 : i%2+1]}, {Kind: feature.KindVector, Vector: []float32{0, 1, float32(i)}}},
 			Label:  feature.Value{Kind: feature.KindText, Text: "xy"[i%2 : i%2+1]},
 		}); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	m, _, err := model.Fit(t.Context(), spec, frame, model.FitOptions{})
+	return laneOf(tb, nc, spec, frame)
+}
+
+// laneOf returns a lane that answers with what is trained on frame, and does not run.
+func laneOf(tb testing.TB, nc *nats.Conn, spec *model.Spec, frame *feature.Frame) *lane {
+	tb.Helper()
+	m, _, err := model.Fit(tb.Context(), spec, frame, model.FitOptions{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	artifact, err := m.Encode()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	set := settings{serving: model.Serving{Drift: model.Watch{Window: 1e6}}}
 	l := newLane("m", set, &shared{
@@ -55,10 +61,10 @@ func loadedLane(t *testing.T, nc *nats.Conn) *lane {
 	}, nil)
 	v, err := l.build(cache.Memory(artifact), 1234)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	l.live.Store(&live{aliases: map[string]*version{registry.Champion: v}, numbers: map[uint64]*version{1234: v}})
-	l.watch(t.Context(), v)
+	l.watch(tb.Context(), v)
 	return l
 }
 

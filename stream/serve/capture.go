@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -127,6 +128,7 @@ func (c *capturer) close() {
 	defer timer.Stop()
 	defer c.stop()
 	c.wg.Wait()
+	c.js.CleanupPublisher() // the connection goes on
 }
 
 // store sends a request on its way to the stream. Of one id there is one: the first.
@@ -173,7 +175,7 @@ func (c *capturer) settle(s capturing) {
 	case <-c.ctx.Done():
 		err = c.ctx.Err()
 	}
-	if e, ok := errors.AsType[*jetstream.APIError](err); ok && e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if registry.Refused(err) { // there is one of that id, or on its way
 		s.counts.repeated.Add(1)
 		return
 	}

@@ -146,3 +146,44 @@ func TestAnswersDoNotWaitForCapture(t *testing.T) {
 		t.Errorf("captures %+v", st.Capture)
 	}
 }
+
+// TestConnectionOutlivesServers serves three times on one connection: nothing of that
+// is left on it.
+func TestConnectionOutlivesServers(t *testing.T) {
+	srv := embeddedtest.Start(t)
+	reg := openRegistry(t, srv)
+	if err := learn.Setup(t.Context(), reg.JetStream(), wire.Subjects{}, 1); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, reg, "friedman", registry.Champion, fitted(t, capturing))
+	nc, client := embeddedtest.Join(t, srv), embeddedtest.Join(t, srv)
+	before := nc.NumSubscriptions()
+	for i := range 3 {
+		ctx, stop := context.WithCancel(t.Context())
+		s := serve.New(nc, reg, serve.Options{})
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		select {
+		case <-s.Ready():
+		case err := <-done:
+			t.Fatalf("Run ended early: %v", err)
+		}
+		id := nats.Header{"Modelbus-Id": {fmt.Sprint("id-", i)}}
+		if _, err := asked(client, "modelbus.predict.friedman", id); err != nil {
+			t.Error(err)
+		}
+		if err := client.Publish("modelbus.predict.friedman", []byte(row)); err != nil { // nobody waits: a result
+			t.Error(err)
+		}
+		if err := client.Flush(); err != nil {
+			t.Error(err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Run() = %v, want nil", err)
+		}
+	}
+	if after := nc.NumSubscriptions(); after != before {
+		t.Errorf("%d subscriptions are left, there were %d", after, before)
+	}
+}

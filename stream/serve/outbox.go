@@ -103,6 +103,7 @@ func (o *outbox) close() {
 	defer timer.Stop()
 	defer o.stop()
 	o.wg.Wait()
+	o.js.CleanupPublisher() // the connection goes on
 }
 
 func (o *outbox) send(m *nats.Msg) sent {

@@ -13,6 +13,12 @@ const (
 
 	// firstPace is what a request is taken to need before any was measured.
 	firstPace = time.Millisecond
+
+	// leastPace is below what any request takes.
+	leastPace = 100 * time.Nanosecond
+
+	// outlier is how many times as long as those before a request counts at most.
+	outlier = 8
 )
 
 // A pace is how long the requests of a model take each, from recent batches: a
@@ -25,11 +31,12 @@ func newPace() *pace {
 	return p
 }
 
-// note takes a batch into account.
+// note takes a batch into account. One that took far longer than those before counts
+// for less: its goroutine may have lost its processor. If the model has become slow,
+// the next few batches say so.
 func (p *pace) note(requests int, took time.Duration) {
 	each := p.each.Load()
-	// A batch whose goroutine lost its processor says little.
-	sample := min(int64(took)/int64(requests), int64(firstPace))
+	sample := min(int64(took)/int64(requests), outlier*each+int64(leastPace))
 	p.each.Store(each + (sample-each)/4)
 }
 

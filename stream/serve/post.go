@@ -105,6 +105,9 @@ func (p *post) send(m *nats.Msg) {
 
 // passOn copies what goes from a request to its answer unchanged.
 func passOn(to, from nats.Header) {
+	if len(from) == 0 {
+		return
+	}
 	for _, key := range [...]string{wire.HeaderID, wire.HeaderTrace} {
 		if v := from[key]; len(v) > 0 {
 			to[key] = v

@@ -27,7 +27,7 @@ func (l limits) sized(params int) limits {
 		l.batch = min(max(batchWork/params, leastBatch), mostBatch)
 	}
 	if l.queue == 0 {
-		l.queue = min(max(queueWork/params, leastQueue), mostQueue)
+		l.queue = int(min(max(queueWork/int64(params), leastQueue), mostQueue))
 	}
 	return l
 }

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -186,14 +187,20 @@ func TestPace(t *testing.T) {
 		t.Errorf("10 requests that take 20µs are expected to take %v", got)
 	}
 	p.note(1, time.Hour)
-	if got := p.of(1); got > firstPace {
-		t.Errorf("after one batch that lost its processor a request takes %v", got)
+	if got := p.of(10); got > shortWork {
+		t.Errorf("after one batch that lost its processor 10 requests take %v, more than %v", got, shortWork)
 	}
 	for range 50 {
 		p.note(1, 2*time.Microsecond)
 	}
 	if got := p.of(1); got > 3*time.Microsecond {
 		t.Errorf("that batch is not forgotten: %v", got)
+	}
+	for range 6 {
+		p.note(1, time.Millisecond)
+	}
+	if got := p.of(1); got < shortWork {
+		t.Errorf("after 6 batches of 1ms a request takes %v, want more than %v", got, shortWork)
 	}
 }
 
@@ -208,8 +215,8 @@ func TestLimitsFollowSize(t *testing.T) {
 		{name: "784-512-512-10", params: 669_706, batch: 256, queue: 1024},
 		{name: "1024-4096-4096-1024", params: 25_174_016, batch: 42, queue: 1024},
 		{name: "1 GiB", params: 1 << 28, batch: 8, queue: 256},
-		{name: "8 GiB", params: 1 << 31, batch: 8, queue: 64},
-		{name: "as the spec says", given: limits{batch: 512, queue: 3}, params: 1 << 31, batch: 512, queue: 3},
+		{name: "8 GiB", params: math.MaxInt32, batch: 8, queue: 64},
+		{name: "as the spec says", given: limits{batch: 512, queue: 3}, params: math.MaxInt32, batch: 512, queue: 3},
 		{name: "nothing loaded", batch: 256, queue: 1024},
 	}
 	for _, tt := range tests {

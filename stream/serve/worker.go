@@ -18,6 +18,7 @@ type worker struct {
 	taken  []request
 	groups []group
 	reply  nats.Msg
+	named  uint64      // version in the headers of reply, 0: none
 	sent   []time.Time // receipts of the requests that were answered
 	took   span        // of what is being answered
 	model  []string    // header value
@@ -248,14 +249,7 @@ func (w *worker) answer(g *group, lo, hi int) {
 	base := g.start(lo)
 	for i := lo; i < hi; i++ {
 		r := &w.taken[g.items[i]]
-		msg := &w.reply
-		if r.msg.Reply == "" {
-			msg = &nats.Msg{Header: nats.Header{}}
-		}
-		clear(msg.Header)
-		msg.Header[wire.HeaderModel] = w.model
-		msg.Header[wire.HeaderVersion] = g.version.text
-		passOn(msg.Header, r.msg.Header)
+		msg := w.message(r, g.version)
 		unobserved := r.unobserved()
 		if w.after.capture > 0 && !unobserved {
 			identify(msg.Header)
@@ -279,6 +273,27 @@ func (w *worker) answer(g *group, lo, hi int) {
 	if o := w.lane.observer.Load(); o != nil && o.version == g.version {
 		w.observe(o, g, lo, hi, now)
 	}
+}
+
+// names is how many headers say who answers.
+const names = 2
+
+// message returns where the answer to r is to be written, with the headers that say who
+// answers and those that r passes on.
+func (w *worker) message(r *request, v *version) *nats.Msg {
+	if r.msg.Reply == "" { // the outbox keeps it
+		msg := &nats.Msg{Header: nats.Header{wire.HeaderModel: w.model, wire.HeaderVersion: v.text}}
+		passOn(msg.Header, r.msg.Header)
+		return msg
+	}
+	h := w.reply.Header
+	if w.named != v.number || len(h) != names { // else they are what the last answer had
+		clear(h)
+		h[wire.HeaderModel], h[wire.HeaderVersion] = w.model, v.text
+		w.named = v.number
+	}
+	passOn(h, r.msg.Header)
+	return &w.reply
 }
 
 // observe has the rows of items [lo, hi), which were run together, counted, but for those

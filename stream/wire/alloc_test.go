@@ -94,6 +94,56 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	}
 }
 
+// steadyExamples are what a trainer decodes all day.
+func steadyExamples() map[string]steadyRequest {
+	h, body := binaryBody(`{"inputs":[{"name":"features","shape":[1,4],"datatype":"FP32","parameters":{"binary_data_size":16}},`+
+		`{"name":"labels","shape":[1],"datatype":"BYTES","parameters":{"binary_data_size":5}}]}`, 1, 2, 3, 4)
+	body = append(binary.LittleEndian.AppendUint32(body, 1), 'a')
+	return map[string]steadyRequest{
+		"one of numbers": {schema: irisSchema(), body: []byte(`{"features": [5.1, 3.5, 1.4, 0.2], "label": "a"}`)},
+		"a batch":        {schema: irisSchema(), body: []byte(`{"instances": [[1, 2, 3, 4], {"sepal_length": 5, "sepal_width": 3, "petal_length": 1, "petal_width": 0.2}], "labels": ["a", "b"], "weights": [1, 2]}`)},
+		"categories":     {schema: mixedSchema(), body: []byte(`{"features": {"island": "Dream", "shape": [1, 2, 3], "male": true}, "label": 3.5}`)},
+		"OIP binary":     {schema: irisSchema(), header: h, body: body},
+	}
+}
+
+func TestSteadyExamplesAllocateNothing(t *testing.T) {
+	for name, e := range steadyExamples() {
+		t.Run(name, func(t *testing.T) {
+			var d wire.ExampleDecoder
+			f := feature.NewFrame(e.schema, true)
+			add := func(_ int, r feature.Row) error { return f.Append(r) }
+			turn := func() {
+				f.Reset()
+				if _, problems, err := d.Decode(e.schema, e.header, e.body, add); err != nil || problems != nil {
+					t.Fatal(problems, err)
+				}
+			}
+			if n := testing.AllocsPerRun(100, turn); n > 0 {
+				t.Errorf("decoding allocates %v times, want 0", n)
+			}
+		})
+	}
+}
+
+// BenchmarkExamples decodes each form.
+func BenchmarkExamples(b *testing.B) {
+	for name, e := range steadyExamples() {
+		b.Run(name, func(b *testing.B) {
+			var d wire.ExampleDecoder
+			f := feature.NewFrame(e.schema, true)
+			add := func(_ int, r feature.Row) error { return f.Append(r) }
+			b.ReportAllocs()
+			for b.Loop() {
+				f.Reset()
+				if _, problems, err := d.Decode(e.schema, e.header, e.body, add); err != nil || problems != nil {
+					b.Fatal(problems, err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkRequest decodes and answers each form.
 func BenchmarkRequest(b *testing.B) {
 	for name, r := range steadyRequests() {

@@ -13,14 +13,14 @@ import (
 	"github.com/modelbus/modelbus/model/feature"
 )
 
-// maxID bounds the id of a prediction that is captured.
-const maxID = 128
+// MaxID bounds the characters of the id of a prediction that is captured.
+const MaxID = 128
 
 // CheckID returns an error that wraps [ErrInvalid] if id cannot be the id of a
 // prediction that is captured: it is a token of a subject.
 func CheckID(id string) error {
-	if !isToken(id, maxID) {
-		return invalidf("id %s: want 1 to %d of A-Z a-z 0-9 _ -", quote(id), maxID)
+	if !isToken(id, MaxID) {
+		return invalidf("id %s: want 1 to %d of A-Z a-z 0-9 _ -", quote(id), MaxID)
 	}
 	return nil
 }

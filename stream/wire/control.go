@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/modelbus/modelbus/model/gate"
 	"github.com/modelbus/modelbus/registry"
@@ -115,6 +116,15 @@ type Training struct {
 	Scores map[string]float64 `json:"scores,omitempty"` // loss, val_loss, …
 }
 
+// Tried says up to where a training read the examples that led to no version, and would
+// not if it read the same again.
+type Tried struct {
+	LastSeq       uint64    `json:"last_seq"`
+	LastTime      time.Time `json:"last_time,omitzero"` // when that message was stored
+	StreamCreated time.Time `json:"stream_created"`
+	ModelCreated  time.Time `json:"model_created"`
+}
+
 // Verdict is the data of a "promoted", "rejected" or "unchanged" event that a training
 // led to, and of "failed" with Error set.
 type Verdict struct {
@@ -127,6 +137,7 @@ type Verdict struct {
 	Promoted   bool               `json:"promoted"`
 	Why        string             `json:"why,omitempty"`
 	Unchanged  bool               `json:"unchanged,omitempty"` // it gave the artifact of Version, which was the newest
+	Tried      *Tried             `json:"tried,omitempty"`     // of a training by itself without a version
 	Gate       *gate.Verdict      `json:"gate,omitempty"`      // its outcome is "no_gate" if the spec has none
 	Error      *Error             `json:"error,omitempty"`
 	Data       json.RawMessage    `json:"data,omitempty"`

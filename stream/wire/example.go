@@ -33,6 +33,9 @@ const (
 	exampleKeys
 )
 
+// exampleLists is how many of them are lists: exampleInstances and those after it.
+const exampleLists = 3
+
 func exampleKeyNames() []string {
 	return []string{"features", "label", "weight", "instances", "labels", "weights", "inputs", "id", "parameters"}
 }
@@ -50,45 +53,66 @@ func (s span) there() bool { return s.hi > 0 }
 // binary, with inputs "features" and "labels" (and "weights"), or one input a
 // feature by name instead of "features". The weight is 1 where none is given.
 func DecodeExamples(s *feature.Schema, header nats.Header, body []byte, add func(row int, r feature.Row) error) (rows int, problems []RowProblem, err error) {
-	m, err := readExamples(header, body)
-	if err != nil {
+	return new(ExampleDecoder).Decode(s, header, body, add)
+}
+
+// An ExampleDecoder decodes training messages one after the other in the same memory: it
+// allocates nothing for messages like those before. The zero value is ready. It is not
+// safe for concurrent use.
+type ExampleDecoder struct {
+	message exampleMessage
+	row     rowReader
+	columns columnReader
+}
+
+// Decode is [DecodeExamples].
+func (d *ExampleDecoder) Decode(s *feature.Schema, header nats.Header, body []byte, add func(row int, r feature.Row) error) (rows int, problems []RowProblem, err error) {
+	m := &d.message
+	if err := m.read(header, body); err != nil {
 		return 0, nil, err
 	}
 	if m.isTensors() {
-		return m.decodeTensors(s, add)
+		return m.decodeTensors(s, &d.columns, add)
 	}
-	return m.decodeRows(s, add)
+	d.row.reset(s)
+	rows, problems = m.decodeRows(&d.row, add)
+	return rows, problems, nil
 }
 
 // An exampleMessage is a training message whose JSON is known to be well formed
 // and whose parts belong together.
 type exampleMessage struct {
-	scan   scanner
-	spans  [exampleKeys]span
-	inputs []tensor // features, without the two below
-	labels *tensor
-	weight *tensor
-	rows   int
-	words  words
+	scan     scanner
+	spans    [exampleKeys]span
+	lists    [exampleLists][]span // of the elements of lists, in the order of the keys from exampleInstances on
+	inputs   []tensor
+	features []*tensor // of inputs, those but for the two below
+	labels   *tensor
+	weight   *tensor
+	rows     int
+	words    words
 }
 
 func (m *exampleMessage) isTensors() bool { return m.spans[exampleInputs].there() }
 
 func readExamples(header nats.Header, body []byte) (*exampleMessage, error) {
+	m := &exampleMessage{}
+	return m, m.read(header, body)
+}
+
+// read reads a message into the memory of m.
+func (m *exampleMessage) read(header nats.Header, body []byte) error {
 	doc, tail, isBinary, err := split(header, body)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m := &exampleMessage{scan: scanner{data: doc}}
+	m.scan.reset(doc)
+	m.spans, m.inputs, m.rows = [exampleKeys]span{}, m.inputs[:0], 0
 	s := &m.scan
 	err = s.object(exampleKeyNames(), func(key int) error {
 		s.space()
 		lo := s.off
-		if key == exampleInputs {
-			m.inputs, err = readInputs(s, nil)
-		} else {
-			err = s.skip()
-		}
+		err := m.value(key)
 		m.spans[key] = span{lo, s.off}
 		return err
 	})
@@ -99,17 +123,39 @@ func readExamples(header nats.Header, body []byte) (*exampleMessage, error) {
 		err = m.oneForm(isBinary)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch {
 	case m.isTensors():
-		err = m.load(tail, isBinary)
+		return m.load(tail, isBinary)
 	case m.spans[exampleInstances].there():
-		err = m.count()
-	default:
-		m.rows = 1
+		return m.count()
 	}
-	return m, err
+	m.rows = 1
+	return nil
+}
+
+// value reads the value of a key, inputs as far as their headers, and of lists where their
+// elements are.
+func (m *exampleMessage) value(key int) (err error) {
+	s := &m.scan
+	switch {
+	case key == exampleInputs:
+		m.inputs, err = readInputs(s, m.inputs)
+		return err
+	case key < exampleInstances || key > exampleWeights || s.next() != tokenArray:
+		return s.skip()
+	}
+	places := m.lists[key-exampleInstances][:0]
+	_, err = s.elements(func(int) error {
+		s.space()
+		lo := s.off
+		err := s.skip()
+		places = append(places, span{lo, s.off})
+		return err
+	})
+	m.lists[key-exampleInstances] = places
+	return err
 }
 
 // oneForm checks that the keys that were there are those of one form.
@@ -146,23 +192,17 @@ func (m *exampleMessage) oneForm(isBinary bool) error {
 
 // count checks that a batch has as many labels and weights as instances.
 func (m *exampleMessage) count() error {
-	for _, k := range []int{exampleInstances, exampleLabels, exampleWeights} {
-		if !m.spans[k].there() {
+	m.rows = len(m.lists[0])
+	for i := range m.lists {
+		key := exampleInstances + i
+		if !m.spans[key].there() {
 			continue
 		}
-		name := exampleKeyNames()[k]
-		s := m.at(m.spans[k])
-		if s.next() != tokenArray {
+		name := exampleKeyNames()[key]
+		if s := m.at(m.spans[key]); s.next() != tokenArray {
 			return invalidf("%s: want a list, got %s", name, s.got())
 		}
-		n, err := s.elements(func(int) error { return s.skip() })
-		if err != nil {
-			return err
-		}
-		if k == exampleInstances {
-			m.rows = n
-		}
-		if n != m.rows {
+		if n := len(m.lists[i]); n != m.rows {
 			return invalidf("want as many %s as instances, %d, got %d", name, m.rows, n)
 		}
 	}
@@ -174,42 +214,13 @@ func (m *exampleMessage) count() error {
 
 func (m *exampleMessage) at(p span) scanner { return m.scan.at(p.lo, p.hi) }
 
-// each calls fn with the place of each example's features, label and weight.
-func (m *exampleMessage) each(fn func(row int, features, label, weight span) error) error {
+// places returns where features, label and weight of an example stand.
+func (m *exampleMessage) places(row int) (features, label, weight span) {
 	if !m.spans[exampleInstances].there() {
-		return fn(0, m.spans[exampleFeatures], m.spans[exampleLabel], m.spans[exampleWeight])
+		return m.spans[exampleFeatures], m.spans[exampleLabel], m.spans[exampleWeight]
 	}
-	lists := [3]scanner{m.at(m.spans[exampleInstances]), m.at(m.spans[exampleLabels]), m.at(m.spans[exampleWeights])}
-	for row := range m.rows {
-		var places [3]span
-		for k := range lists {
-			if k == 2 && !m.spans[exampleWeights].there() {
-				continue
-			}
-			var err error
-			if places[k], err = lists[k].element(row); err != nil {
-				return err
-			}
-		}
-		if err := fn(row, places[0], places[1], places[2]); err != nil {
-			return err
-		}
+	if m.spans[exampleWeights].there() {
+		weight = m.lists[2][row]
 	}
-	return nil
-}
-
-// element returns the place of the next element of a list, of which i were read.
-func (s *scanner) element(i int) (span, error) {
-	if i == 0 {
-		if err := s.open('['); err != nil {
-			return span{}, err
-		}
-	}
-	if _, err := s.more(']', i == 0); err != nil {
-		return span{}, err
-	}
-	s.space()
-	lo := s.off
-	err := s.skip()
-	return span{lo, s.off}, err
+	return m.lists[0][row], m.lists[1][row], weight
 }

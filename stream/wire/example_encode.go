@@ -31,7 +31,7 @@ func EncodeExamples(msg *nats.Msg, f *feature.Frame, lo, hi int) error {
 		e := exampleRows{frame: f, lo: lo, hi: hi, weighted: weighted}
 		return e.encode(msg)
 	}
-	t := exampleTensors{features: flat, width: f.Schema().Width(), labels: make([]feature.Value, 0, hi-lo)}
+	t := exampleTensors{features: flat, width: f.Schema().Width(), rows: hi - lo, labels: make([]feature.Value, 0, hi-lo)}
 	for i := lo; i < hi; i++ {
 		t.labels = append(t.labels, f.Label(i))
 		if weighted {
@@ -45,7 +45,9 @@ func EncodeExamples(msg *nats.Msg, f *feature.Frame, lo, hi int) error {
 type exampleTensors struct {
 	features []float64 // (rows, width)
 	width    int
+	rows     int
 	labels   []feature.Value // all of one kind: numbers, texts or booleans
+	truths   []float64       // in place of labels, if they are numbers
 	weights  []float64       // nil if all are 1
 }
 
@@ -70,7 +72,7 @@ func (t *exampleTensors) encode(msg *nats.Msg) error {
 	if err != nil {
 		return err
 	}
-	n := len(t.labels)
+	n := t.rows
 	doc := slices.Grow(msg.Data[:0], len(t.features)*d.size()+size+8*len(t.weights)+256)
 	doc = append(doc, `{"inputs":[`...)
 	doc = appendInput(doc, inputFeatures, []int{n, t.width}, d, len(t.features)*d.size())
@@ -83,14 +85,14 @@ func (t *exampleTensors) encode(msg *nats.Msg) error {
 	doc = append(doc, "]}"...)
 	msg.Header.Set(HeaderContentLength, strconv.Itoa(len(doc)))
 	doc = appendElements(doc, d, t.features)
-	doc = t.appendLabels(doc)
+	doc = appendDoubles(t.appendLabels(doc), t.truths)
 	msg.Data = appendElements(doc, typeFP64, t.weights)
 	return nil
 }
 
 // labelType returns the datatype of the labels and how many bytes they take.
 func (t *exampleTensors) labelType() (d datatype, size int, err error) {
-	d = typeFP64
+	d, size = typeFP64, 8*len(t.truths)
 	for i := range t.labels {
 		switch v := &t.labels[i]; v.Kind {
 		case feature.KindNumber:
@@ -125,22 +127,20 @@ func (t *exampleTensors) appendLabels(b []byte) []byte {
 
 // appendElements appends values as elements of d, one of what narrowest returns.
 func appendElements(b []byte, d datatype, values []float64) []byte {
+	if d == typeFP64 {
+		return appendDoubles(b, values)
+	}
 	from := len(b)
 	b = slices.Grow(b, len(values)*d.size())[:from+len(values)*d.size()]
 	out := b[from:]
-	switch d {
-	case typeUint8:
+	if d == typeUint8 {
 		for i, v := range values {
 			out[i] = uint8(v)
 		}
-	case typeFP32:
-		for i, v := range values {
-			binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(float32(v)))
-		}
-	default:
-		for i, v := range values {
-			binary.LittleEndian.PutUint64(out[8*i:], math.Float64bits(v))
-		}
+		return b
+	}
+	for i, v := range values {
+		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(float32(v)))
 	}
 	return b
 }

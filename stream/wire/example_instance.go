@@ -6,32 +6,30 @@ import (
 	"github.com/modelbus/modelbus/model/feature"
 )
 
-func (m *exampleMessage) decodeRows(s *feature.Schema, add func(int, feature.Row) error) (int, []RowProblem, error) {
-	var r rowReader
+func (m *exampleMessage) decodeRows(r *rowReader, add func(int, feature.Row) error) (int, []RowProblem) {
 	var problems []RowProblem
-	r.reset(s)
-	err := m.each(func(row int, features, label, weight span) error {
-		if err := m.decodeRow(&r, [3]span{features, label, weight}, row, add); err != nil {
+	for row := range m.rows {
+		if err := m.decodeRow(r, row, add); err != nil {
 			problems = append(problems, RowProblem{row, err})
 		}
-		return nil
-	})
-	return m.rows, problems, err
+	}
+	return m.rows, problems
 }
 
-func (m *exampleMessage) decodeRow(r *rowReader, places [3]span, row int, add func(int, feature.Row) error) error {
-	s := m.at(places[0])
+func (m *exampleMessage) decodeRow(r *rowReader, row int, add func(int, feature.Row) error) error {
+	features, place, weight := m.places(row)
+	s := m.at(features)
 	if err := r.read(&s); err != nil {
 		return err
 	}
-	s = m.at(places[1])
+	s = m.at(place)
 	label, err := m.label(&s, r.schema)
 	if err != nil {
 		return err
 	}
 	out := feature.Row{Values: r.values, Label: label, Weight: 1}
-	if places[2].there() {
-		s = m.at(places[2])
+	if weight.there() {
+		s = m.at(weight)
 		if s.next() != tokenNumber {
 			return invalidf("weight: want a number, got %s", s.got())
 		}

@@ -20,36 +20,28 @@ func ExampleRow(header nats.Header, body []byte, row int) ([]byte, error) {
 	if m.isTensors() {
 		return m.tensorRow(row), nil
 	}
-	var out []byte
-	err = m.each(func(i int, features, label, weight span) error {
-		if i != row {
-			return nil
-		}
-		data := m.scan.data
-		out = append(out, `{"features":`...)
-		out = append(out, data[features.lo:features.hi]...)
-		out = append(out, `,"label":`...)
-		out = append(out, data[label.lo:label.hi]...)
-		if weight.there() {
-			out = append(out, `,"weight":`...)
-			out = append(out, data[weight.lo:weight.hi]...)
-		}
-		out = append(out, '}')
-		return nil
-	})
-	return out, err
+	features, label, weight := m.places(row)
+	data := m.scan.data
+	out := []byte(`{"features":`)
+	out = append(out, data[features.lo:features.hi]...)
+	out = append(out, `,"label":`...)
+	out = append(out, data[label.lo:label.hi]...)
+	if weight.there() {
+		out = append(out, `,"weight":`...)
+		out = append(out, data[weight.lo:weight.hi]...)
+	}
+	return append(out, '}'), nil
 }
 
 func (m *exampleMessage) tensorRow(row int) []byte {
 	out := []byte(`{"features":`)
-	if len(m.inputs) == 1 {
-		t := &m.inputs[0]
+	if len(m.features) == 1 {
+		t := m.features[0]
 		out = append(out, '[')
 		out = t.appendRow(out, row)
 		out = append(out, ']')
 	} else {
-		for i := range m.inputs {
-			t := &m.inputs[i]
+		for i, t := range m.features {
 			out = append(out, "{,"[min(i, 1)])
 			out = appendQuoted(out, t.name)
 			out = append(out, ':')

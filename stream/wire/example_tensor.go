@@ -9,7 +9,7 @@ func (m *exampleMessage) load(tail []byte, isBinary bool) error {
 	if err := loadInputs(&m.scan, m.inputs, tail, isBinary); err != nil {
 		return err
 	}
-	features := m.inputs[:0:0]
+	m.features, m.labels, m.weight = m.features[:0], nil, nil
 	for i := range m.inputs {
 		switch t := &m.inputs[i]; t.name {
 		case inputLabels:
@@ -17,7 +17,7 @@ func (m *exampleMessage) load(tail []byte, isBinary bool) error {
 		case inputWeights:
 			m.weight = t
 		default:
-			features = append(features, *t)
+			m.features = append(m.features, t)
 		}
 	}
 	if m.labels == nil {
@@ -31,12 +31,12 @@ func (m *exampleMessage) load(tail []byte, isBinary bool) error {
 	if m.weight != nil && (m.weight.datatype == typeBytes || m.weight.datatype == typeBool) {
 		return m.weight.wrap(invalidf("want a datatype of numbers, got %s", m.weight.datatype))
 	}
-	if m.inputs = features; len(features) == 0 {
+	if len(m.features) == 0 {
 		return invalidf("missing input %q", inputFeatures)
 	}
 	m.rows = m.labels.rows
-	for i := range features {
-		if t := &features[i]; t.rows != m.rows {
+	for _, t := range m.features {
+		if t.rows != m.rows {
 			return t.wrap(invalidf("has %d rows, but %q has %d", t.rows, inputLabels, m.rows))
 		}
 	}
@@ -46,13 +46,8 @@ func (m *exampleMessage) load(tail []byte, isBinary bool) error {
 	return nil
 }
 
-func (m *exampleMessage) decodeTensors(s *feature.Schema, add func(int, feature.Row) error) (int, []RowProblem, error) {
-	inputs := make([]*tensor, len(m.inputs))
-	for i := range m.inputs {
-		inputs[i] = &m.inputs[i]
-	}
-	var c columnReader
-	if err := c.bind(s, inputs); err != nil {
+func (m *exampleMessage) decodeTensors(s *feature.Schema, c *columnReader, add func(int, feature.Row) error) (int, []RowProblem, error) {
+	if err := c.bind(s, m.features); err != nil {
 		return 0, nil, err
 	}
 	if err := holds(m.labels.datatype, s.Label.Type); err != nil {
@@ -60,7 +55,7 @@ func (m *exampleMessage) decodeTensors(s *feature.Schema, add func(int, feature.
 	}
 	var problems []RowProblem
 	for row := range m.rows {
-		if err := m.decodeTensorRow(&c, row, add); err != nil {
+		if err := m.decodeTensorRow(c, row, add); err != nil {
 			problems = append(problems, RowProblem{row, err})
 		}
 	}

@@ -384,6 +384,14 @@ func FuzzDecodeExamples(f *testing.F) {
 		}
 		frame := feature.NewFrame(s, true)
 		rows, problems, err := wire.DecodeExamples(s, h, body, func(_ int, r feature.Row) error { return frame.Append(r) })
+		var used wire.ExampleDecoder
+		for _, other := range []string{`{"instances":[[1,2],[3]],"labels":[1,2],"weights":[1,1]}`, `{"features":1,"label":"b"}`, string(body)} {
+			frame := feature.NewFrame(s, true)
+			n, wrong, why := used.Decode(s, h, []byte(other), func(_ int, r feature.Row) error { return frame.Append(r) })
+			if other == string(body) && (n != rows || fmt.Sprint(wrong, why) != fmt.Sprint(problems, err)) {
+				t.Fatalf("in used memory: %d, %v, %v, want %d, %v, %v", n, wrong, why, rows, problems, err)
+			}
+		}
 		if err != nil {
 			if wire.ErrorOf(err).Code != "invalid" || frame.Len() != 0 {
 				t.Fatalf("%v with %d rows", err, frame.Len())

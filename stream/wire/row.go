@@ -10,15 +10,16 @@ import (
 // A rowReader reads instances that are written as lists or objects. Its memory
 // is reused from row to row.
 type rowReader struct {
-	schema *feature.Schema
-	values []feature.Value // of the last row, in schema order
-	vector []float32       // what vector values point to
-	seen   []bool
-	words  words
+	schema  *feature.Schema
+	numeric bool            // all features are numbers and vectors
+	values  []feature.Value // of the last row, in schema order
+	vector  []float32       // what vector values point to
+	seen    []bool
+	words   words
 }
 
 func (r *rowReader) reset(s *feature.Schema) {
-	r.schema = s
+	r.schema, r.numeric = s, s.Numeric()
 	r.values = resize(r.values, len(s.Features))
 	r.seen = resize(r.seen, len(s.Features))
 	size := 0
@@ -49,6 +50,9 @@ func resize[T any](s []T, n int) []T {
 func (r *rowReader) read(s *scanner) error {
 	switch s.next() {
 	case tokenArray:
+		if r.numeric && r.plain(s) {
+			return nil
+		}
 		return r.list(s)
 	case tokenObject:
 		return r.object(s)
@@ -60,6 +64,43 @@ func (r *rowReader) read(s *scanner) error {
 		return s.fail("a value")
 	}
 	return invalidf("want a list of %d values or an object by feature, got %s", r.schema.Width(), s.got())
+}
+
+// plain reads a row written as a list of plain numbers (see run), vectors in place, as
+// most rows of a numeric schema are. Of any other it reads nothing, and reports so.
+func (r *rowReader) plain(s *scanner) bool {
+	data, i := s.data, s.off+1
+	left := r.schema.Width()
+	vector := r.vector
+	for k := range r.values {
+		f := &r.schema.Features[k]
+		size := flatSize(f)
+		for p := range size {
+			v, exact, end, ok := plainNumber(data, i)
+			after := byte(',')
+			if left--; left == 0 {
+				after = ']'
+			}
+			if !ok || data[end] != after {
+				return false
+			}
+			i = end + 1
+			switch {
+			case f.Type == feature.Vector && clear32(v):
+				vector[p] = float32(v)
+			case f.Type == feature.Number && exact:
+				r.values[k] = feature.Value{Kind: feature.KindNumber, Num: v}
+			default:
+				return false
+			}
+		}
+		if f.Type == feature.Vector {
+			r.values[k] = feature.Value{Kind: feature.KindVector, Vector: vector[:size:size]}
+			vector = vector[size:]
+		}
+	}
+	s.off = i
+	return left == 0
 }
 
 // list reads a row written as a list in schema order. A vector stands there as

@@ -8,30 +8,36 @@ package wire
 func run[T float32 | float64](s *scanner, dst []T) int {
 	data, i := s.data, s.off
 	for n := range dst {
-		i = afterSpace(data, i)
-		negative := i < len(data) && data[i] == '-'
-		if negative {
-			i++
-		}
-		mant, fraction, end, ok := plainDecimal(data, i)
-		if !ok {
+		v, _, end, ok := plainNumber(data, i)
+		if !ok || data[end] != ',' || !clear32(v) {
 			return n
-		}
-		if i = afterSpace(data, end); i >= len(data) || data[i] != ',' {
-			return n
-		}
-		v := float64(mant) / power(fraction) // at most mantDigits, which is below mostPower
-		if !clear32(v) {
-			return n
-		}
-		if negative {
-			v = -v
 		}
 		dst[n] = T(float32(v))
-		i++
+		i = end + 1
 		s.off = i
 	}
 	return len(dst)
+}
+
+// plainNumber reads a number that is plain and the space around it, from i on, and
+// returns the place after them, which is not the end of data. v has at most two
+// roundings, and exact says that it has one. ok is false for other numbers.
+func plainNumber(data []byte, i int) (v float64, exact bool, end int, ok bool) {
+	i = afterSpace(data, i)
+	negative := i < len(data) && data[i] == '-'
+	if negative {
+		i++
+	}
+	mant, fraction, end, ok := plainDecimal(data, i)
+	if !ok {
+		return 0, false, end, false
+	}
+	end = afterSpace(data, end)
+	v = float64(mant) / power(fraction) // at most mantDigits, which is below mostPower
+	if negative {
+		v = -v
+	}
+	return v, mant <= 1<<53, end, end < len(data)
 }
 
 // plainDecimal reads digits, and after a point more, from i on: the number without its point,

@@ -34,3 +34,17 @@ func singles(scratch *[]float32, raw []byte) []float32 {
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(*scratch))), singleSize*n), raw)
 	return *scratch
 }
+
+// appendDoubles appends values as little-endian FP64.
+func appendDoubles(b []byte, values []float64) []byte {
+	if len(values) == 0 {
+		return b
+	}
+	if !littleEndian() {
+		for _, v := range values {
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+		}
+		return b
+	}
+	return append(b, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 8*len(values))...)
+}
