@@ -38,6 +38,10 @@ var (
 const (
 	readyTimeout = 30 * time.Second
 
+	// connectTimeout is how long a connection within the process may take: the server
+	// cannot be out of reach, but a busy machine can keep it waiting.
+	connectTimeout = 30 * time.Second
+
 	// lockTimeout is how long Start waits for a directory in use: a process that
 	// was killed may still be on its way out.
 	lockTimeout = time.Second
@@ -258,7 +262,7 @@ func (s *Server) URL() string {
 
 // Connect returns a connection to the server that bypasses the network.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	opts = append([]nats.Option{nats.MaxReconnects(-1)}, opts...)
+	opts = append([]nats.Option{nats.MaxReconnects(-1), nats.Timeout(connectTimeout)}, opts...)
 	nc, err := nats.Connect("", append(opts, nats.InProcessServer(s.srv))...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the embedded NATS server: %w", err)

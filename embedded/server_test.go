@@ -13,6 +13,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestListenRefusesOpenAddresses(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		opts embedded.Options
@@ -37,6 +38,7 @@ func TestListenRefusesOpenAddresses(t *testing.T) {
 }
 
 func TestSecondServerOnADirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, err := embedded.Start(embedded.Options{Dir: dir})
 	if err != nil {
@@ -58,6 +60,7 @@ func TestSecondServerOnADirectory(t *testing.T) {
 }
 
 func TestPortInUse(t *testing.T) {
+	t.Parallel()
 	first, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +76,7 @@ func TestPortInUse(t *testing.T) {
 }
 
 func TestConnect(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	sub, err := nc.SubscribeSync("a")
 	if err != nil {
@@ -90,6 +94,7 @@ func TestConnect(t *testing.T) {
 // TestStartWaitsForTheDirectory starts a server while the one before is still on
 // its way out.
 func TestStartWaitsForTheDirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, err := embedded.Start(embedded.Options{Dir: dir})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,6 +57,11 @@ type Retrain struct {
 	// defaults of [Replay], of mode window that there is none.
 	Replay *Replay `json:"replay,omitempty"`
 
+	// Fading is the weight of the newest example in the running mean and variance online, in
+	// [0, 1): 0.001 remembers about the last thousand, all of them alike before there are as
+	// many. Default 0: all examples count alike for ever.
+	Fading float64 `json:"fading,omitempty"`
+
 	// Gate says which challengers may be served, of trainings on request too: by
 	// their scores on the held-out rows, or on the labelled examples to come. Without it
 	// Training.Metric decides on the held-out rows, and online every version is served.
@@ -80,6 +86,14 @@ func (r *Retrain) Online() bool { return r != nil && r.Mode == ModeOnline }
 // them, or to score versions on them.
 func (r *Retrain) Follows() bool {
 	return r != nil && (r.Online() || r.On.Any() || r.Watch > 0 || r.Gate != nil && r.Gate.Kind == gate.Live)
+}
+
+// running returns how the transforms of an online model learn.
+func (r *Retrain) running() feature.RunningOptions {
+	if r == nil {
+		return feature.RunningOptions{}
+	}
+	return feature.RunningOptions{Fading: r.Fading, Level: true}
 }
 
 // Scheduled reports whether the model is trained by itself.
@@ -126,10 +140,21 @@ func decodeDuration(n *node, d *Duration, what string) *SpecError {
 	text, ok := n.value.(string)
 	t, err := time.ParseDuration(text)
 	if !ok || err != nil || t <= 0 {
-		return n.errorf("%s must be a duration such as 90s or 1h30m, got %s", what, n)
+		return n.errorf("%s must be a duration such as 90s or 1h30m, got %s%s", what, n, inHours(n.value))
 	}
 	*d = Duration(t)
 	return nil
+}
+
+// inHours says how a number of days is written, empty if value is none.
+func inHours(value any) string {
+	text, _ := value.(string) //nolint:errcheck // empty if it is none
+	digits, ok := strings.CutSuffix(text, "d")
+	days, err := strconv.ParseUint(digits, 10, 16)
+	if !ok || err != nil || days == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d days are %dh", days, 24*days)
 }
 
 func decodeAmount(n *node, a *Amount, what string) *SpecError {
@@ -153,7 +178,7 @@ func decodeAmount(n *node, a *Amount, what string) *SpecError {
 	if what == "window" {
 		also = ", or all"
 	}
-	return n.errorf("%s must be a number of examples such as 5000, or a duration such as 1h%s, got %s", what, also, n)
+	return n.errorf("%s must be a number of examples such as 5000, or a duration such as 1h%s, got %s%s", what, also, n, inHours(n.value))
 }
 
 // Next returns the first time after t that Cron names, the zero time if there is none.
@@ -226,6 +251,9 @@ func (r *Retrain) modeFaults() []*fault {
 		if r.Batch != 0 {
 			wrong("batch", ModeOnline)
 		}
+		if r.Fading != 0 {
+			wrong("fading", ModeOnline)
+		}
 		return faults
 	}
 	if r.Window != (Amount{}) {
@@ -249,6 +277,9 @@ func (r *Retrain) rangeFaults() []*fault {
 	}
 	check("batch", r.Batch, maxOnlineBatch)
 	check("watch", r.Watch, wholeMax)
+	if !(r.Fading >= 0 && r.Fading < 1) {
+		faults = append(faults, faultf("retrain.fading", "fading must be 0 or more and less than 1, got %g", r.Fading))
+	}
 	return faults
 }
 

@@ -29,6 +29,7 @@ func dial(tb testing.TB, url string) *nats.Conn {
 // all three streams step down in turn: what is acknowledged is there,
 // once, with its announcement.
 func TestLeaderChanges(t *testing.T) {
+	t.Parallel()
 	const clients, uploads, publishes, changes = 2, 2, 12, 18
 	const leastSteps, mostPublishes = 5, 100 // work goes on until leaders have changed often enough
 	conns := embeddedtest.Cluster(t, 3)

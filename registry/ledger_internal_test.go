@@ -8,6 +8,7 @@ import (
 
 // TestLostAnswer is a commit that came in although its answer did not.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel()
 	stumble := errors.New("the change was made already")
 	tests := []struct {
 		name   string
@@ -48,6 +49,7 @@ func TestLostAnswer(t *testing.T) {
 // TestLateCommit is a commit that comes in while the writer, who was told of an
 // error, chooses anew: it must not see its own change as somebody else's.
 func TestLateCommit(t *testing.T) {
+	t.Parallel()
 	r := newRegistry(t)
 	l, base, err := r.readLedger(t.Context(), "iris")
 	if err != nil {

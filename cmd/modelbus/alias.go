@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -64,7 +63,7 @@ func (a *app) move(cmd *cobra.Command, verb, name string, req any) error {
 		if err := c.Control(cmd.Context(), verb, name, req, &m); err != nil {
 			return err
 		}
-		if m.Alias == registry.Champion || m.Alias == registry.Canary {
+		if m.Alias == registry.Champion || m.Alias == registry.Canary || m.Alias == registry.Shadow {
 			if info, err := c.Model(cmd.Context(), name, false); err == nil { // else it is gone by now
 				a.noteMoved(info, m)
 			}
@@ -82,8 +81,13 @@ func (a *app) move(cmd *cobra.Command, verb, name string, req any) error {
 // noteMoved says what may surprise of a move that was made.
 func (a *app) noteMoved(info *wire.ModelInfo, m registry.Move) {
 	name := info.Model.Name
-	if m.Alias == registry.Canary && m.To == info.Aliases[registry.Champion].To {
+	switch champion := info.Aliases[registry.Champion].To; {
+	case m.Alias == registry.Canary && m.To == champion:
 		a.notef("version %d is the champion too: the canary answers as the champion does", m.To)
+	case m.Alias == registry.Canary && m.Share == 0:
+		a.notef("it has no share of the predictions, which --share gives it: only %s@canary asks it", name)
+	case m.Alias == registry.Shadow && m.To == champion:
+		a.notef("version %d is the champion too: the shadow answers as the champion does", m.To)
 	}
 	spec, err := model.ParseSpec(info.Model.Spec)
 	if err != nil || m.Alias != registry.Champion || info.Model.Paused {
@@ -146,6 +150,9 @@ func (a *app) aliasSetCommand() *cobra.Command {
 		Args: args(cobra.RangeArgs(2, 3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 3 { // MODEL ALIAS N
+				if _, err := strconv.ParseUint(args[2], 10, 64); err != nil {
+					return usagef("alias set wants MODEL@N ALIAS, and %q is no version beside them", args[2])
+				}
 				args = []string{args[0] + "@" + args[2], args[1]}
 			}
 			ref, err := registry.ParseRef(args[0])
@@ -169,7 +176,7 @@ func (a *app) aliasSetCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&req.Why, "why", "", "reason, kept in the alias's history")
-	cmd.Flags().StringVar(&share, "share", "", "share of the predictions that canary answers, such as 10% or 0.1 (default: as it is)")
+	cmd.Flags().StringVar(&share, "share", "", "share of the predictions that canary answers, such as 10% or 0.1, 0 for none (default: as it is)")
 	cmd.Flags().StringVar(&by, "by", "", "request header that tells callers apart, \"\" for Modelbus-Id (default: as it is, at first Modelbus-Id)")
 	return cmd
 }
@@ -185,7 +192,7 @@ func parseShare(cmd *cobra.Command, text string) (*float64, error) {
 		share /= 100
 	}
 	if err != nil || !(share >= 0 && share <= 1) {
-		return nil, usagef("--share is %q: want 0%% to 100%%, or a number from 0 to 1", text)
+		return nil, usagef("--share is %q: want a share, such as 10%% or 0.1, up to 100%% or 1; 0 takes it away", text)
 	}
 	return &share, nil
 }
@@ -223,7 +230,7 @@ func (a *app) aliasRemoveCommand() *cobra.Command {
 			req.Alias, req.Who = args[1], who()
 			return a.withClient(func(c *client.Client, _ *bus) error {
 				if err := c.Control(cmd.Context(), wire.VerbUnalias, args[0], req, nil); err != nil {
-					return fmt.Errorf("removing alias %q: %w", args[1], err)
+					return err
 				}
 				if a.json {
 					return a.printJSON(map[string]string{"model": args[0], "removed": args[1]})

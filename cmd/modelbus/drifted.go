@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,15 +14,6 @@ import (
 	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/wire"
 )
-
-// drifts returns what the servers know of the drift of a model; none if they do not say.
-func (a *app) drifts(ctx context.Context, c *client.Client, model string) []client.ServerDrift {
-	all, err := c.Drift(ctx, model)
-	if err != nil {
-		a.notef("drift is not known: %v", err)
-	}
-	return all
-}
 
 // printDrift prints the drift of each column of a model's live rows.
 func (a *app) printDrift(model string, servers []client.ServerDrift) {

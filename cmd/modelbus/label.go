@@ -29,7 +29,7 @@ func (a *app) labelCommand() *cobra.Command {
 		Use:   "label MODEL [ID LABEL]",
 		Short: "Say what was true of a prediction, by its id",
 		Long: "Say what was true of a prediction, by its id: the model scores it and learns from it. Its spec\n" +
-			"must have said `capture` when the prediction was made. With --file, ids and labels are the columns id\n" +
+			"must have said `capture` when the prediction was made, which is kept for as long as that says. With --file, ids and labels are the columns id\n" +
 			"and label, and perhaps row, of a CSV file.",
 		Example: "  modelbus predict iris 5.1,3.5,1.4,0.2 --id flower-17\n" +
 			"  modelbus label iris flower-17 setosa\n" +
@@ -39,6 +39,9 @@ func (a *app) labelCommand() *cobra.Command {
 			o.model = args[0]
 			if len(args) == 2 || (len(args) == 1) == (o.file == "") {
 				return usagef("label wants ID and LABEL, or --file FILE")
+			}
+			if o.file != "" && cmd.Flags().Changed("row") {
+				return usagef("--row goes with ID and LABEL: a file has a column row")
 			}
 			return a.label(cmd.Context(), o, args[1:])
 		},
@@ -59,7 +62,13 @@ func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
 			return fmt.Errorf("reading the spec of %s: %w", o.model, err)
 		}
 		if spec.Capture == 0 {
-			return fmt.Errorf("%w: %s keeps no predictions that a label could be of: set capture in its spec, such as `capture: 24h`", wire.ErrInvalid, o.model)
+			switch kept, err := c.Captured(ctx, o.model, ""); {
+			case err != nil:
+				return err
+			case !kept:
+				return fmt.Errorf("%w: %s keeps no predictions that a label could be of: set capture in its spec, such as `capture: 24h`", wire.ErrInvalid, o.model)
+			}
+			a.notef("%s keeps no more predictions: labels can be of those that it has kept", o.model)
 		}
 		l := &labeller{client: c, model: o.model, label: spec.Schema.Label}
 		if o.file == "" {
@@ -70,11 +79,23 @@ func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
 		if err != nil {
 			return err
 		}
+		if o.file == "" {
+			a.noteUnknown(ctx, c, o.model, words[0])
+		}
 		if a.json {
 			return a.printJSON(map[string]any{"model": o.model, "labels": l.stored})
 		}
 		return a.printf("%s: %d stored\n", o.model, l.stored)
 	})
+}
+
+// noteUnknown says if nothing that a label is of is kept, so far.
+func (a *app) noteUnknown(ctx context.Context, c *client.Client, name, id string) {
+	kept, err := c.Captured(ctx, name, id)
+	if err == nil && !kept {
+		a.notef("no prediction %s of %s is kept so far: if none is within a minute, the label goes to %s",
+			id, name, a.subjects().Dead(name))
+	}
 }
 
 // A labeller publishes labels of one model.

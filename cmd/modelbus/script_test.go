@@ -19,9 +19,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/modelbus/modelbus/embedded"
+	"github.com/modelbus/modelbus/embedded/embeddedtest"
 )
 
 func TestMain(m *testing.M) {
+	embeddedtest.Parallel()
 	testscript.Main(m, map[string]func(){
 		"modelbus": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +52,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race, a process would sleep a second before it exits
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir)
 			env.Setenv("XDG_DATA_HOME", env.WorkDir)
@@ -72,7 +75,7 @@ func TestScripts(t *testing.T) {
 
 // up starts a server and a node in this process, on a free loopback port.
 func up(ts *testscript.TestScript, _ bool, _ []string) {
-	srv, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0"})
+	srv, err := embedded.Start(embedded.Options{Listen: "127.0.0.1:0", SyncInterval: time.Minute})
 	ts.Check(err)
 	nc, err := srv.Connect(nats.Name("modelbus"))
 	ts.Check(err)
@@ -122,7 +125,7 @@ func publish(ts *testscript.TestScript, neg bool, args []string) {
 	nc, err := nats.Connect(ts.Getenv("NATS_URL"))
 	ts.Check(err)
 	defer nc.Close()
-	_, err = nc.Request(args[0], []byte(args[1]), 10*time.Second)
+	_, err = nc.Request(args[0], []byte(args[1]), patience)
 	ts.Check(err)
 }
 
@@ -141,14 +144,14 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(path, b, 0o600))
 }
 
-// await waits until a file is there, for ten seconds at most.
+// await waits until a file is there.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await FILE")
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for range 1000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}
@@ -173,14 +176,14 @@ func shift(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(out.String()), 0o600))
 }
 
-// eventually runs modelbus until its output matches, for ten seconds at most.
+// eventually runs modelbus until its output matches.
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: eventually PATTERN ARGS")
 	}
 	pattern, err := regexp.Compile(args[0])
 	ts.Check(err)
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		ts.Check(ts.Exec("modelbus", args[1:]...))
 		if pattern.MatchString(ts.ReadFile("stdout")) {
 			return

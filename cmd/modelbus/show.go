@@ -41,11 +41,11 @@ func (a *app) showCommand() *cobra.Command {
 				case strings.Contains(args[0], "@"):
 					return a.printVersion(info, ref)
 				default:
-					t, err := a.traffic(cmd.Context(), c, info)
+					answers, err := c.Statistics(cmd.Context(), ref.Model)
 					if err != nil {
-						return err
+						a.notef("what the servers count is not known: %v", err)
 					}
-					return a.printModel(info, t, a.drifts(cmd.Context(), c, ref.Model))
+					return a.printModel(info, a.traffic(info, answers), c.DriftIn(ref.Model, answers))
 				}
 			})
 		},
@@ -139,13 +139,15 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	if number == 0 {
 		move, ok := info.Aliases[ref.Alias]
 		if !ok {
-			return fmt.Errorf("alias %q of model %q: %w: there are %s", ref.Alias, ref.Model, wire.ErrNotFound, list(slices.Sorted(maps.Keys(info.Aliases))))
+			err := fmt.Errorf("%w: model %s has no alias %s", wire.ErrNotFound, ref.Model, ref.Alias)
+			return registry.InsteadOf(ref, info.Versions, info.Aliases, err)
 		}
 		number = move.To
 	}
 	i := slices.IndexFunc(info.Versions, func(v registry.Version) bool { return v.Number == number })
 	if i < 0 {
-		return fmt.Errorf("version %d of model %q: %w: there are %s", number, ref.Model, wire.ErrNotFound, list(numbers(info.Versions)))
+		err := fmt.Errorf("%w: model %s has no version %d", wire.ErrNotFound, ref.Model, number)
+		return registry.InsteadOf(ref, info.Versions, info.Aliases, err)
 	}
 	v := info.Versions[i]
 	if a.json {
@@ -243,21 +245,6 @@ func aliasLine(info *wire.ModelInfo, version uint64) string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-func numbers(versions []registry.Version) []string {
-	out := make([]string, len(versions))
-	for i, v := range versions {
-		out[i] = strconv.FormatUint(v.Number, 10)
-	}
-	return out
-}
-
-func list(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return strings.Join(words, ", ")
 }
 
 func versionOrNone(n uint64) string {

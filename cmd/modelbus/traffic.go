@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 
@@ -9,7 +8,6 @@ import (
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/registry"
-	"github.com/modelbus/modelbus/stream/client"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/serve"
 	"github.com/modelbus/modelbus/stream/wire"
@@ -25,23 +23,20 @@ type traffic struct {
 	Labels  *learn.Labels        `json:"labels,omitempty"`
 }
 
-// traffic asks the servers of a model, if there is something to ask for; else it
-// returns nil.
-func (a *app) traffic(ctx context.Context, c *client.Client, info *wire.ModelInfo) (*traffic, error) {
-	spec, err := model.ParseSpec(info.Model.Spec)
-	captures := err == nil && spec.Capture > 0
-	if !captures && info.Aliases[registry.Canary].Share == 0 && info.Aliases[registry.Shadow].To == 0 {
-		return nil, nil //nolint:nilnil // there is nothing to tell
-	}
-	answers, err := c.Statistics(ctx, info.Model.Name)
-	if err != nil {
-		return nil, err
-	}
+// traffic returns what the servers of a model tell in their statistics, nil if that is
+// nothing.
+func (a *app) traffic(info *wire.ModelInfo, answers []json.RawMessage) *traffic {
 	t := &traffic{}
 	for _, answer := range answers {
 		t.add(answer, a.subjects(), info.Model.Name)
 	}
-	return t, nil
+	spec, err := model.ParseSpec(info.Model.Spec)
+	captures := err == nil && spec.Capture > 0
+	labelled := t.Labels != nil && *t.Labels != learn.Labels{}
+	if !captures && !labelled && info.Aliases[registry.Canary].Share == 0 && info.Aliases[registry.Shadow].To == 0 {
+		return nil
+	}
+	return t
 }
 
 // add adds what one server tells, unless it is of a deployment with another prefix.

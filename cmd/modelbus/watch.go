@@ -98,7 +98,7 @@ func (a *app) openWatched(ctx context.Context, b *bus, o watchOptions) (*registr
 	case deleted:
 		return nil, fmt.Errorf("%w: it was deleted: --all prints what is kept of it", err)
 	}
-	return nil, err
+	return nil, reg.Instead(ctx, registry.Ref{Model: o.model}, err)
 }
 
 // watchTrainings notes the progress of trainings, which is not kept, on

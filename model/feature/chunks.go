@@ -26,6 +26,9 @@ func (c *chunks[T]) row(i int) []T {
 	return c.parts[i>>c.shift][at : at+c.width]
 }
 
+// at returns row i, which must have been grown, where a row is one element.
+func (c *chunks[T]) at(i int) T { return c.parts[i>>c.shift][i&(1<<c.shift-1)] }
+
 // put stores x as row i, at most one row beyond those grown before, where a row
 // is one element.
 func (c *chunks[T]) put(i int, x T) {

@@ -63,14 +63,27 @@ type numberOp struct {
 }
 
 func (o *numberOp) apply(b batch) error {
-	c := b.frame.columns[o.column]
-	var sub, div float64 // of the only step, if it is affine
-	affine := len(o.scale) == 1 && !o.scale[0].log
-	if affine {
-		sub, div = o.scale[0].sub[0], o.scale[0].div[0]
+	numbers := &b.frame.columns[o.column].numbers
+	if len(o.scale) != 1 || o.scale[0].log || o.scale[0].div[0] == 0 || o.indicator {
+		return o.general(b, numbers)
 	}
+	sub, div := o.scale[0].sub[0], o.scale[0].div[0]
+	dst, at := b.dst, o.at
 	for i := range b.n {
-		x := c.numbers.row(b.frame.first + b.row(i))[0]
+		y := (numbers.at(b.frame.first+b.row(i)) - sub) / div
+		if !(math.Abs(y) <= math.MaxFloat32) { // missing, or too large
+			return o.general(b, numbers)
+		}
+		dst[at] = float32(y)
+		at += b.stride
+	}
+	return nil
+}
+
+// general is apply for any scale, and for values that are missing or too large.
+func (o *numberOp) general(b batch, numbers *chunks[float64]) error {
+	for i := range b.n {
+		x := numbers.at(b.frame.first + b.row(i))
 		out := b.dst[i*b.stride+o.at:]
 		missing := math.IsNaN(x)
 		if missing {
@@ -79,13 +92,7 @@ func (o *numberOp) apply(b batch) error {
 			}
 			x = o.fill
 		}
-		var y float64
-		switch {
-		case !affine:
-			y = o.scale.forward(x, 0)
-		case div != 0:
-			y = (x - sub) / div
-		}
+		y := o.scale.forward(x, 0)
 		if !(math.Abs(y) <= math.MaxFloat32) {
 			return &RowError{Row: b.row(i), Err: scaledError(o.title, x, y)}
 		}

@@ -52,6 +52,10 @@ func (g *Gemm) multiply(c, a, b View, panels []float32, e Epilogue) {
 	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
+	if t := active.tiles(); t != nil && panels == nil && small(c, a, b) {
+		t.small(c, a, b, e)
+		return
+	}
 	p := &g.product
 	*p = product{tiles: active.tiles(), c: c, a: a, b: b, panels: panels, epilogue: e}
 	if panels == nil {

@@ -30,6 +30,9 @@ func BenchmarkMultiply(b *testing.B) {
 		{"inputs-", 32, 512, 512, false, true},
 		{"", 32, 512, 10, false, false},
 		{"", 32, 10, 10, false, false},
+		{"", 1, 8, 32, false, false},
+		{"", 8, 8, 32, false, false},
+		{"weights-", 8, 8, 32, true, false},
 	}
 	for _, s := range shapes {
 		for _, threads := range []int{1, 2} {

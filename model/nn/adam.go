@@ -115,10 +115,19 @@ type adam struct {
 func (s *adam) state() []*Param { return slices.Concat(s.m.params, s.v.params, s.vmax.params) }
 
 func (s *adam) begin(lr float64, t int64) {
-	s.rate = float32(lr * math.Sqrt(1-math.Pow(s.beta2, float64(t))) / (1 - math.Pow(s.beta1, float64(t))))
+	s.rate = float32(lr * math.Sqrt(correction(s.beta2, t)) / correction(s.beta1, t))
 }
 
 func (s *adam) update(lo, hi int) {
 	c1, c2 := float32(1-s.beta1), float32(1-s.beta2)
 	kernel.Adam(s.value[lo:hi], s.m.part(lo, hi), s.v.part(lo, hi), s.grad[lo:hi], s.vmax.part(lo, hi), c1, c2, s.rate, s.epsilon)
+}
+
+// correction returns 1 − beta^t, which is 1 to the bit from where on the power is below
+// 2⁻⁶⁴: finding the power takes longer than many a small step.
+func correction(beta float64, t int64) float64 {
+	if float64(t)*(1-beta) > 64*math.Ln2 { // ln(beta) ≤ beta − 1
+		return 1
+	}
+	return 1 - math.Pow(beta, float64(t))
 }

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/modelbus/modelbus/model/kernel"
 )
@@ -32,10 +33,15 @@ func (l BinaryCrossentropy) gradient(dz, z, y, w []float32, rows, width int) flo
 		scale := rowWeight / float64(width*rows)
 		for j := i * width; j < (i+1)*width; j++ {
 			v, target := float64(z[j]), float64(y[j])*(1-l.LabelSmoothing)+l.LabelSmoothing/2
-			row += softplus(v) - v*target
-			if dz != nil {
-				dz[j] = float32((sigmoid(v) - target) * scale)
+			e := math.Exp(-math.Abs(v))
+			row += max(v, 0) + math.Log1p(e) - v*target
+			if dz == nil {
+				continue
 			}
+			if v < 0 {
+				e = math.Exp(-v)
+			}
+			dz[j] = float32((1/(1+e) - target) * scale)
 		}
 		total += rowWeight * row / float64(width)
 	}

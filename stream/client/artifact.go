@@ -34,7 +34,7 @@ func (c *Client) Export(ctx context.Context, ref registry.Ref) (registry.Version
 	}
 	v, err := reg.Resolve(ctx, ref)
 	if err != nil {
-		return registry.Version{}, nil, err
+		return registry.Version{}, nil, reg.Instead(ctx, ref, err)
 	}
 	artifact, err := reg.Artifact(ctx, v.Digest)
 	if err != nil {

@@ -37,6 +37,11 @@ func (c *Client) Drift(ctx context.Context, model string) ([]ServerDrift, error)
 	if err != nil {
 		return nil, err
 	}
+	return c.DriftIn(model, answers), nil
+}
+
+// DriftIn is [Client.Drift] from answers of [Client.Statistics].
+func (c *Client) DriftIn(model string, answers []json.RawMessage) []ServerDrift {
 	var all []ServerDrift
 	for _, answer := range answers {
 		if d := driftOf(answer, c.opts.Subjects.Predict(model, "")); d != nil {
@@ -44,7 +49,7 @@ func (c *Client) Drift(ctx context.Context, model string) ([]ServerDrift, error)
 		}
 	}
 	slices.SortFunc(all, func(a, b ServerDrift) int { return cmp.Compare(a.Server, b.Server) })
-	return all, nil
+	return all
 }
 
 // Statistics asks the servers of a model for their statistics, as ADR-32 has them

@@ -21,13 +21,24 @@ func (c *Client) request(ctx context.Context, subject string, body []byte) (*nat
 		if err == nil {
 			return msg, nil
 		}
-		if attempt == c.opts.Retries || !repeatable(err) {
-			return nil, fmt.Errorf("asking %s: %w", subject, err)
-		}
-		if !wait(ctx, pause.next()) {
-			return nil, fmt.Errorf("asking %s, %d times: %w", subject, attempt+1, err)
+		if attempt == c.opts.Retries || !repeatable(err) || !wait(ctx, pause.next()) {
+			return nil, asked(subject, attempt+1, err)
 		}
 	}
+}
+
+// asked says of an error what was asked. An answer says so itself, in its caller's words.
+func asked(subject string, times int, err error) error {
+	_, answer := errors.AsType[*wire.Error](err)
+	switch {
+	case answer && times == 1:
+		return err
+	case answer:
+		return fmt.Errorf("%w (asked %d times)", err, times)
+	case times == 1:
+		return fmt.Errorf("asking %s: %w", subject, err)
+	}
+	return fmt.Errorf("asking %s, %d times: %w", subject, times, err)
 }
 
 // unobservedKey is the key of a context whose predictions are not observed.

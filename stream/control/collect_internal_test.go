@@ -18,6 +18,7 @@ func (c *counter) Collect(context.Context) ([]string, int64, error) {
 }
 
 func TestCollectGoesOnAfterAFailure(t *testing.T) {
+	t.Parallel()
 	c := &counter{collected: make(chan struct{})}
 	tick := make(chan time.Time)
 	ctx, stop := context.WithCancel(t.Context())

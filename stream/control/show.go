@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -21,9 +19,6 @@ const headRoom = 4 << 10
 
 // maxMoves bounds how many moves an answer has, the newest, so that it fits into a message.
 const maxMoves = 1000
-
-// listed bounds how many names an error lists.
-const listed = 20
 
 func (c *Controller) show(ctx context.Context, in *call) (any, error) {
 	var req wire.ShowRequest
@@ -141,43 +136,4 @@ func (c *Controller) list(ctx context.Context, in *call) (any, error) {
 		})
 	}
 	return reply, nil
-}
-
-// whatThereIs adds to an error about something that is not there what there is
-// instead: the versions and aliases of the model, or the models.
-func (c *Controller) whatThereIs(ctx context.Context, model string, err error) error {
-	if m, failed := c.reg.Model(ctx, model); failed == nil {
-		info, failed := c.stored(ctx, m)
-		if failed != nil {
-			return err
-		}
-		var names []string
-		for _, v := range info.Versions {
-			names = append(names, fmt.Sprintf("version %d", v.Number))
-		}
-		for _, alias := range slices.Sorted(maps.Keys(info.Aliases)) {
-			names = append(names, "alias "+alias)
-		}
-		return fmt.Errorf("%w; %s has %s", err, model, some(names, "no version yet: train it"))
-	}
-	models, failed := c.reg.Models(ctx)
-	if failed != nil && !errors.Is(failed, registry.ErrCorrupt) {
-		return err
-	}
-	var names []string
-	for _, m := range models {
-		names = append(names, m.Name)
-	}
-	return fmt.Errorf("%w; there is %s", err, some(names, "no model yet: create one"))
-}
-
-// some lists names, the last of many, or says what none says.
-func some(names []string, none string) string {
-	if len(names) == 0 {
-		return none
-	}
-	if more := len(names) - listed; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[more:], ", "), more)
-	}
-	return strings.Join(names, ", ")
 }

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -127,10 +126,7 @@ func (c *Controller) carryOut(ctx context.Context, v *verb, in *call, r request)
 		return nil, fmt.Errorf("%w before its turn", wire.ErrDeadlineExceeded)
 	}
 	result, err = v.do(ctx, in)
-	if errors.Is(err, registry.ErrNotFound) {
-		err = c.whatThereIs(ctx, in.model, err)
-	}
-	return result, err
+	return result, c.reg.Instead(ctx, registry.Ref{Model: in.model}, err)
 }
 
 // reply answers, counts and logs one request. v is nil for an unknown verb.

@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds every wait of a test; nothing takes nearly so long.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A deployment is a server with a registry, the streams, and one running trainer.
 type deployment struct {
@@ -38,7 +38,12 @@ type deployment struct {
 
 func deploy(t *testing.T, opts learn.Options) *deployment {
 	t.Helper()
-	d := &deployment{srv: embeddedtest.Start(t), events: make(chan *nats.Msg, 65536)}
+	return deployOn(t, embeddedtest.Start(t), opts)
+}
+
+func deployOn(t *testing.T, srv *embedded.Server, opts learn.Options) *deployment {
+	t.Helper()
+	d := &deployment{srv: srv, events: make(chan *nats.Msg, 65536)}
 	d.nc = embeddedtest.Join(t, d.srv)
 	js, err := jetstream.New(d.nc)
 	if err != nil {

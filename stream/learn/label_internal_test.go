@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -264,9 +265,16 @@ func TestFloodHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- d.consume(ctx, "iris") }()
-	defer func() { stop(); <-done }()
+	var consuming sync.WaitGroup
+	consuming.Go(func() {
+		if err := d.consume(ctx, "iris"); ctx.Err() == nil {
+			t.Errorf("consume() = %v, want it to go on", err)
+		}
+	})
+	defer func() {
+		stop()
+		consuming.Wait()
+	}()
 	for end := time.Now().Add(30 * time.Second); ; <-time.After(5 * time.Millisecond) {
 		got := d.Endpoints("iris")[0].Data.(Labels) //nolint:errcheck // it is that
 		if got.Joined == 1 && got.Unknown >= n-d.most {

@@ -62,6 +62,26 @@ type monitor struct {
 	cutAt    uint64           // sequence of the trigger that a version was cut for
 	next     *wire.LiveNext
 	sub      *nats.Subscription // of drift events
+	memory   scratch
+}
+
+// A scratch is the memory that a monitor counts a message in.
+type scratch struct {
+	labels []truth
+	grades map[uint64][]grade
+	tested []grade
+	wanted []uint64
+
+	classes []string // of what an online learner predicts
+	places  map[string]int
+}
+
+// placesOf returns the place of each class. It expects the same list again and again.
+func (s *scratch) placesOf(classes []string) map[string]int {
+	if s.places == nil || !slices.Equal(s.classes, classes) {
+		s.classes, s.places = classes, places(classes)
+	}
+	return s.places
 }
 
 // open reads the state, or makes one, and begins to follow the registry. wake, which
@@ -170,7 +190,8 @@ func (m *monitor) look(ctx context.Context) error {
 
 // count grades the predictions for the rows of a and adds them up.
 func (m *monitor) count(ctx context.Context, a arrival) error {
-	labels := truths(a.rows)
+	labels := truths(m.memory.labels, a.rows)
+	m.memory.labels = labels
 	if g := m.state.Guesses; g != nil && g.isNumber != labels[0].isNumber { // no score holds of both
 		m.state.Guesses, m.state.Since, m.state.Served, m.state.Learner = nil, nil, nil, nil
 	}
@@ -182,7 +203,8 @@ func (m *monitor) count(ctx context.Context, a arrival) error {
 	champion := grades[st.Champion] // nil if it was trained on them
 	var learner []grade
 	if a.tested != nil {
-		learner = gradesOf(a.tested, places(a.tested.Classes), labels)
+		learner = gradesOf(m.memory.tested, a.tested, m.memory.placesOf(a.tested.Classes), labels)
+		m.memory.tested = learner
 		st.Learner = counted(st.Learner, learner, labels)
 	}
 	for i, l := range labels {
@@ -241,10 +263,14 @@ func (m *monitor) guess(a arrival, l truth) error {
 }
 
 // grades returns the grades of the rows of a, by version, of all versions that are to be
-// scored and were not trained on them.
+// scored and were not trained on them. They are valid until the next call.
 func (m *monitor) grades(ctx context.Context, a arrival, labels []truth) (map[uint64][]grade, error) {
 	st := &m.state
-	grades := map[uint64][]grade{}
+	if m.memory.grades == nil {
+		m.memory.grades = map[uint64][]grade{}
+	}
+	grades := m.memory.grades
+	clear(grades)
 	classes := len(m.spec.Schema.Label.Classes)
 	if st.Guesses != nil {
 		classes = max(classes, len(st.Guesses.classes))
@@ -268,24 +294,33 @@ func (m *monitor) grades(ctx context.Context, a arrival, labels []truth) (map[ui
 	return grades, nil
 }
 
-// wanted returns the versions to be scored.
+// wanted returns the versions to be scored, in order. The list is valid until the next call.
 func (m *monitor) wanted() []uint64 {
 	st := &m.state
-	all := []uint64{st.Champion, st.Challenger}
+	all := append(m.memory.wanted[:0], st.Champion, st.Challenger)
 	if st.Watch != nil {
 		all = append(all, st.Watch.Before)
 	}
 	if st.Trial != nil {
 		all = append(all, st.Trial.Version)
 	}
+	m.memory.wanted = all
 	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(n uint64) bool { return n == 0 })
+	all = slices.Compact(all)
+	if all[0] == 0 {
+		all = all[1:]
+	}
+	return all
 }
 
 // prune forgets the scores of old versions, and versions that are not scored any more.
 func (m *monitor) prune() {
 	wanted := m.wanted()
-	maps.DeleteFunc(m.loaded, func(n uint64, _ *contender) bool { return !slices.Contains(wanted, n) })
+	for n := range m.loaded {
+		if !slices.Contains(wanted, n) {
+			delete(m.loaded, n)
+		}
+	}
 	if len(m.state.Versions) <= keptScores {
 		return
 	}

@@ -51,7 +51,7 @@ func changed(t *testing.T, section string) (m *monitor, count func(n int)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m = &monitor{Trainer: &Trainer{}, spec: s, ground: ground{made: time.Unix(1, 0), last: 1 << 40}}
+	m = &monitor{spec: s, ground: ground{made: time.Unix(1, 0), last: 1 << 40}}
 	m.state.Seq = 1000
 	return m, func(n int) {
 		a := arrival{seq: m.state.Seq + 1, rows: feature.NewFrame(oneNumber(), true)}

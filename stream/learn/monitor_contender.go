@@ -22,7 +22,8 @@ type contender struct {
 	same      bool // it reads rows as the spec of now does
 	classes   map[string]int
 	predictor *model.Predictor
-	broken    error // why it cannot predict at all
+	grades    []grade // the last ones
+	broken    error   // why it cannot predict at all
 }
 
 // contender returns a version, loading it if need be. An error is one that may pass by
@@ -90,7 +91,7 @@ func (m *monitor) load(ctx context.Context, c *contender, v registry.Version) er
 }
 
 // grade predicts and grades rows. What cannot be predicted, such as a category that the
-// version does not know, has no grade. A panic, or a page of a mapped file that
+// version does not know, has no grade. The grades are valid until the next call. A panic, or a page of a mapped file that
 // cannot be read, breaks the contender and nothing else.
 func (c *contender) grade(rows *feature.Frame, labels []truth) (grades []grade) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -110,7 +111,8 @@ func (c *contender) grade(rows *feature.Frame, labels []truth) (grades []grade) 
 		rows = seen
 	}
 	if out, err := c.predictor.Predict(rows); err == nil {
-		return gradesOf(out, c.classes, labels)
+		c.grades = gradesOf(c.grades, out, c.classes, labels)
+		return c.grades
 	}
 	grades = make([]grade, len(labels))
 	for i := range grades {

@@ -145,23 +145,29 @@ func (m *monitor) adopt(ctx context.Context, text json.RawMessage) error {
 	}
 	if at.seq == 0 && st.Seq > 0 { // the stream was made anew, and counts from the beginning
 		st.Again, st.Pace = 0, 0
-		st.Trail, st.Cut, st.Relearn = trail{}, nil, 0
+		st.Cut, st.Relearn = nil, 0
 		if st.Drift != nil {
 			st.Drift.SinceSeq = 0
 		}
 	}
-	if at.seq < st.Seq && st.Trigger != nil {
-		st.Trigger.Seq = min(st.Trigger.Seq, at.seq) // else it would be due for as long as the one before was
-	}
-	if st.Cut != nil && st.Cut.Seq > at.seq {
-		st.Cut = nil
-	}
 	if at.seq != st.Seq {
-		st.Seq, st.Time = at.seq, at.stored
+		st.cutBack(at)
 	}
 	st.Made = at.made
 	m.state = st
 	return nil
+}
+
+// cutBack has a state go on from a place before the one that it has come to.
+func (s *state) cutBack(to position) {
+	s.Seq, s.Time, s.Trail = to.seq, to.stored, trail{}
+	if s.Trigger != nil {
+		s.Trigger.Seq = min(s.Trigger.Seq, to.seq) // else it would be due for as long as the stream is shorter
+	}
+	if s.Cut != nil {
+		s.Cut.Seq = min(s.Cut.Seq, to.seq+1)
+	}
+	s.Relearn = min(s.Relearn, to.seq)
 }
 
 // method describes the detector, so that the state of another one is not taken on.

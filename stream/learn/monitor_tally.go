@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"math"
+	"slices"
 
 	"github.com/modelbus/modelbus/model"
 	"github.com/modelbus/modelbus/model/feature"
@@ -25,15 +26,16 @@ type truth struct {
 	number   float64
 }
 
-// truths returns the labels of rows.
-func truths(rows *feature.Frame) []truth {
-	out := make([]truth, rows.Len())
+// truths returns the labels of rows, in the memory of out.
+func truths(out []truth, rows *feature.Frame) []truth {
+	out = slices.Grow(out[:0], rows.Len())[:rows.Len()]
 	isNumber := rows.Schema().Label.Type == feature.Number
 	for i := range out {
 		v := rows.Label(i)
+		out[i] = truth{isNumber: isNumber}
 		switch {
 		case isNumber:
-			out[i] = truth{isNumber: true, number: v.Num}
+			out[i].number = v.Num
 		case v.Kind == feature.KindBool:
 			out[i].class = [2]string{"false", "true"}[int(v.Num)]
 		default:
@@ -51,10 +53,10 @@ type grade struct {
 	value       float64 // of a regression
 }
 
-// gradesOf grades the predictions of all rows; classes are the places of the classes
-// of out.
-func gradesOf(out *model.Output, classes map[string]int, labels []truth) []grade {
-	grades := make([]grade, len(labels))
+// gradesOf grades the predictions of all rows in the memory of grades; classes are the
+// places of the classes of out.
+func gradesOf(grades []grade, out *model.Output, classes map[string]int, labels []truth) []grade {
+	grades = slices.Grow(grades[:0], len(labels))[:len(labels)]
 	for i := range grades {
 		grades[i] = gradeOf(out, i, classes, labels[i])
 	}

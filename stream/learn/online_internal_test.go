@@ -63,7 +63,7 @@ func pupilOf(t *testing.T, spec *model.Spec) *pupil {
 // sessionOf returns a session that has taken all that the pupil has.
 func sessionOf(tr *Trainer, spec *model.Spec, p *pupil) *session {
 	o := newOnline(&retrainer{Trainer: tr, name: "iris", spec: spec}, nil)
-	return &session{online: o, pupil: p, at: 20, due: &due{}, dead: &deadLetters{}, stored: make(chan stored, 1)}
+	return &session{online: o, pupil: p, at: 20, due: &due{}, dead: &deadLetters{}, stored: make(chan stored, 1), intake: newIntake()}
 }
 
 // Rows that waited for the learner to start and could not be counted are not passed over: the

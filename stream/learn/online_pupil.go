@@ -32,14 +32,14 @@ type delivery struct {
 }
 
 // decode reads msg into d, whose frame is reused.
-func (d *delivery) decode(schema *feature.Schema, msg jetstream.Msg, meta *jetstream.MsgMetadata) {
+func (d *delivery) decode(schema *feature.Schema, by *wire.ExampleDecoder, msg jetstream.Msg, meta *jetstream.MsgMetadata) {
 	d.seq, d.time, d.msg = meta.Sequence.Stream, meta.Timestamp, msg
 	if d.rows == nil || d.rows.Schema() != schema {
 		d.rows = feature.NewFrame(schema, true)
 	}
 	d.rows.Reset()
 	d.places = d.places[:0]
-	_, d.problems, d.err = wire.DecodeExamples(schema, msg.Headers(), msg.Data(), func(row int, r feature.Row) error {
+	_, d.problems, d.err = by.Decode(schema, msg.Headers(), msg.Data(), func(row int, r feature.Row) error {
 		if err := d.rows.Append(r); err != nil {
 			return err
 		}

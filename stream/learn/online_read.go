@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/modelbus/modelbus/model/feature"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 // read decodes the messages after s.at until ctx is done.
@@ -29,17 +30,14 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 	}
 	defer it.Stop()
 	examples := thread{Trainer: s.Trainer, at: s.begin}
+	var decoder wire.ExampleDecoder
+	next := jetstream.NextContext(ctx)
 	for {
-		msg, err := it.Next(jetstream.NextContext(ctx))
+		msg, err := it.Next(next)
 		if err != nil {
 			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
 		}
-		var d *delivery
-		select {
-		case d = <-s.free:
-		default:
-			d = &delivery{}
-		}
+		d := s.intake.blank()
 		meta, err := msg.Metadata()
 		if err == nil {
 			err = examples.pull(ctx, meta)
@@ -47,28 +45,12 @@ func (s *session) read(ctx context.Context, schema *feature.Schema) error {
 		if err != nil {
 			return fmt.Errorf("reading the examples of %s: %w", s.name, err)
 		}
-		d.decode(schema, msg, meta)
-		if err := s.pass(ctx, d); err != nil {
+		d.decode(schema, &decoder, msg, meta)
+		if len(msg.Data()) > reused {
+			decoder = wire.ExampleDecoder{}
+		}
+		if err := s.intake.put(ctx, d); err != nil {
 			return err
 		}
-	}
-}
-
-// pass hands a message to who learns it, when there is room.
-func (s *session) pass(ctx context.Context, d *delivery) error {
-	size := int64(len(d.msg.Data()))
-	for n := s.queued.Load(); n > 0 && n+size > prefetch; n = s.queued.Load() {
-		select {
-		case <-s.room:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	s.queued.Add(size)
-	select {
-	case s.ready <- d:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -35,6 +35,7 @@ func (b *Rebuilder) relearn(ctx context.Context, v registry.Version, spec *model
 	if err := b.there(ctx, line, subject); err != nil {
 		return nil, err
 	}
+	var decoder wire.ExampleDecoder
 	f := follower{js: b.JetStream, stream: line.Stream, subject: subject}
 	err = f.messages(ctx, line.FirstSeq, line.LastSeq, func(_ uint64, msg jetstream.Msg) error {
 		meta, err := msg.Metadata()
@@ -42,7 +43,7 @@ func (b *Rebuilder) relearn(ctx context.Context, v registry.Version, spec *model
 			return err
 		}
 		d := &delivery{}
-		d.decode(pupil.schema(), msg, meta)
+		d.decode(pupil.schema(), &decoder, msg, meta)
 		_, err = pupil.take(d)
 		b.report(wire.Training{State: stateReading, Rows: pupil.stretch.examples + pupil.rows, Reject: pupil.stretch.rejected})
 		return err

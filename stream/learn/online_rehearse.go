@@ -10,6 +10,7 @@ import (
 
 	"github.com/modelbus/modelbus/model/feature"
 	"github.com/modelbus/modelbus/registry"
+	"github.com/modelbus/modelbus/stream/wire"
 )
 
 const (
@@ -33,13 +34,14 @@ func (r *recall) rehearse(ctx context.Context, p *pupil, from, until uint64) (*r
 	old, sum := &registry.Replayed{}, sha256.New()
 	rows := newest{size: rehearsedRows}
 	f := follower{js: r.js, stream: r.stream, subject: r.subject}
+	var decoder wire.ExampleDecoder
 	err := f.messages(ctx, from, until, func(seq uint64, msg jetstream.Msg) error {
 		meta, err := msg.Metadata()
 		if err != nil {
 			return err
 		}
 		var d delivery
-		d.decode(p.schema(), msg, meta)
+		d.decode(p.schema(), &decoder, msg, meta)
 		if old.FirstSeq == 0 {
 			old.FirstSeq = seq
 		}

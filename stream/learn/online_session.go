@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/modelbus/modelbus/model"
@@ -13,12 +12,12 @@ import (
 )
 
 const (
-	// deliveries is how many decoded messages may wait to be learned, if their payloads are
-	// no more than prefetch together.
-	deliveries = 256
-
 	// reused is the largest payload of a delivery whose memory is used again.
 	reused = 64 << 10
+
+	// atATime is how many rows are learned before what else happens is heeded, if there are
+	// as many.
+	atATime = 32
 )
 
 // errCaughtUp ends a session that was made for one wish alone.
@@ -38,10 +37,9 @@ type session struct {
 
 	monitor *monitor
 	dead    *deadLetters
-	free    chan *delivery
-	ready   chan *delivery
-	queued  atomic.Int64  // bytes of payloads in ready
-	room    chan struct{} // holds a value if they may be fewer
+	intake  *intake
+	left    []*delivery // taken from the intake, to be learned
+	learnt  []*delivery // of them, their memory to be used again
 	broken  chan error
 	stored  chan stored // what came of the version that is being stored
 	busy    bool        // there is one
@@ -51,8 +49,7 @@ type session struct {
 func (o *online) learn(ctx context.Context) error {
 	s := &session{
 		online: o,
-		free:   make(chan *delivery, deliveries), ready: make(chan *delivery, deliveries),
-		room: make(chan struct{}, 1), broken: make(chan error, 1), stored: make(chan stored, 1),
+		intake: newIntake(), broken: make(chan error, 1), stored: make(chan stored, 1),
 		dead: &deadLetters{js: o.js, stream: o.opts.Subjects.Stream("DEAD"), subject: o.opts.Subjects.Dead(o.name)},
 	}
 	if err := s.open(ctx); err != nil {
@@ -90,7 +87,7 @@ func (s *session) run(ctx context.Context) error {
 	defer tick.Stop()
 	s.wakes = true
 	var set time.Time // when the timer fires, if it has not
-	for {
+	for rows := 0; ; {
 		if s.wakes {
 			if err := s.look(ctx); err != nil {
 				return err
@@ -104,9 +101,18 @@ func (s *session) run(ctx context.Context) error {
 			set = next
 			timer.Reset(time.Until(next))
 		}
+		if rows < atATime && s.another() {
+			d := s.left[0]
+			s.left = s.left[1:]
+			rows += max(d.rows.Len(), 1)
+			if err := s.take(d); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = 0
 		select {
-		case d := <-s.ready:
-			err = s.take(d)
+		case <-s.messages():
 		case <-timer.C:
 			s.wakes, set = true, time.Time{}
 		case <-s.awake:
@@ -131,23 +137,31 @@ func (s *session) run(ctx context.Context) error {
 	}
 }
 
-func (s *session) take(d *delivery) error {
-	size := len(d.msg.Data())
-	s.queued.Add(-int64(size))
-	select {
-	case s.room <- struct{}{}:
-	default:
+// another reports whether there is another message to be learned, and has it in s.left.
+func (s *session) another() bool {
+	if len(s.left) > 0 {
+		return true
 	}
+	s.left = s.intake.take(s.learnt)
+	s.learnt = s.learnt[:0]
+	return len(s.left) > 0
+}
+
+// messages holds a value if there is another message, or as soon as there is one.
+func (s *session) messages() <-chan struct{} {
+	if s.another() {
+		signal(s.intake.arrived)
+	}
+	return s.intake.arrived
+}
+
+func (s *session) take(d *delivery) error {
 	kept, err := s.pupil.take(d)
 	s.at = d.seq
-	if err != nil || kept || size > reused {
-		return err
+	if err == nil && !kept && len(d.msg.Data()) <= reused {
+		s.learnt = append(s.learnt, d)
 	}
-	select {
-	case s.free <- d:
-	default:
-	}
-	return nil
+	return err
 }
 
 // learned has a message scored.
@@ -189,7 +203,7 @@ func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, 
 	if s.waited() {
 		next = now.Add(quiet)
 	}
-	if s.pupil.learner == nil && (s.pupil.rows == 0 || len(s.ready) > 0) || s.pupil.learner != nil && !s.pupil.learner.Clean() {
+	if s.pupil.learner == nil && (s.pupil.rows == 0 || len(s.left) > 0 || !s.intake.empty()) || s.pupil.learner != nil && !s.pupil.learner.Clean() {
 		return next, nil
 	}
 	rows := s.pupil.stretch.examples + s.pupil.rows

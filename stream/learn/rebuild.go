@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -57,7 +55,7 @@ type Rebuilt struct {
 func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, error) {
 	v, err := b.Registry.Resolve(ctx, ref)
 	if err != nil {
-		return nil, b.whatThereIs(ctx, ref, err)
+		return nil, b.Registry.Instead(ctx, ref, err)
 	}
 	of := fmt.Sprintf("version %d of %s", v.Number, v.Model)
 	if v.Lineage.Imported != "" || v.Lineage.LastSeq == 0 {
@@ -98,26 +96,6 @@ func (b *Rebuilder) Rebuild(ctx context.Context, ref registry.Ref) (*Rebuilt, er
 		rebuilt.Replayed = data.replayed.Examples
 	}
 	return rebuilt, nil
-}
-
-// whatThereIs adds the versions that there are to an error about one that there is not.
-func (b *Rebuilder) whatThereIs(ctx context.Context, ref registry.Ref, err error) error {
-	if !errors.Is(err, registry.ErrNotFound) {
-		return err
-	}
-	versions, failed := b.Registry.Versions(ctx, ref.Model)
-	if failed != nil || len(versions) == 0 {
-		return err
-	}
-	var numbers []string
-	for _, v := range versions[max(len(versions)-20, 0):] {
-		numbers = append(numbers, strconv.FormatUint(v.Number, 10))
-	}
-	more := ""
-	if n := len(versions) - len(numbers); n > 0 {
-		more = fmt.Sprintf("%d older ones and ", n)
-	}
-	return fmt.Errorf("%w; there are %s%s", err, more, strings.Join(numbers, ", "))
 }
 
 // compare compares the version with what was trained again.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/modelbus/modelbus/registry"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -98,7 +99,7 @@ func (in *intake) arrived(sub *nats.Subscription) bool {
 // admit queues a request, or refuses it at once, and returns the lane that has it.
 func (in *intake) admit(m *nats.Msg) *lane {
 	s := in.server
-	r := request{msg: m, at: in.now}
+	r := newRequest(m, in.now)
 	name, target, ok := s.opts.Subjects.ParsePredict(m.Subject)
 	if !ok {
 		in.post.fail("", &r, wire.ErrorOf(fmt.Errorf("%w: subject %q: want %s", wire.ErrInvalid, m.Subject,
@@ -129,7 +130,7 @@ func (in *intake) admit(m *nats.Msg) *lane {
 // unknown returns the error for a model that is not served.
 func (s *Server) unknown(name string) error {
 	table := *s.table.Load()
-	if other := near(name, table); other != "" {
+	if other := registry.Near(name, table); other != "" {
 		return fmt.Errorf("%w: no model %q; did you mean %q?", wire.ErrNotFound, name, other)
 	}
 	if len(table) == 0 {

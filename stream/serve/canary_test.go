@@ -88,6 +88,7 @@ func asked(nc *nats.Conn, subject string, h nats.Header) (string, error) {
 // TestCanaryGetsItsShare has two servers answer 10,000 callers twice each: the canary
 // gets its share, and each caller the version that the registry says, both times.
 func TestCanaryGetsItsShare(t *testing.T) {
+	t.Parallel()
 	const callers, share = 10_000, 0.1
 	srv, reg, first := two(t)
 	second := run(t, srv, reg)
@@ -131,6 +132,7 @@ func TestCanaryGetsItsShare(t *testing.T) {
 
 // TestCanaryByWhatCallersShow tells callers apart by a header, an id, or a connection.
 func TestCanaryByWhatCallersShow(t *testing.T) {
+	t.Parallel()
 	srv, reg, server := two(t)
 	s := registry.Split{Share: 0.5, By: "Tenant"}
 	split(t, reg, s, server)
@@ -187,6 +189,7 @@ func TestCanaryByWhatCallersShow(t *testing.T) {
 
 // TestCanaryThatCannotBeLoaded leaves its share to the champion, and says so.
 func TestCanaryThatCannotBeLoaded(t *testing.T) {
+	t.Parallel()
 	srv, reg, server := two(t)
 	split(t, reg, registry.Split{Share: 1}, server)
 	digest, err := reg.PutArtifact(t.Context(), []byte("not an artifact"))
@@ -202,5 +205,19 @@ func TestCanaryThatCannotBeLoaded(t *testing.T) {
 	}
 	if got, err := asked(embeddedtest.Join(t, srv), "modelbus.predict.friedman", nil); err != nil || got != "1" {
 		t.Errorf("version %q answers, %v, want the champion, 1", got, err)
+	}
+}
+
+// TestMissingTargets asks for what a model does not have: the answer says what it has.
+func TestMissingTargets(t *testing.T) {
+	srv, _, _ := two(t)
+	nc := embeddedtest.Join(t, srv)
+	for target, want := range map[string]string{
+		"9":     `not found: model "friedman" has no version 9; it has versions 1 and 2; champion is version 1; trial is version 2`,
+		"trail": `not found: model "friedman" has no alias "trail", did you mean "trial"? It has versions 1 and 2; champion is version 1; trial is version 2`,
+	} {
+		if _, err := asked(nc, "modelbus.predict.friedman."+target, nil); err == nil || err.Error() != want {
+			t.Errorf("%s is answered %v, want %s", target, err, want)
+		}
 	}
 }

@@ -27,6 +27,10 @@ const (
 
 	// captureDrain is how long the rest is waited for at the end.
 	captureDrain = 10 * time.Second
+
+	// spareCopies bounds the lists of requests that are kept to be used again, and
+	// longCopies their length.
+	spareCopies, longCopies = 16, 256
 )
 
 // captures counts what became of a model's requests that were to be captured.
@@ -51,72 +55,78 @@ func (l *lane) captureStatus() *CaptureStatus {
 // A capturer stores answered requests for labels that come late, as long as there is
 // time and room: whoever puts never waits.
 type capturer struct {
-	js       jetstream.JetStream
+	nc       *nats.Conn
 	subjects wire.Subjects
 	log      zerolog.Logger
-	queue    chan copied
+	queue    chan []copied
+	spare    chan []copied // lists to be used again
+	waiting  atomic.Int64
 	bytes    atomic.Int64
+	flight   *flight
 	wg       sync.WaitGroup
-	ctx      context.Context //nolint:containedctx // of the capturer's own goroutines
+	ctx      context.Context //nolint:containedctx // of the capturer's own goroutine
 	stop     context.CancelFunc
 
-	// Of the goroutine that encodes.
+	// Of that goroutine.
 	frame *feature.Frame
 	req   wire.Request
-}
-
-// A capturing is a captured request on its way to the stream.
-type capturing struct {
-	counts *captures
-	ack    jetstream.PubAckFuture
+	msg   nats.Msg // the last one, whose memory is used again
+	keep  time.Duration
 }
 
 // newCapturer returns a capturer that works until it is closed.
 func newCapturer(nc *nats.Conn, subjects wire.Subjects, log zerolog.Logger) (*capturer, error) {
-	js, err := jetstream.New(nc,
-		jetstream.WithPublishAsyncMaxPending(2*captureWindow),
-		jetstream.WithPublishAsyncTimeout(ackTimeout))
-	if err != nil {
+	c := &capturer{
+		nc: nc, subjects: subjects,
+		log:   log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}),
+		queue: make(chan []copied, captureRequests), spare: make(chan []copied, spareCopies),
+		msg: nats.Msg{Header: nats.Header{jetstream.ExpectedLastSubjSeqHeader: {"0"}}},
+	}
+	var err error
+	if c.flight, err = newFlight(nc, captureWindow, c.settle); err != nil {
 		return nil, fmt.Errorf("preparing to capture requests: %w", err)
 	}
-	c := &capturer{
-		js: js, subjects: subjects, queue: make(chan copied, captureRequests),
-		log: log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}),
-	}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	flight := make(chan capturing, captureWindow)
-	c.wg.Go(func() {
-		defer close(flight)
-		for r := range c.queue {
-			c.bytes.Add(-int64(r.size()))
-			ack, err := c.store(&r)
-			if err != nil {
-				c.lose(&r.lane.captured, err)
-				continue
-			}
-			flight <- capturing{counts: &r.lane.captured, ack: ack}
-		}
-	})
-	c.wg.Go(func() {
-		for s := range flight {
-			c.settle(s)
-		}
-	})
+	c.wg.Go(c.run)
 	return c, nil
 }
 
-// put takes r to be captured, if there is room.
-func (c *capturer) put(r copied) {
-	size := int64(r.size())
-	if c.bytes.Add(size) <= captureBytes {
-		select {
-		case c.queue <- r:
-			return
-		default:
-		}
+// list returns an empty list to put.
+func (c *capturer) list() []copied {
+	select {
+	case l := <-c.spare:
+		return l
+	default:
+		return nil
 	}
+}
+
+// put takes the requests of a list to be captured, as many as there is room for, and the
+// list with them.
+func (c *capturer) put(list []copied) {
+	if len(list) == 0 {
+		return
+	}
+	room := list[:0]
+	for i := range list {
+		size := int64(list[i].size())
+		if waiting, bytes := c.waiting.Add(1), c.bytes.Add(size); waiting <= captureRequests && bytes <= captureBytes {
+			room = append(room, list[i])
+			continue
+		}
+		c.taken(size)
+		c.lose(&list[i].lane.captured, errCaptureFull)
+	}
+	clear(list[len(room):])
+	if len(room) > 0 {
+		c.queue <- room // has a place for each request that may wait
+	}
+}
+
+// taken says that a request of that size waits no more.
+func (c *capturer) taken(size int64) {
+	c.waiting.Add(-1)
 	c.bytes.Add(-size)
-	c.lose(&r.lane.captured, errCaptureFull)
 }
 
 var errCaptureFull = fmt.Errorf("more than %d requests or %d bytes wait to be captured", captureRequests, captureBytes)
@@ -128,36 +138,74 @@ func (c *capturer) close() {
 	defer timer.Stop()
 	defer c.stop()
 	c.wg.Wait()
-	c.js.CleanupPublisher() // the connection goes on
+	c.flight.close()
+}
+
+func (c *capturer) run() {
+	tick := time.NewTicker(ackTimeout / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case list, ok := <-c.queue:
+			if !ok {
+				c.flight.drain(c.ctx)
+				return
+			}
+			c.storeAll(list)
+		case now := <-tick.C:
+			c.flight.expire(now)
+		}
+	}
+}
+
+func (c *capturer) storeAll(list []copied) {
+	for i := range list {
+		r := &list[i]
+		c.taken(int64(r.size()))
+		if err := c.store(r); err != nil {
+			c.lose(&r.lane.captured, err)
+		}
+	}
+	if cap(list) > longCopies {
+		return
+	}
+	clear(list)
+	select {
+	case c.spare <- list[:0]:
+	default:
+	}
 }
 
 // store sends a request on its way to the stream. Of one id there is one: the first.
-func (c *capturer) store(r *copied) (jetstream.PubAckFuture, error) {
+func (c *capturer) store(r *copied) error {
 	if err := c.ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	if r.version.schema == nil {
-		return nil, errors.New("its version does not tell its features")
+		return errors.New("its version does not tell its features")
 	}
 	if c.frame == nil || c.frame.Schema() != r.version.schema {
 		c.frame = feature.NewFrame(r.version.schema, false)
 	}
 	c.frame.Reset()
 	if err := wire.DecodeRequest(c.frame, &c.req, r.msg.Header, r.msg.Data, 0); err != nil {
-		return nil, err
+		return err
 	}
-	msg := &nats.Msg{Subject: c.subjects.Capture(r.lane.name, r.id)}
-	err := wire.EncodeCapture(msg, &wire.Capture{
+	c.msg.Subject = c.subjects.Capture(r.lane.name, r.id)
+	err := wire.EncodeCapture(&c.msg, &wire.Capture{
 		Model: r.lane.name, Version: r.version.number, Time: r.at, Predictions: r.outcomes, Shadow: r.shadow, Classes: r.version.told,
 	}, c.frame)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if int64(len(msg.Data))+idRoom > c.js.Conn().MaxPayload() {
-		return nil, fmt.Errorf("%w: captured it would have %d bytes", nats.ErrMaxPayload, len(msg.Data))
+	if c.keep != r.keep {
+		c.keep = r.keep
+		c.msg.Header[jetstream.MsgTTLHeader] = []string{wholeSeconds(r.keep).String()}
 	}
-	return c.js.PublishMsgAsync(msg, jetstream.WithExpectLastSequencePerSubject(0),
-		jetstream.WithMsgTTL(wholeSeconds(r.keep)), jetstream.WithRetryAttempts(0))
+	if err := c.flight.send(c.ctx, &c.msg, &r.lane.captured); err != nil {
+		return fmt.Errorf("storing it, which takes %d bytes: %w", len(c.msg.Data), err)
+	}
+	return nil
 }
 
 // wholeSeconds rounds d up to what NATS takes as the life of a message.
@@ -165,21 +213,16 @@ func wholeSeconds(d time.Duration) time.Duration {
 	return max((d + time.Second - 1).Truncate(time.Second), time.Second)
 }
 
-func (c *capturer) settle(s capturing) {
-	var err error
-	select {
-	case <-s.ack.Ok():
-		s.counts.stored.Add(1)
-		return
-	case err = <-s.ack.Err():
-	case <-c.ctx.Done():
-		err = c.ctx.Err()
+// settle counts a request that was sent, by what its acknowledgement says.
+func (c *capturer) settle(counts *captures, err error) {
+	switch {
+	case err == nil:
+		counts.stored.Add(1)
+	case registry.Refused(err): // there is one of that id, or on its way
+		counts.repeated.Add(1)
+	default:
+		c.lose(counts, err)
 	}
-	if registry.Refused(err) { // there is one of that id, or on its way
-		s.counts.repeated.Add(1)
-		return
-	}
-	c.lose(s.counts, err)
 }
 
 func (c *capturer) lose(counts *captures, err error) {

@@ -56,6 +56,7 @@ func kept(t *testing.T, s jetstream.Stream, id string) (*wire.Capture, *jetstrea
 }
 
 func TestCaptureKeepsWhatWasAnswered(t *testing.T) {
+	t.Parallel()
 	srv, _, server, stream := captured(t)
 	nc := embeddedtest.Join(t, srv)
 	rows := [][]float32{{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, {9, 8, 7, 6, 5, 4, 3, 2, 1, 0}}
@@ -107,6 +108,7 @@ func TestCaptureKeepsWhatWasAnswered(t *testing.T) {
 }
 
 func TestCaptureKeepsTheShadowsPredictions(t *testing.T) {
+	t.Parallel()
 	srv, reg, server, stream := captured(t)
 	publish(t, reg, "friedman", registry.Shadow, fitted(t, func() made { return friedmanSeed(7) }))
 	await(t, server, func(st serve.Status) bool { return st.Shadow != nil })
@@ -128,6 +130,7 @@ func TestCaptureKeepsTheShadowsPredictions(t *testing.T) {
 // TestAnswersDoNotWaitForCapture has no stream to capture to: requests are answered as
 // ever, and what is lost is counted.
 func TestAnswersDoNotWaitForCapture(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	reg := openRegistry(t, srv)
 	publish(t, reg, "friedman", registry.Champion, fitted(t, capturing))

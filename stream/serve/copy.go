@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,9 +29,9 @@ type copied struct {
 	shadow   *wire.Shadowed
 }
 
-// hand hands an answered request, whose n rows begin at row of the last run, over to
-// the shadow, and from there or at once to be captured.
-func (w *worker) hand(g *group, r *request, header nats.Header, row, n int) {
+// hand hands a request that was answered with that id, whose n rows begin at row of the
+// last run, over to the shadow, and from there or at once to be captured.
+func (w *worker) hand(g *group, r *request, id []string, row, n int) {
 	t, ok := g.batch.(teller)
 	if !ok {
 		return
@@ -42,20 +43,21 @@ func (w *worker) hand(g *group, r *request, header nats.Header, row, n int) {
 	if s == nil && w.after.capture == 0 {
 		return
 	}
-	c := copied{lane: w.lane, msg: r.msg, version: g.version, at: time.Now(), outcomes: t.tell(nil, row, n)}
-	if id := header[wire.HeaderID]; w.after.capture > 0 && len(id) > 0 {
+	c := copied{lane: w.lane, msg: r.msg, version: g.version, at: w.ran, outcomes: t.tell(nil, row, n)}
+	if w.after.capture > 0 && len(id) > 0 {
 		c.keep, c.id = w.after.capture, id[0]
 	}
-	if s == nil || !s.put(c) {
-		c.pass()
+	if (s == nil || !s.put(c)) && c.keep > 0 {
+		if w.copies == nil {
+			w.copies = w.lane.capture.list()
+		}
+		w.copies = append(w.copies, c)
 	}
 }
 
-// pass hands c over to be captured, if it is to be.
-func (c *copied) pass() {
-	if c.keep > 0 {
-		c.lane.capture.put(*c)
-	}
+// toCapture returns those of list that are to be captured, in its memory.
+func toCapture(list []copied) []copied {
+	return slices.DeleteFunc(list, func(c copied) bool { return c.keep == 0 })
 }
 
 // size is about what c holds of memory.
@@ -75,8 +77,14 @@ func checkID(h nats.Header) error {
 }
 
 // identify gives an answer an id if its request had none.
-func identify(h nats.Header) {
-	if len(h[wire.HeaderID]) == 0 {
-		h[wire.HeaderID] = []string{nuid.Next()}
+func (w *worker) identify(msg *nats.Msg) {
+	if len(msg.Header[wire.HeaderID]) > 0 {
+		return
 	}
+	id := w.id[:]
+	if msg != &w.reply { // the outbox keeps it
+		id = make([]string, 1)
+	}
+	id[0] = nuid.Next()
+	msg.Header[wire.HeaderID] = id
 }

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// deskBytes bounds the payloads that are answered where they arrive.
+// deskBytes bounds the requests that are answered where they arrive.
 const deskBytes = 16 << 10
 
 // A desk is where requests of a lane are answered at once, by the goroutine that

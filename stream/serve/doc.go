@@ -17,7 +17,8 @@
 // arrive, by the goroutine of the subscription: if they will take less than 100 µs
 // together, by the time that recent ones of that model took. Requests that have
 // arrived together are computed together there, too. Before either computes, it lets
-// other goroutines run once, so that what is on its way comes in the same batch.
+// other goroutines run once, so that what is on its way comes in the same batch; where
+// requests come, unless they have come one at a time for a while.
 //
 // # Fairness
 //

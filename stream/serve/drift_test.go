@@ -182,6 +182,7 @@ func columnOf(tb testing.TB, columns []wire.DriftColumn, name string) wire.Drift
 // distributed as those they were trained on. Of single windows at most 1 in 100
 // may say otherwise of any column (the false discovery rate); of two in a row none does.
 func TestNoDriftInRowsAlike(t *testing.T) {
+	t.Parallel()
 	const seeds, windows = 5, 24
 	alarms := 0
 	for seed := range seeds {
@@ -218,6 +219,7 @@ func TestNoDriftInRowsAlike(t *testing.T) {
 }
 
 func TestDriftIsFound(t *testing.T) {
+	t.Parallel()
 	missing := func(share float64) func(*feature.Row, *rand.Rand) {
 		return func(r *feature.Row, random *rand.Rand) {
 			if random.Float64() < share {
@@ -298,6 +300,7 @@ func TestDriftIsFound(t *testing.T) {
 // TestNewChampionBeginsNewWindow has the champion replaced by one that was trained on
 // other hours, so that what was drift is none any more.
 func TestNewChampionBeginsNewWindow(t *testing.T) {
+	t.Parallel()
 	later := func(r *feature.Row, _ *rand.Rand) { r.Values[0].Num += 6 }
 	srv := embeddedtest.Start(t)
 	reg := openRegistry(t, srv)
@@ -330,6 +333,7 @@ func TestNewChampionBeginsNewWindow(t *testing.T) {
 
 // TestOnlyTheChampionIsWatched asks for another version, which does not count.
 func TestOnlyTheChampionIsWatched(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	reg := openRegistry(t, srv)
 	publish(t, reg, "riders", registry.Champion, fitted(t, riderModel(1)))
@@ -351,6 +355,7 @@ func TestOnlyTheChampionIsWatched(t *testing.T) {
 // TestWithoutReferenceNothingIsCompared serves an artifact as older programs wrote them,
 // and a model whose spec wants no comparison.
 func TestWithoutReferenceNothingIsCompared(t *testing.T) {
+	t.Parallel()
 	for name, product := range map[string]func(p product) product{
 		"no reference": func(p product) product {
 			bare, err := p.model.WithReference(nil)

@@ -18,6 +18,7 @@ import (
 )
 
 func TestFollowsRegistry(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.start()
 	checkError(t, h.ask("modelbus.predict.iris", "x"), wire.ErrNotFound, 404)
@@ -48,6 +49,7 @@ func TestFollowsRegistry(t *testing.T) {
 
 // TestTellsOfChanges has the served models change, of which discovery hears.
 func TestTellsOfChanges(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.start()
 	names := func() string {
@@ -102,6 +104,7 @@ func (s *slowStore) Resolve(ctx context.Context, ref registry.Ref) (registry.Ver
 // version that is being loaded, and another for its turn: the new lane loads the
 // versions and answers both.
 func TestSpecChangeWhileLoading(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	slow := &slowStore{store: h.server.store, entered: make(chan struct{}, 100), open: make(chan struct{})}
 	h.server.store = slow
@@ -137,6 +140,7 @@ func TestSpecChangeWhileLoading(t *testing.T) {
 }
 
 func TestUnloadableVersionLeavesOld(t *testing.T) {
+	t.Parallel()
 	for _, artifact := range []string{"corrupt", "panic"} {
 		t.Run(artifact, func(t *testing.T) {
 			h := build(t, Options{})
@@ -166,6 +170,7 @@ func TestUnloadableVersionLeavesOld(t *testing.T) {
 }
 
 func TestRegistryOutage(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, "one")
@@ -184,6 +189,7 @@ func TestRegistryOutage(t *testing.T) {
 
 // TestOutageIsNotHammered breaks the registry in a way that answers at once.
 func TestOutageIsNotHammered(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, "one")
@@ -201,6 +207,7 @@ func TestOutageIsNotHammered(t *testing.T) {
 
 // TestUnreadableModel has a record that cannot be read beside one that can.
 func TestUnreadableModel(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, "one")
@@ -228,6 +235,7 @@ func TestUnreadableModel(t *testing.T) {
 // TestSwaps moves the champion while many callers ask: each is answered once,
 // with its own payload, by the version that its answer names.
 func TestSwaps(t *testing.T) {
+	t.Parallel()
 	const callers, versions = 50, 40
 	h := build(t, Options{})
 	h.create("iris", "")
@@ -272,6 +280,7 @@ func TestSwaps(t *testing.T) {
 
 // TestOnDemand asks for more old versions than are kept.
 func TestOnDemand(t *testing.T) {
+	t.Parallel()
 	const versions = 4 * keptOnDemand
 	h := build(t, Options{})
 	h.create("iris", "")
@@ -298,6 +307,7 @@ func TestOnDemand(t *testing.T) {
 
 // TestWaitingForLoadIsBounded holds the look-up of a version while more ask for it.
 func TestWaitingForLoadIsBounded(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", `"queue": 2, "workers": 1`)
 	h.publish("iris", "champion", 1, "one")

@@ -14,6 +14,10 @@ const (
 	lookTimeout = 10 * time.Second // for a record
 	loadTimeout = 5 * time.Minute  // for an artifact
 
+	// versionsAge is for how long errors say which versions there were: anybody can ask
+	// for some that are not there.
+	versionsAge = time.Second
+
 	firstRetry = 100 * time.Millisecond // of what failed, doubling
 	lastRetry  = time.Minute
 )
@@ -34,9 +38,11 @@ type keeper struct {
 	failure string // why aliases are not answered with what they name; empty if they are
 
 	// Of the keeper's goroutine alone.
-	failed map[uint64]failure // versions that could not be loaded
-	looked failure            // the last look at the aliases
-	retry  time.Time          // when to follow again; zero if nothing failed
+	versions string             // that the model has, for people
+	listed   time.Time          // when that was looked up
+	failed   map[uint64]failure // versions that could not be loaded
+	looked   failure            // the last look at the aliases
+	retry    time.Time          // when to follow again; zero if nothing failed
 }
 
 // failure is something that failed and when to try it again.
@@ -106,16 +112,15 @@ func (l *lane) bequeath(r *request) bool {
 func (k *keeper) add(r *request) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	size := len(r.msg.Data)
 	switch {
 	case k.stopped:
 		return errKeeperEnded
-	case k.waiting == k.limit || k.waiting > 0 && k.bytes+size > queueBytes:
+	case k.waiting == k.limit || k.waiting > 0 && k.bytes+r.size > queueBytes:
 		return fmt.Errorf("%w: %d requests wait for versions to be loaded", wire.ErrOverloaded, k.waiting)
 	}
 	k.parked[r.target] = append(k.parked[r.target], *r)
 	k.waiting++
-	k.bytes += size
+	k.bytes += r.size
 	r.done = true
 	k.rouse()
 	return nil

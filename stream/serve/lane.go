@@ -182,9 +182,36 @@ func (l *lane) fail(r *request, err error) {
 	l.stats.failed(e, now.Sub(r.at), now)
 }
 
-// missing returns the error for a target that the model does not have.
-func (l *lane) missing(target string) error {
-	return fmt.Errorf("%w: model %q has no version or alias %q%s", wire.ErrNotFound, l.name, target, l.has())
+// missing returns the error for a target that the model does not have; versions says which
+// it has, if that is known.
+func (l *lane) missing(name, versions string) error {
+	what, then := fmt.Sprintf("alias %q", name), "; it has "
+	if t, ok := parseTarget(name); !ok || t.number > 0 {
+		what = "version " + name
+	} else if near := registry.Near(name, l.live.Load().aliases); near != "" {
+		then = fmt.Sprintf(", did you mean %q? It has ", near)
+	}
+	if versions != "" {
+		then += versions
+	} else {
+		then += "other versions"
+	}
+	return fmt.Errorf("%w: model %q has no %s%s%s", wire.ErrNotFound, l.name, what, then, l.has())
+}
+
+// absent is missing, with the versions that the model has. It belongs to the keeper.
+func (l *lane) absent(ctx context.Context, name string) error {
+	k := &l.keeper
+	if now := time.Now(); now.Sub(k.listed) > versionsAge {
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		versions, err := l.store.Versions(ctx, l.name)
+		if err != nil {
+			return l.missing(name, "")
+		}
+		k.versions, k.listed = registry.Numbers(versions), now
+	}
+	return l.missing(name, k.versions)
 }
 
 // unpromoted returns the error for a model that has no champion: it tells what to do

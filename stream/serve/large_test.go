@@ -64,6 +64,7 @@ func serveFrom(t *testing.T, srv *embedded.Server, dir string, log *bytes.Buffer
 // TestLargeModel serves a model from a folder: downloaded, from there again, with a
 // weight on disk damaged, and when the registry has lost the artifact.
 func TestLargeModel(t *testing.T) {
+	t.Parallel()
 	srv, dir := embeddedtest.Start(t), t.TempDir()
 	reg := openRegistry(t, srv)
 	p := fitted(t, large)

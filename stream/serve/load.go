@@ -196,7 +196,7 @@ func (l *lane) prune(ctx context.Context, next *live) {
 func (l *lane) demand(ctx context.Context, name string) (*version, error) {
 	t, ok := parseTarget(name)
 	if !ok {
-		return nil, l.missing(name)
+		return nil, l.missing(name, "")
 	}
 	answers := l.live.Load()
 	if v := answers.find(t); v != nil {
@@ -209,12 +209,12 @@ func (l *lane) demand(ctx context.Context, name string) (*version, error) {
 		if t.alias == registry.Champion {
 			return nil, l.unpromoted(ctx)
 		}
-		return nil, l.missing(name)
+		return nil, l.absent(ctx, name)
 	}
 	v, err := l.load(ctx, t.number)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
-		return nil, l.missing(name)
+		return nil, l.absent(ctx, name)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %v", wire.ErrUnavailable, err) //nolint:errorlint // the cause's own code must not travel
 	}

@@ -20,6 +20,7 @@ import (
 // TestUnreadableMapping cuts a mapped file off, after which its pages cannot be
 // read: loading it is an error, not the end of the process.
 func TestUnreadableMapping(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		return // files are read there
 	}

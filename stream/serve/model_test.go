@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // A made is a model for tests: its spec and its training rows.
 type made struct {
@@ -197,6 +197,7 @@ func equal(got, want []float64) bool {
 // champion, by number and by alias while versions come: every answer is what the
 // version it names computes alone for these rows.
 func TestModelsSwapWhileRequestsFly(t *testing.T) {
+	t.Parallel()
 	const callers, versions = 20, 6
 	srv := embeddedtest.Start(t)
 	reg := openRegistry(t, srv)
@@ -264,6 +265,7 @@ func TestModelsSwapWhileRequestsFly(t *testing.T) {
 // TestUnknownCategoryAmongOthers sends, at once, rows that can be predicted and
 // one whose category was never seen: only that fails.
 func TestUnknownCategoryAmongOthers(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	reg := openRegistry(t, srv)
 	publish(t, reg, "island", registry.Champion, fitted(t, island))
@@ -292,6 +294,7 @@ func TestUnknownCategoryAmongOthers(t *testing.T) {
 }
 
 func TestServicesOfRealModels(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	reg := openRegistry(t, srv)
 	publish(t, reg, "island", registry.Champion, fitted(t, island))

@@ -22,6 +22,7 @@ import (
 // TestSamplerIsFair draws from batches of a hundred rows at several loads: no more than the rate
 // a second, about the rate where there are more rows, and as many of each place in a batch.
 func TestSamplerIsFair(t *testing.T) {
+	t.Parallel()
 	const rate, size, seconds = 1000, 100, 60
 	for _, load := range []int{100, 900, 2000, 50_000, 400_000} { // rows a second
 		t.Run(fmt.Sprint(load), func(t *testing.T) {
@@ -65,6 +66,7 @@ func TestSamplerIsFair(t *testing.T) {
 
 // TestSamplerTakesPartOfOneLargeRequest wants rows from all over it.
 func TestSamplerTakesPartOfOneLargeRequest(t *testing.T) {
+	t.Parallel()
 	s := newSampler(1000, 1)
 	rows := s.draw(nil, 0, 65536, time.Unix(1000, 0))
 	if len(rows) < 850 || len(rows) > 1000 || rows[len(rows)-1] < 60000 {
@@ -77,6 +79,7 @@ func TestSamplerTakesPartOfOneLargeRequest(t *testing.T) {
 
 // TestUnannouncedDriftIsTriedAgain has the registry fail at first.
 func TestUnannouncedDriftIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	var told []registry.Event
 	failures := 2
 	in := newInspector(func(_ context.Context, e registry.Event) error {
@@ -119,6 +122,7 @@ func TestUnannouncedDriftIsTriedAgain(t *testing.T) {
 // What a window finds while an event is on its way is announced by the next one, also if
 // that had to be tried again.
 func TestDriftFoundWhileAnnouncing(t *testing.T) {
+	t.Parallel()
 	v := &verdict{columns: map[string]*steadiness{}}
 	window := func(a, b bool) (*wire.DriftEvent, func()) {
 		return v.take(&drift.Report{Rows: 100, Columns: []drift.ColumnReport{
@@ -143,6 +147,7 @@ func TestDriftFoundWhileAnnouncing(t *testing.T) {
 }
 
 func TestAReferenceThatCannotBeReadIsSaid(t *testing.T) {
+	t.Parallel()
 	l := newLane("m", settings{}, &shared{inspector: newInspector(nil, 1000, zerolog.Nop())}, nil)
 	v := newVersion(3, plan{window: func() (*drift.Window, error) { return nil, errors.New("it is torn") }})
 	l.watch(t.Context(), v)
@@ -209,6 +214,7 @@ func BenchmarkObserve(b *testing.B) {
 // Of requests that are answered together, the rows of those that are not to be observed do
 // not count, wherever they lie.
 func TestUnobservedRowsDoNotCount(t *testing.T) {
+	t.Parallel()
 	nc, err := nats.Connect("", nats.InProcessServer(sink{}))
 	if err != nil {
 		t.Fatal(err)

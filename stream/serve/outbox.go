@@ -35,7 +35,7 @@ const (
 type outbox struct {
 	js    jetstream.JetStream
 	log   zerolog.Logger
-	queue chan *nats.Msg
+	queue chan posted
 	bytes atomic.Int64
 	lost  atomic.Uint64
 	wg    sync.WaitGroup
@@ -45,9 +45,16 @@ type outbox struct {
 	stop  context.CancelFunc
 }
 
+// posted is a message in the outbox.
+type posted struct {
+	msg  *nats.Msg
+	size int // as it was handed over
+}
+
 // sent is a message that awaits its acknowledgement.
 type sent struct {
-	msg *nats.Msg
+	posted
+
 	id  string
 	ack jetstream.PubAckFuture // nil: it could not be sent
 	err error
@@ -63,20 +70,20 @@ func newOutbox(nc *nats.Conn, log zerolog.Logger) (*outbox, error) {
 	}
 	o := &outbox{
 		js: js, log: log.Sample(&zerolog.BurstSampler{Burst: lossLines, Period: time.Second}),
-		queue: make(chan *nats.Msg, outboxMessages), drain: outboxDrain,
+		queue: make(chan posted, outboxMessages), drain: outboxDrain,
 	}
 	o.ctx, o.stop = context.WithCancel(context.Background())
 	flight := make(chan sent, ackWindow)
 	o.wg.Go(func() {
 		defer close(flight)
-		for m := range o.queue {
-			flight <- o.send(m)
+		for p := range o.queue {
+			flight <- o.send(p)
 		}
 	})
 	o.wg.Go(func() {
 		for s := range flight {
 			o.settle(s)
-			o.bytes.Add(-int64(len(s.msg.Data)))
+			o.bytes.Add(-int64(s.size))
 		}
 	})
 	return o, nil
@@ -84,14 +91,15 @@ func newOutbox(nc *nats.Conn, log zerolog.Logger) (*outbox, error) {
 
 // put hands m over, which its user must not touch any more.
 func (o *outbox) put(m *nats.Msg) {
-	if o.bytes.Add(int64(len(m.Data))) <= outboxBytes {
+	p := posted{msg: m, size: m.Size()}
+	if o.bytes.Add(int64(p.size)) <= outboxBytes {
 		select {
-		case o.queue <- m:
+		case o.queue <- p:
 			return
 		default:
 		}
 	}
-	o.bytes.Add(-int64(len(m.Data)))
+	o.bytes.Add(-int64(p.size))
 	o.lose(m, fmt.Errorf("more than %d messages or %d bytes wait to be stored", outboxMessages, outboxBytes))
 }
 
@@ -106,12 +114,12 @@ func (o *outbox) close() {
 	o.js.CleanupPublisher() // the connection goes on
 }
 
-func (o *outbox) send(m *nats.Msg) sent {
-	s := sent{msg: m, id: nuid.Next()}
+func (o *outbox) send(p posted) sent {
+	s := sent{posted: p, id: nuid.Next()}
 	if s.err = o.ctx.Err(); s.err != nil {
 		return s
 	}
-	s.ack, s.err = o.js.PublishMsgAsync(m, jetstream.WithMsgID(s.id))
+	s.ack, s.err = o.js.PublishMsgAsync(p.msg, jetstream.WithMsgID(s.id))
 	return s
 }
 

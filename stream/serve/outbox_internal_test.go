@@ -16,6 +16,7 @@ import (
 )
 
 func TestNobodyWaits(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, "one")
@@ -104,6 +105,7 @@ func stored(t *testing.T, js jetstream.JetStream, name string, n int) []jetstrea
 
 // TestOutboxEnds closes an outbox whose messages no stream takes.
 func TestOutboxEnds(t *testing.T) {
+	t.Parallel()
 	const messages = 500
 	box, err := newOutbox(embeddedtest.Connect(t), zerolog.Nop())
 	if err != nil {
@@ -130,6 +132,7 @@ func TestOutboxEnds(t *testing.T) {
 
 // TestTooLargeForAStream has a result and a dead request that fit no message.
 func TestTooLargeForAStream(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, strings.Repeat("long", 1000))
@@ -171,6 +174,7 @@ func TestTooLargeForAStream(t *testing.T) {
 
 // TestResultsAreNotLostSilently has no stream to store results in.
 func TestResultsAreNotLostSilently(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, "one")

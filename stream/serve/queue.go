@@ -16,8 +16,13 @@ type request struct {
 	msg    *nats.Msg
 	target string    // version or alias; empty: the champion
 	at     time.Time // of receipt
+	size   int       // of msg with subject and headers
 	by     *version  // who answers, if that was settled before the request was queued
 	done   bool      // answered or passed on
+}
+
+func newRequest(m *nats.Msg, at time.Time) request {
+	return request{msg: m, at: at, size: m.Size()}
 }
 
 // unobserved reports whether r is to be answered and no more: its caller says that it is
@@ -37,10 +42,10 @@ var (
 )
 
 const (
-	// queueBytes bounds the payloads that wait for one model, beside their number.
+	// queueBytes bounds the requests that wait for one model, beside their number.
 	queueBytes = 64 << 20
 
-	// shareBytes bounds the payloads that a worker takes at once, so that large
+	// shareBytes bounds the bytes that a worker takes at once, so that large
 	// requests are spread over the workers.
 	shareBytes = 64 << 10
 
@@ -82,7 +87,7 @@ func newQueue(limit int) *queue {
 func (q *queue) put(r request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.n >= q.limit || q.n > 0 && q.bytes+len(r.msg.Data) > queueBytes {
+	if q.n >= q.limit || q.n > 0 && q.bytes+r.size > queueBytes {
 		if q.closed {
 			return errQueueClosed
 		}
@@ -115,7 +120,7 @@ func (q *queue) addLocked(r request) error {
 	}
 	q.ring[at] = r
 	q.n++
-	q.bytes += len(r.msg.Data)
+	q.bytes += r.size
 	return nil
 }
 
@@ -167,8 +172,8 @@ func (q *queue) take(dst []request, limit int, share bool) []request {
 	n = min(n, limit)
 	for bytes := 0; n > 0 && (!share || bytes < shareBytes); n-- {
 		r := &q.ring[q.head]
-		bytes += len(r.msg.Data)
-		q.bytes -= len(r.msg.Data)
+		bytes += r.size
+		q.bytes -= r.size
 		dst = append(dst, *r)
 		*r = request{}
 		q.n--
@@ -211,7 +216,7 @@ func (q *queue) depth() (waiting, limit int) {
 	return q.n, q.limit
 }
 
-// waiting returns how many requests wait and the bytes of their payloads.
+// waiting returns how many requests wait and how many bytes they have.
 func (q *queue) waiting() (requests, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

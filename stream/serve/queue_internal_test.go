@@ -2,14 +2,20 @@ package serve
 
 import (
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"github.com/modelbus/modelbus/registry"
 )
 
-func sized(n int) request { return request{msg: &nats.Msg{Data: make([]byte, n)}} }
+func sized(n int) request { return newRequest(&nats.Msg{Data: make([]byte, n)}, time.Time{}) }
 
 func TestQueueBounds(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		limit int
@@ -35,7 +41,35 @@ func TestQueueBounds(t *testing.T) {
 	}
 }
 
+// What waits is bounded by all that it holds, headers too.
+func TestHeadersAreBounded(t *testing.T) {
+	const each = 1 << 20
+	r := newRequest(&nats.Msg{Header: nats.Header{"Trace": {strings.Repeat("x", each)}}}, time.Time{})
+	q, k := newQueue(1000), newKeeper(1000)
+	box := &outbox{queue: make(chan posted, 1000), log: zerolog.Nop()}
+	for name, put := range map[string]func() error{
+		"queue":  func() error { return q.put(r) },
+		"keeper": func() error { return k.add(&r) },
+		"outbox": func() error {
+			box.put(r.msg)
+			if box.lost.Load() > 0 {
+				return errQueueFull
+			}
+			return nil
+		},
+	} {
+		n := 0
+		for n <= queueBytes/each && put() == nil {
+			n++
+		}
+		if n != queueBytes/each-1 {
+			t.Errorf("the %s takes %d requests with headers of %d bytes, want %d", name, n, each, queueBytes/each-1)
+		}
+	}
+}
+
 func TestQueueShares(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		sizes []int
@@ -71,6 +105,7 @@ func TestQueueShares(t *testing.T) {
 }
 
 func TestQueueOrderAndClose(t *testing.T) {
+	t.Parallel()
 	q := newQueue(3)
 	next := 1
 	for round := range 5 { // round and round the ring
@@ -107,6 +142,7 @@ func TestQueueOrderAndClose(t *testing.T) {
 }
 
 func TestNear(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, want string
 	}{
@@ -119,13 +155,14 @@ func TestNear(t *testing.T) {
 		{name: "", want: ""},
 	}
 	for _, tt := range tests {
-		if got := near(tt.name, map[string]bool{"iris": true, "adult": true}); got != tt.want {
-			t.Errorf("near(%q) = %q, want %q", tt.name, got, tt.want)
+		if got := registry.Near(tt.name, map[string]bool{"iris": true, "adult": true}); got != tt.want {
+			t.Errorf("registry.Near(%q) = %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }
 
 func TestParseTarget(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		text string
 		want target

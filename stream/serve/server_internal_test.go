@@ -15,6 +15,7 @@ import (
 )
 
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "", 1, "one")
@@ -75,6 +76,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestOnlySomeModels(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{Models: []string{"iris"}})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, "one")
@@ -96,6 +98,7 @@ func TestOnlySomeModels(t *testing.T) {
 }
 
 func TestTooLargeAnswer(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, strings.Repeat("v", int(h.client.MaxPayload())))
@@ -105,6 +108,7 @@ func TestTooLargeAnswer(t *testing.T) {
 
 // TestDrain ends the server while requests fly: what it took is answered, once.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", `"queue": 100000`)
 	h.publish("iris", "champion", 1, "one")
@@ -149,6 +153,7 @@ func TestDrain(t *testing.T) {
 }
 
 func TestDrainAnswersTheQueue(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", `"workers": 1`)
 	h.publish("iris", "champion", 1, "one")

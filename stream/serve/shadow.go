@@ -131,9 +131,7 @@ func (s *shadow) run() {
 		taken := s.take()
 		s.shadow(taken)
 		l.turns.end()
-		for i := range taken {
-			taken[i].pass()
-		}
+		l.capture.put(toCapture(taken))
 	}
 }
 
@@ -143,12 +141,10 @@ func (s *shadow) drop() {
 	s.ended = true
 	s.mu.Unlock()
 	taken := s.take()
-	for i := range taken {
-		taken[i].pass()
-	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.counts.dropped += uint64(len(taken))
+	s.mu.Unlock()
+	s.lane.capture.put(toCapture(taken))
 }
 
 // rest waits until nobody else wants to compute. It reports false if s ended before.

@@ -40,6 +40,7 @@ func (b *bytesBatch) reset() bool {
 // To a shadow of other features a request of plain numbers may have more rows or fewer. It
 // is not compared, and those computed with it are compared with their own rows.
 func TestShadowOfOtherRows(t *testing.T) {
+	t.Parallel()
 	l := &lane{name: "m", shared: &shared{log: zerolog.Nop()}}
 	s := &shadow{lane: l, version: newVersion(2, plan{make: func() batch { return &bytesBatch{} }})}
 	s.counts.latency = newStats(time.Now())
@@ -68,6 +69,7 @@ func TestShadowOfOtherRows(t *testing.T) {
 
 // What is kept for later is bounded by all that it holds, headers too.
 func TestSizeOfCopies(t *testing.T) {
+	t.Parallel()
 	c := copied{msg: &nats.Msg{Header: nats.Header{"Trace": {strings.Repeat("x", 1<<20)}}}}
 	if got := c.size(); got < 1<<20 {
 		t.Errorf("a request with headers of 1 MiB counts %d bytes", got)

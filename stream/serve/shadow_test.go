@@ -12,6 +12,7 @@ import (
 )
 
 func TestShadowComparesAndAnswersNobody(t *testing.T) {
+	t.Parallel()
 	srv, reg, server := two(t)
 	if _, err := reg.Promote(t.Context(), "friedman", registry.Shadow, 2, "", ""); err != nil {
 		t.Fatal(err)

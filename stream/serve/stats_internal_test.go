@@ -9,6 +9,7 @@ import (
 )
 
 func TestStats(t *testing.T) {
+	t.Parallel()
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := newStats(start)
 	read := func(now time.Time) (service.Endpoint, Status) {

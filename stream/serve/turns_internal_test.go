@@ -39,6 +39,7 @@ func (h *house) awaitLine(name string, n int) {
 // large requests, compete with a small one: the small one has its turn after those
 // who waited before it, and never do more compute at once than there are turns.
 func TestTurns(t *testing.T) {
+	t.Parallel()
 	const large, workers = 32, 4
 	h := build(t, Options{})
 	h.server.parallel = 1
@@ -81,6 +82,7 @@ func TestTurns(t *testing.T) {
 // TestDesk holds every turn: requests that are known to be quick are answered all
 // the same, those that are not wait.
 func TestDesk(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.server.parallel = 1
 	h.create("slow", `"workers": 1`)
@@ -122,6 +124,7 @@ func TestDesk(t *testing.T) {
 // TestStalledLoad has the download of one model's version hang: the others swap,
 // and it answers with what it has.
 func TestStalledLoad(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	for _, name := range []string{"iris", "adult"} {
 		h.create(name, "")
@@ -141,6 +144,7 @@ func TestStalledLoad(t *testing.T) {
 // TestCanaryEndsWhileLoading takes the canary away while the download of the next
 // champion hangs: from then on the champion that there is answers all.
 func TestCanaryEndsWhileLoading(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", "")
 	h.publish("iris", "champion", 1, "one")
@@ -176,6 +180,7 @@ func TestCanaryEndsWhileLoading(t *testing.T) {
 }
 
 func TestPace(t *testing.T) {
+	t.Parallel()
 	p := newPace()
 	if got := p.of(1); got <= shortWork {
 		t.Errorf("before any was measured a request takes %v, want more than %v", got, shortWork)
@@ -205,6 +210,7 @@ func TestPace(t *testing.T) {
 }
 
 func TestLimitsFollowSize(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name         string
 		given        limits

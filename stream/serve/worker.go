@@ -21,8 +21,11 @@ type worker struct {
 	named  uint64      // version in the headers of reply, 0: none
 	sent   []time.Time // receipts of the requests that were answered
 	took   span        // of what is being answered
+	ran    time.Time   // when the model had run last
 	model  []string    // header value
 	after  after       // of what is being answered
+	copies []copied    // of what was answered, to be captured
+	id     [1]string   // header value
 }
 
 // A group is the requests of a batch that one version answers.
@@ -79,6 +82,8 @@ func (w *worker) serve(now time.Time) {
 		for i := range w.groups {
 			w.groups[i].version, w.groups[i].batch = nil, nil // hold no version while waiting
 		}
+		w.lane.capture.put(w.copies)
+		w.copies = nil
 	}()
 	w.groups = w.groups[:0]
 	w.took.taken = now
@@ -160,7 +165,7 @@ func (w *worker) choose(answers *live, r *request, now time.Time) *version {
 	}
 	t, ok := parseTarget(r.target)
 	if !ok {
-		w.lane.fail(r, w.lane.missing(r.target))
+		w.lane.fail(r, w.lane.missing(r.target, ""))
 		return nil
 	}
 	v := answers.find(t)
@@ -217,7 +222,8 @@ func (w *worker) compute(g *group) {
 func (w *worker) predict(g *group, lo, hi int) error {
 	begin := time.Now()
 	err := g.batch.run(lo, hi, w.pass)
-	w.took.model = time.Since(begin)
+	w.ran = time.Now()
+	w.took.model = w.ran.Sub(begin)
 	return err
 }
 
@@ -252,8 +258,9 @@ func (w *worker) answer(g *group, lo, hi int) {
 		msg := w.message(r, g.version)
 		unobserved := r.unobserved()
 		if w.after.capture > 0 && !unobserved {
-			identify(msg.Header)
+			w.identify(msg)
 		}
+		id := msg.Header[wire.HeaderID] // the outbox may change what it is given
 		err := g.batch.encode(msg, i, g.start(i)-base)
 		if err == nil {
 			err = w.lane.post.answer(w.lane.name, r, msg, g.ends[i]-g.start(i))
@@ -265,7 +272,7 @@ func (w *worker) answer(g *group, lo, hi int) {
 		r.done = true
 		w.sent = append(w.sent, r.at)
 		if !unobserved && (w.after.capture > 0 || w.after.shadow != nil) {
-			w.hand(g, r, msg.Header, g.start(i)-base, g.ends[i]-g.start(i))
+			w.hand(g, r, id, g.start(i)-base, g.ends[i]-g.start(i))
 		}
 	}
 	now := time.Now()

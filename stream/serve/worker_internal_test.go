@@ -14,6 +14,7 @@ import (
 )
 
 func TestOverload(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("slow", `"queue": 4, "workers": 1, "batch_limit": 1`)
 	h.publish("slow", "champion", 1, "one")
@@ -51,6 +52,7 @@ func TestOverload(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", `"workers": 1`)
 	h.publish("iris", "champion", 1, "one")
@@ -116,6 +118,7 @@ func (h *house) awaitWaiting(name string, n int) {
 }
 
 func TestBadAmongGood(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", `"workers": 1`)
 	h.publish("iris", "champion", 1, "one")
@@ -136,6 +139,7 @@ func TestBadAmongGood(t *testing.T) {
 }
 
 func TestPanicIsAnswered(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", `"workers": 1`)
 	h.publish("iris", "champion", 1, "one")
@@ -153,6 +157,7 @@ func TestPanicIsAnswered(t *testing.T) {
 }
 
 func TestBatchLimit(t *testing.T) {
+	t.Parallel()
 	h := build(t, Options{})
 	h.create("iris", `"workers": 1, "batch_limit": 3`)
 	h.publish("iris", "champion", 1, "one")

@@ -162,6 +162,7 @@ func iris() service.Service {
 }
 
 func TestVerbs(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	start(t, nc, &services{all: []service.Service{iris()}}, &services{all: []service.Service{{Name: "modelbus"}}})
 
@@ -199,6 +200,7 @@ func TestVerbs(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	start(t, nc, &services{all: []service.Service{iris(), {Name: "adult"}}})
 	id := ask(t, nc, "$SRV.PING.iris", 1)[0].ID
@@ -229,6 +231,7 @@ func TestTargets(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
+	t.Parallel()
 	srv := embeddedtest.Start(t)
 	nc := embeddedtest.Join(t, srv)
 	mine := &services{all: []service.Service{iris()}}
@@ -263,6 +266,7 @@ func TestIdentity(t *testing.T) {
 // TestNoResponders asks for services that nobody has, or has no more: the server
 // says so at once.
 func TestNoResponders(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	mine := &services{all: []service.Service{iris()}}
 	start(t, nc, mine, &services{all: []service.Service{{Name: "modelbus"}}})
@@ -314,6 +318,7 @@ func await(t *testing.T, nc *nats.Conn, subject string, answered bool) {
 }
 
 func TestUnencodableData(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	s := iris()
 	s.Endpoints[0].Data = math.NaN()
@@ -325,6 +330,7 @@ func TestUnencodableData(t *testing.T) {
 }
 
 func TestRunEndsWithConnection(t *testing.T) {
+	t.Parallel()
 	nc := embeddedtest.Connect(t)
 	d := service.New(nc, "1.2.3")
 	done := make(chan error, 1)

@@ -151,3 +151,49 @@ func TestFormsAgree(t *testing.T) {
 		}
 	})
 }
+
+// TestPlainRowsChangeNothing reads rows with and without the short way for plain numbers:
+// what that takes is read with the same values, to the same place, and of what it does not
+// take it reads nothing.
+func TestPlainRowsChangeNothing(t *testing.T) {
+	took := false
+	rapid.Check(t, func(t *rapid.T) {
+		s := &feature.Schema{Label: feature.Label{Name: "y", Type: feature.Number}}
+		for i := range rapid.IntRange(1, 4).Draw(t, "features") {
+			f := feature.Feature{Name: "f" + strconv.Itoa(i), Type: feature.Number}
+			if rapid.IntRange(0, 2).Draw(t, "vector") == 0 {
+				f.Type, f.Size = feature.Vector, rapid.IntRange(1, 3).Draw(t, "size")
+			}
+			s.Features = append(s.Features, f)
+		}
+		text := listText(t)
+		fits := rapid.Bool().Draw(t, "fits")
+		if fits {
+			var numbers []string
+			for range s.Width() {
+				numbers = append(numbers, strconv.FormatFloat(float64(rapid.IntRange(-1e6, 1e6).Draw(t, "eighths"))/8, 'f', -1, 64))
+			}
+			text = "[" + strings.Join(numbers, rapid.SampledFrom([]string{",", ", ", " ,\n"}).Draw(t, "comma")) + " ]"
+		}
+		var short, long rowReader
+		short.reset(s)
+		long.reset(s)
+		fast, slow := scanner{data: []byte(text + ",")}, scanner{data: []byte(text + ",")}
+		if !short.plain(&fast) {
+			if fast.off != 0 || fits {
+				t.Fatalf("%q: %d bytes are read, plain %t", text, fast.off, fits)
+			}
+			return
+		}
+		took = true
+		if err := long.list(&slow); err != nil || fast.off != slow.off {
+			t.Fatalf("%q is read to %d, want %v at %d", text, fast.off, err, slow.off)
+		}
+		if got, want := fmt.Sprintf("%#v", short.values), fmt.Sprintf("%#v", long.values); got != want {
+			t.Fatalf("%q: %s, want %s", text, got, want)
+		}
+	})
+	if !took {
+		t.Error("no row was read the short way")
+	}
+}

@@ -1,11 +1,11 @@
-package serve
+package registry
 
 // nearNames bounds the names that a misspelt one is compared with.
 const nearNames = 1024
 
-// near returns the name among names that differs least from name, if at most
+// Near returns the name among names that differs least from name, if at most
 // two letters are wrong, missing or too many; else "".
-func near[V any](name string, names map[string]V) string {
+func Near[V any](name string, names map[string]V) string {
 	best, least, seen := "", 3, 0
 	for n := range names {
 		if seen++; seen > nearNames {
