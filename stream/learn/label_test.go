@@ -336,7 +336,7 @@ func forget(t *testing.T, d *deployment) {
 // twice: every one becomes one example.
 func TestLabelsAreJoinedOnceWhateverEnds(t *testing.T) {
 	t.Parallel()
-	const n = 300
+	const n = 150
 	d := deploy(t, learn.Options{})
 	d.create(t, spec+capturing)
 	for i := range n {
@@ -345,7 +345,7 @@ func TestLabelsAreJoinedOnceWhateverEnds(t *testing.T) {
 	_, stop := join(t, d, learn.Options{})
 	for i := range 2 * n {
 		d.label(t, fmt.Sprintf(`{"id": "id-%d", "label": "right"}`, i%n))
-		if i%40 == 39 {
+		if i%20 == 19 {
 			stop()
 			_, stop = join(t, d, learn.Options{})
 		}
