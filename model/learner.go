@@ -97,7 +97,7 @@ func NewLearner(spec *Spec, first *feature.Frame) (*Learner, error) {
 	if err := m.build(); err != nil {
 		return nil, err
 	}
-	running, err := feature.NewRunning(pipeline, 0, feature.RunningOptions{})
+	running, err := feature.NewRunning(pipeline, 0, own.Retrain.running())
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func ResumeLearner(spec *Spec, m *Model, rows int64) (*Learner, error) {
 		return nil, err
 	}
 	if m.online == nil {
-		running, err := feature.NewRunning(m.pipeline, max(rows, 1), feature.RunningOptions{})
+		running, err := feature.NewRunning(m.pipeline, max(rows, 1), own.Retrain.running())
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +132,7 @@ func ResumeLearner(spec *Spec, m *Model, rows int64) (*Learner, error) {
 		l.counts.Examples = rows
 		return l, l.restore(m)
 	}
-	past, err := m.online.decode(m.file, m.pipeline)
+	past, err := m.online.decode(m.file, m.pipeline, own.Retrain.running())
 	if err != nil {
 		return nil, fmt.Errorf("learning on from model %q: %w: %w", m.spec.Name, ErrArtifact, err)
 	}

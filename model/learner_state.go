@@ -103,7 +103,7 @@ func (o *online) check(file File) error {
 }
 
 // decode reads the state of a learner whose pipeline is p. It trusts nothing.
-func (o *online) decode(file File, p *feature.Pipeline) (*past, error) {
+func (o *online) decode(file File, p *feature.Pipeline, opts feature.RunningOptions) (*past, error) {
 	if err := o.check(file); err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (o *online) decode(file File, p *feature.Pipeline) (*past, error) {
 		}
 		left[t.name] = t
 	}
-	running, err := feature.RestoreRunning(p, state, feature.RunningOptions{})
+	running, err := feature.RestoreRunning(p, state, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,7 @@ func TestLearnerResumes(t *testing.T) {
 		if s.Retrain.Replay.Rows == 0 {
 			s.Retrain.Replay = &model.Replay{}
 		}
+		s.Retrain.Fading = rapid.SampledFrom([]float64{0, 0.01, 0.5}).Draw(t, "fading")
 		f := rows
 		straight, err := model.NewLearner(s, f.Range(0, 100))
 		if err != nil {

@@ -145,7 +145,7 @@ func open(f File) (*Model, error) {
 			return nil, err
 		}
 		if _, ok := f.(loose); ok { // else when learning goes on
-			if _, err := m.online.decode(f, m.pipeline); err != nil {
+			if _, err := m.online.decode(f, m.pipeline, m.spec.Retrain.running()); err != nil {
 				return nil, err
 			}
 		}

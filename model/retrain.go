@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,14 +19,14 @@ import (
 
 // Retrain says when a model is trained by itself, on what, and which versions may be
 // served. A training is due when Every or Cron says so, and there are examples since the
-// newest version; with neither it is trained on request alone.
+// newest version; with neither a model of mode window is trained on request alone.
 type Retrain struct {
 	// Mode is [ModeWindow], the default: fit to a window of the examples, or
 	// [ModeOnline]: predict each example as it comes, then learn it.
 	Mode string `json:"mode,omitempty"`
 
 	// Every is how many examples must have come since the newest version, or how much
-	// time must have passed. Online it says when a version is cut.
+	// time must have passed. Online it says when a version is cut: see [Retrain.When].
 	Every Amount `json:"every,omitzero"`
 
 	// Cron is a time in the five fields of crontab(5), in UTC, or @daily and the like. As
@@ -56,6 +57,16 @@ type Retrain struct {
 	// defaults of [Replay], of mode window that there is none.
 	Replay *Replay `json:"replay,omitempty"`
 
+	// Fading is the weight of the newest example in the running mean and variance online, in
+	// [0, 1): 0.001 remembers about the last thousand, all of them alike before there are as
+	// many. Default 0: all examples count alike for ever.
+	Fading float64 `json:"fading,omitempty"`
+
+	// Keep is how many of the newest versions that no alias names are kept when there is
+	// another one, besides those that are being scored: default 0, all. Artifacts of
+	// the others go within two hours.
+	Keep int `json:"keep,omitempty"`
+
 	// Gate says which challengers may be served, of trainings on request too: by
 	// their scores on the held-out rows, or on the labelled examples to come. Without it
 	// Training.Metric decides on the held-out rows, and online every version is served.
@@ -82,9 +93,36 @@ func (r *Retrain) Follows() bool {
 	return r != nil && (r.Online() || r.On.Any() || r.Watch > 0 || r.Gate != nil && r.Gate.Kind == gate.Live)
 }
 
+// running returns how the transforms of an online model learn.
+func (r *Retrain) running() feature.RunningOptions {
+	if r == nil {
+		return feature.RunningOptions{}
+	}
+	return feature.RunningOptions{Fading: r.Fading, Level: true}
+}
+
 // Scheduled reports whether the model is trained by itself.
 func (r *Retrain) Scheduled() bool {
-	return r != nil && (r.Every != (Amount{}) || r.Cron != "" || r.On.Any())
+	return r != nil && (r.Online() || r.Every != (Amount{}) || r.Cron != "" || r.On.Any())
+}
+
+// Of an online model whose spec says neither every nor cron: what callers are served is a
+// minute behind what was learned, and a day makes 1,440 versions at most.
+const (
+	defaultCut   = Duration(time.Minute)
+	defaultFirst = 1000 // examples, for the first version not to take a minute
+)
+
+// When returns after how many examples, and after how much time, since the newest version
+// a training is due, or online a version is cut; 0 is never. first says that there is none.
+func (r *Retrain) When(first bool) (examples int, after Duration) {
+	switch {
+	case !r.Online() || r.Every != (Amount{}) || r.Cron != "":
+		return r.Every.Examples, r.Every.Time
+	case first:
+		return defaultFirst, defaultCut
+	}
+	return 0, defaultCut
 }
 
 // An Amount is a number of examples or a time; the zero value is neither, which a
@@ -126,10 +164,21 @@ func decodeDuration(n *node, d *Duration, what string) *SpecError {
 	text, ok := n.value.(string)
 	t, err := time.ParseDuration(text)
 	if !ok || err != nil || t <= 0 {
-		return n.errorf("%s must be a duration such as 90s or 1h30m, got %s", what, n)
+		return n.errorf("%s must be a duration such as 90s or 1h30m, got %s%s", what, n, inHours(n.value))
 	}
 	*d = Duration(t)
 	return nil
+}
+
+// inHours says how a number of days is written, empty if value is none.
+func inHours(value any) string {
+	text, _ := value.(string) //nolint:errcheck // empty if it is none
+	digits, ok := strings.CutSuffix(text, "d")
+	days, err := strconv.ParseUint(digits, 10, 16)
+	if !ok || err != nil || days == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d days are %dh", days, 24*days)
 }
 
 func decodeAmount(n *node, a *Amount, what string) *SpecError {
@@ -153,7 +202,7 @@ func decodeAmount(n *node, a *Amount, what string) *SpecError {
 	if what == "window" {
 		also = ", or all"
 	}
-	return n.errorf("%s must be a number of examples such as 5000, or a duration such as 1h%s, got %s", what, also, n)
+	return n.errorf("%s must be a number of examples such as 5000, or a duration such as 1h%s, got %s%s", what, also, n, inHours(n.value))
 }
 
 // Next returns the first time after t that Cron names, the zero time if there is none.
@@ -200,7 +249,7 @@ func (s *Spec) retrainFaults() []*fault {
 	if r.Mode != "" && r.Mode != ModeWindow && r.Mode != ModeOnline {
 		faults = append(faults, faultf("retrain.mode", "%s", unknownWord("mode", r.Mode, []string{ModeWindow, ModeOnline})))
 	}
-	if !r.Scheduled() && (r.Online() || r.Window == (Amount{}) && r.Gate == nil && r.Watch == 0) {
+	if !r.Scheduled() && r.Window == (Amount{}) && r.Gate == nil && r.Watch == 0 && r.Keep == 0 {
 		faults = append(faults, faultf("retrain", "retrain needs to know when: set every, such as 5000 (examples) or 1h, cron, or on"))
 	}
 	if r.Cron != "" {
@@ -226,6 +275,9 @@ func (r *Retrain) modeFaults() []*fault {
 		if r.Batch != 0 {
 			wrong("batch", ModeOnline)
 		}
+		if r.Fading != 0 {
+			wrong("fading", ModeOnline)
+		}
 		return faults
 	}
 	if r.Window != (Amount{}) {
@@ -249,6 +301,10 @@ func (r *Retrain) rangeFaults() []*fault {
 	}
 	check("batch", r.Batch, maxOnlineBatch)
 	check("watch", r.Watch, wholeMax)
+	check("keep", r.Keep, wholeMax)
+	if !(r.Fading >= 0 && r.Fading < 1) {
+		faults = append(faults, faultf("retrain.fading", "fading must be 0 or more and less than 1, got %g", r.Fading))
+	}
 	return faults
 }
 

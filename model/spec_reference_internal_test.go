@@ -119,7 +119,7 @@ func readExample(t *testing.T, heading, form, key, example string) {
 	if heading == "training" && key == "target" {
 		spec += "  validation_split: 0.1\n"
 	}
-	if heading == "retrain" && slices.Contains([]string{"batch", "replay"}, key) {
+	if heading == "retrain" && slices.Contains([]string{"batch", "replay", "fading"}, key) {
 		spec += "  mode: online\n"
 	}
 	if heading == "retrain.gate" && slices.Contains([]string{"alpha", "test", "margin"}, key) {

@@ -35,8 +35,14 @@ func (r *Registry) Instead(ctx context.Context, ref Ref, err error) error {
 	if failed != nil {
 		return err
 	}
+	return InsteadOf(ref, versions, aliases, err)
+}
+
+// InsteadOf adds to an error about a version or alias that a model does not have which it
+// has, as [Registry.Instead] does.
+func InsteadOf(ref Ref, versions []Version, aliases map[string]Move, err error) error {
 	then := "; it has"
-	if near := Near(ref.Alias, aliases); near != "" && near != ref.Alias {
+	if near := Near(ref.Alias, aliases); ref.Version == 0 && near != "" && near != ref.Alias {
 		then = fmt.Sprintf(", did you mean %s@%s? It has", ref.Model, near)
 	}
 	return fmt.Errorf("%w%s %s%s", err, then, Numbers(versions), named(aliases))

@@ -173,15 +173,7 @@ func TestWrongRecords(t *testing.T) {
 
 func TestRecordLargerThanTheServerTakes(t *testing.T) {
 	t.Parallel()
-	srv, err := embedded.Start(embedded.Options{MaxPayload: 32 << 10})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := srv.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	srv := embeddedtest.StartWith(t, embedded.Options{MaxPayload: 32 << 10})
 	r := createOn(t, embeddedtest.Join(t, srv), registry.Options{})
 	m := model("iris")
 	m.Source = strings.Repeat("x", 32<<10)

@@ -47,7 +47,7 @@ type Lineage struct {
 	Stream   string `json:"stream,omitempty"`
 	FirstSeq uint64 `json:"first_seq,omitempty"`
 	LastSeq  uint64 `json:"last_seq,omitempty"`   // the examples are those of the model in [FirstSeq, LastSeq]
-	Change   uint64 `json:"change_seq,omitempty"` // the window begins there, no earlier, as the errors changed from there on
+	Change   uint64 `json:"change_seq,omitempty"` // the window begins there, no earlier, as the errors changed from there on; online what came since was learned again
 
 	// When the message LastSeq was stored, and when Stream was created. They tell whether
 	// LastSeq is a place in the stream as it is: it may have been made anew, or have lost
@@ -71,13 +71,13 @@ type Lineage struct {
 	Replay *Replayed `json:"replay,omitempty"` // nil: none were
 }
 
-// Replayed are examples older than those of a [Lineage] that were trained on, too: drawn from
-// the seed.
+// Replayed are examples that a version was trained on besides those of its [Lineage]: older
+// ones, drawn from the seed, or online the newest of those since a change, learned again.
 type Replayed struct {
 	FirstSeq   uint64 `json:"first_seq"`
-	LastSeq    uint64 `json:"last_seq"` // they were drawn from those of the model in [FirstSeq, LastSeq]
+	LastSeq    uint64 `json:"last_seq"` // they are of the model's in [FirstSeq, LastSeq]
 	Examples   int    `json:"examples"`
-	DataDigest string `json:"data_digest"` // SHA-256 over place and payload of each, in order
+	DataDigest string `json:"data_digest"` // SHA-256 over place and payload of each that was drawn, in order; online over all payloads
 }
 
 // A Move is a change of an alias.

@@ -79,6 +79,9 @@ func (r Ref) String() string {
 
 // CheckModel returns an error that wraps [ErrInvalid] if name is not a model name.
 func CheckModel(name string) error {
+	if model, version, ok := strings.Cut(name, "@"); ok && version != "" && CheckModel(model) == nil {
+		return fmt.Errorf("%w: %q names a version: want the model alone, %s", ErrInvalid, name, model)
+	}
 	if len(name) < 1 || len(name) > maxModel || !isToken(name) {
 		return fmt.Errorf("%w: model name %q: want 1 to %d of A-Z, a-z, 0-9, _ and -", ErrInvalid, name, maxModel)
 	}

@@ -150,6 +150,9 @@ func (a *app) aliasSetCommand() *cobra.Command {
 		Args: args(cobra.RangeArgs(2, 3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 3 { // MODEL ALIAS N
+				if _, err := strconv.ParseUint(args[2], 10, 64); err != nil {
+					return usagef("alias set wants MODEL@N ALIAS, and %q is no version beside them", args[2])
+				}
 				args = []string{args[0] + "@" + args[2], args[1]}
 			}
 			ref, err := registry.ParseRef(args[0])

@@ -16,8 +16,9 @@ import (
 // TestKillWhileLabelling kills -9 the server, which joins them, three times while labels
 // arrive: each makes one example.
 func TestKillWhileLabelling(t *testing.T) {
+	t.Parallel()
 	const n = 400
-	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	v := &victim{t: t, addr: freeAddr(t), data: t.TempDir()}
 	v.start()

@@ -22,6 +22,9 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
+// patience bounds every wait of a test; nothing takes nearly so long.
+const patience = 3 * time.Minute
+
 // killSpec is a model of one number, small enough to train in no time, or, with
 // many epochs, for ever.
 const killSpec = `name: doubled
@@ -43,7 +46,8 @@ type victim struct {
 // No acknowledged example, version or alias may be lost or doubled, and training
 // must work again by itself.
 func TestKill(t *testing.T) {
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	t.Parallel()
+	ctx, stop := context.WithTimeout(t.Context(), patience)
 	defer stop()
 	v := &victim{t: t, addr: freeAddr(t), data: t.TempDir()}
 	v.start()
@@ -86,6 +90,7 @@ func TestKill(t *testing.T) {
 
 // TestTrainerStops interrupts the server while somebody follows a training.
 func TestTrainerStops(t *testing.T) {
+	t.Parallel()
 	v := &victim{t: t, addr: freeAddr(t), data: t.TempDir()}
 	v.start()
 	v.modelbus("create", v.spec("1000000}"))
@@ -94,7 +99,7 @@ func TestTrainerStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		if _, err := nc.Request("modelbus.train.doubled", []byte(`{"instances": [[1], [2]], "labels": [2, 4]}`), 20*time.Second); err != nil {
+		if _, err := nc.Request("modelbus.train.doubled", []byte(`{"instances": [[1], [2]], "labels": [2, 4]}`), patience); err != nil {
 			t.Fatal(err)
 		}
 	}

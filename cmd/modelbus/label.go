@@ -40,6 +40,9 @@ func (a *app) labelCommand() *cobra.Command {
 			if len(args) == 2 || (len(args) == 1) == (o.file == "") {
 				return usagef("label wants ID and LABEL, or --file FILE")
 			}
+			if o.file != "" && cmd.Flags().Changed("row") {
+				return usagef("--row goes with ID and LABEL: a file has a column row")
+			}
 			return a.label(cmd.Context(), o, args[1:])
 		},
 	}
@@ -59,7 +62,7 @@ func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
 			return fmt.Errorf("reading the spec of %s: %w", o.model, err)
 		}
 		if spec.Capture == 0 {
-			switch kept, err := c.Captured(ctx, o.model); {
+			switch kept, err := c.Captured(ctx, o.model, ""); {
 			case err != nil:
 				return err
 			case !kept:
@@ -76,11 +79,23 @@ func (a *app) label(ctx context.Context, o labelOptions, words []string) error {
 		if err != nil {
 			return err
 		}
+		if o.file == "" {
+			a.noteUnknown(ctx, c, o.model, words[0])
+		}
 		if a.json {
 			return a.printJSON(map[string]any{"model": o.model, "labels": l.stored})
 		}
 		return a.printf("%s: %d stored\n", o.model, l.stored)
 	})
+}
+
+// noteUnknown says if nothing that a label is of is kept, so far.
+func (a *app) noteUnknown(ctx context.Context, c *client.Client, name, id string) {
+	kept, err := c.Captured(ctx, name, id)
+	if err == nil && !kept {
+		a.notef("no prediction %s of %s is kept so far: if none is within a minute, the label goes to %s",
+			id, name, a.subjects().Dead(name))
+	}
 }
 
 // A labeller publishes labels of one model.

@@ -51,7 +51,7 @@ func (a *app) rebuildCommand() *cobra.Command {
 func (a *app) printRebuilt(r *learn.Rebuilt) error {
 	from := fmt.Sprintf("%d examples", r.Examples)
 	if r.Replayed > 0 {
-		from += fmt.Sprintf(" and %d older ones", r.Replayed)
+		from += fmt.Sprintf(" and %d replayed", r.Replayed)
 	}
 	var err error
 	switch {

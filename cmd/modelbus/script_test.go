@@ -125,7 +125,7 @@ func publish(ts *testscript.TestScript, neg bool, args []string) {
 	nc, err := nats.Connect(ts.Getenv("NATS_URL"))
 	ts.Check(err)
 	defer nc.Close()
-	_, err = nc.Request(args[0], []byte(args[1]), 10*time.Second)
+	_, err = nc.Request(args[0], []byte(args[1]), patience)
 	ts.Check(err)
 }
 
@@ -144,14 +144,14 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(path, b, 0o600))
 }
 
-// await waits until a file is there, for ten seconds at most.
+// await waits until a file is there.
 func await(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await FILE")
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for range 1000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}
@@ -176,14 +176,14 @@ func shift(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(out.String()), 0o600))
 }
 
-// eventually runs modelbus until its output matches, for ten seconds at most.
+// eventually runs modelbus until its output matches.
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: eventually PATTERN ARGS")
 	}
 	pattern, err := regexp.Compile(args[0])
 	ts.Check(err)
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		ts.Check(ts.Exec("modelbus", args[1:]...))
 		if pattern.MatchString(ts.ReadFile("stdout")) {
 			return

@@ -139,13 +139,15 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	if number == 0 {
 		move, ok := info.Aliases[ref.Alias]
 		if !ok {
-			return fmt.Errorf("alias %q of model %q: %w: there are %s", ref.Alias, ref.Model, wire.ErrNotFound, list(slices.Sorted(maps.Keys(info.Aliases))))
+			err := fmt.Errorf("%w: model %s has no alias %s", wire.ErrNotFound, ref.Model, ref.Alias)
+			return registry.InsteadOf(ref, info.Versions, info.Aliases, err)
 		}
 		number = move.To
 	}
 	i := slices.IndexFunc(info.Versions, func(v registry.Version) bool { return v.Number == number })
 	if i < 0 {
-		return fmt.Errorf("version %d of model %q: %w: there are %s", number, ref.Model, wire.ErrNotFound, list(numbers(info.Versions)))
+		err := fmt.Errorf("%w: model %s has no version %d", wire.ErrNotFound, ref.Model, number)
+		return registry.InsteadOf(ref, info.Versions, info.Aliases, err)
 	}
 	v := info.Versions[i]
 	if a.json {
@@ -172,32 +174,41 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	if l.Imported != "" {
 		row("Imported", l.Imported)
 	} else {
-		row("Examples", examplesOf(&l))
-		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
-		if l.Change > 0 {
-			row("Window cut at", fmt.Sprintf("message %d, where the errors changed", l.Change))
-		}
-		if o := l.Replay; o != nil {
-			row("Replayed", fmt.Sprintf("%d older examples, of messages %d–%d", o.Examples, o.FirstSeq, o.LastSeq))
-		}
-		row("Data digest", l.DataDigest)
-		row("Seed", l.Seed)
-		row("Parent", versionOrNone(l.Parent))
-		row("Warm start", l.Warm)
-		if l.Trigger != "" {
-			row("Trained because", l.Trigger)
-		}
-		if l.Epochs > 0 {
-			row("Epochs", l.Epochs)
-		}
-		if l.Seconds > 0 {
-			row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
-		}
+		lineageRows(&l, row)
 	}
 	row("Spec digest", l.SpecDigest)
 	row("Software", l.Software)
 	t.Render()
 	return nil
+}
+
+// lineageRows tells what a version was trained on, and why.
+func lineageRows(l *registry.Lineage, row func(key string, value any)) {
+	row("Examples", examplesOf(l))
+	row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
+	if l.Change > 0 {
+		row("Errors changed at", fmt.Sprintf("message %d", l.Change))
+	}
+	if o := l.Replay; o != nil {
+		what := "older examples"
+		if l.Online {
+			what = "examples again"
+		}
+		row("Replayed", fmt.Sprintf("%d %s, of messages %d–%d", o.Examples, what, o.FirstSeq, o.LastSeq))
+	}
+	row("Data digest", l.DataDigest)
+	row("Seed", l.Seed)
+	row("Parent", versionOrNone(l.Parent))
+	row("Warm start", l.Warm)
+	if l.Trigger != "" {
+		row("Trained because", l.Trigger)
+	}
+	if l.Epochs > 0 {
+		row("Epochs", l.Epochs)
+	}
+	if l.Seconds > 0 {
+		row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
+	}
 }
 
 // examplesOf says how many examples a version was trained on, and what became of others.
@@ -234,21 +245,6 @@ func aliasLine(info *wire.ModelInfo, version uint64) string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-func numbers(versions []registry.Version) []string {
-	out := make([]string, len(versions))
-	for i, v := range versions {
-		out[i] = strconv.FormatUint(v.Number, 10)
-	}
-	return out
-}
-
-func list(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return strings.Join(words, ", ")
 }
 
 func versionOrNone(n uint64) string {

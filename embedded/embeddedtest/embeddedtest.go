@@ -14,7 +14,13 @@ import (
 // the test.
 func Start(tb testing.TB) *embedded.Server {
 	tb.Helper()
-	srv, err := embedded.Start(embedded.Options{Dir: tb.TempDir(), SyncInterval: time.Minute})
+	return StartWith(tb, embedded.Options{Dir: tb.TempDir(), SyncInterval: time.Minute})
+}
+
+// StartWith starts a server with those options, which ends with the test.
+func StartWith(tb testing.TB, opts embedded.Options) *embedded.Server {
+	tb.Helper()
+	srv, err := embedded.Start(opts)
 	if err != nil {
 		tb.Fatal(err)
 	}

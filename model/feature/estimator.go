@@ -24,10 +24,10 @@ type estimator interface {
 
 // newEstimator returns the estimator of a scale of size positions; nil for one
 // without statistics.
-func newEstimator(scale Scale, size int, fading float64) estimator { //nolint:ireturn // one of several kinds
+func newEstimator(scale Scale, size int, o RunningOptions) estimator { //nolint:ireturn // one of several kinds
 	switch scale {
 	case Standardize:
-		return newMoments(size, fading, statMean, statStd)
+		return newMoments(size, o, statMean, statStd)
 	case MinMax:
 		return newExtremes(size, size, statMin, statMax)
 	case Rescale:
@@ -41,10 +41,10 @@ func newEstimator(scale Scale, size int, fading float64) estimator { //nolint:ir
 
 // newFill returns the estimator of what stands for missing values, nil if that is
 // not learned.
-func newFill(policy Missing, size int, fading float64) estimator { //nolint:ireturn // one of several kinds
+func newFill(policy Missing, size int, o RunningOptions) estimator { //nolint:ireturn // one of several kinds
 	switch policy {
 	case MissingMean:
-		return newMoments(size, fading, statFill, "")
+		return newMoments(size, o, statFill, "")
 	case MissingMedian:
 		return newQuartiles(size, "", statFill, "")
 	case "", MissingError, MissingConstant, MissingCategory:
@@ -58,15 +58,16 @@ func counted(n float64) bool { return n >= 0 && n < 1<<53 && n == math.Trunc(n) 
 // runningMoments are mean and variance (ddof 0) of each position (Welford 1962),
 // or with fading their exponentially weighted forms.
 type runningMoments struct {
-	meanStat, stdStat string // the latter empty if only the mean is asked for
-	fading            float64
+	RunningOptions
+
+	meanStat, stdStat string    // the latter empty if only the mean is asked for
 	count             []float64 // one
 	mean, variance    []float64
 }
 
-func newMoments(size int, fading float64, meanStat, stdStat string) *runningMoments {
+func newMoments(size int, o RunningOptions, meanStat, stdStat string) *runningMoments {
 	return &runningMoments{
-		meanStat: meanStat, stdStat: stdStat, fading: fading,
+		meanStat: meanStat, stdStat: stdStat, RunningOptions: o,
 		count: make([]float64, 1), mean: make([]float64, size), variance: make([]float64, size),
 	}
 }
@@ -74,13 +75,13 @@ func newMoments(size int, fading float64, meanStat, stdStat string) *runningMome
 func (m *runningMoments) learn(x []float64) {
 	m.count[0]++
 	n := m.count[0]
-	share := 1 / n
-	if m.fading > 0 && n > 1 {
-		share = m.fading
+	share := m.Fading
+	if m.Level {
+		share = max(share, 1/n)
 	}
 	for j, v := range x {
 		off := v - m.mean[j]
-		if m.fading > 0 && n > 1 {
+		if m.Fading > 0 && n > 1 {
 			// EW(x²) − EW(x)² without its cancellation.
 			m.mean[j] += share * off
 			m.variance[j] = (1 - share) * (m.variance[j] + share*off*off)

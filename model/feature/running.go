@@ -14,6 +14,11 @@ type RunningOptions struct {
 	// remembers the last hundred rows or so, 0 all rows alike. Other statistics
 	// never forget.
 	Fading float64
+
+	// Level has all rows count alike until there are 1/Fading of them. Without it the first
+	// row has the weight of all that came before it, and the variance is far too small for
+	// about 1/Fading rows, as in River's AdaptiveStandardScaler.
+	Level bool
 }
 
 // A Running learns the statistics of a pipeline a row at a time, for models that
@@ -86,19 +91,19 @@ func newRunning(p *Pipeline, o RunningOptions) (*Running, error) {
 		switch op := own.ops[i].(type) {
 		case *numberOp:
 			c.number = op
-			c.follow(ft.scales(), op.scale, o.Fading)
+			c.follow(ft.scales(), op.scale, o)
 		case *vectorOp:
 			c.vector = op
-			c.follow(ft.scales(), op.scale, o.Fading)
+			c.follow(ft.scales(), op.scale, o)
 		default:
 			continue
 		}
-		c.fill = newFill(ft.Missing, ft.places(), o.Fading)
+		c.fill = newFill(ft.Missing, ft.places(), o)
 		r.columns = append(r.columns, c)
 	}
 	r.label = newColumnRunning(own, labelKey, 1)
 	if own.schema.Label.Type == Number {
-		r.label.follow(own.schema.Label.scales(), own.label.scale, o.Fading)
+		r.label.follow(own.schema.Label.scales(), own.label.scale, o)
 	}
 	return r, nil
 }
@@ -116,9 +121,9 @@ func newColumnRunning(p *Pipeline, name string, size int) running {
 }
 
 // follow adds estimators of scales, whose steps are given.
-func (c *running) follow(scales []Scale, steps steps, fading float64) {
+func (c *running) follow(scales []Scale, steps steps, o RunningOptions) {
 	for i, scale := range scales {
-		c.scales = append(c.scales, scaled{scale, newEstimator(scale, len(c.x), fading), &steps[i]})
+		c.scales = append(c.scales, scaled{scale, newEstimator(scale, len(c.x), o), &steps[i]})
 	}
 }
 

@@ -213,7 +213,7 @@ func TestRunningRestoresExactly(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		o := feature.RunningOptions{Fading: rapid.SampledFrom([]float64{0, 0.1}).Draw(rt, "fading")}
+		o := feature.RunningOptions{Fading: rapid.SampledFrom([]float64{0, 0.1}).Draw(rt, "fading"), Level: rapid.Bool().Draw(rt, "level")}
 		rows := int64(rapid.IntRange(0, 20).Draw(rt, "rows"))
 		whole, parts := running(t, p, rows, o), running(t, p, rows, o)
 		learn(t, whole, f, 0, f.Len())
@@ -247,6 +247,41 @@ func TestRunningRestoresExactly(t *testing.T) {
 			rt.Errorf("statistics %v, want %v", got, want)
 		}
 	})
+}
+
+// With level fading, rows count alike until there are so many that the newest would count for
+// less than its share; from then on what was before is forgotten.
+func TestRunningFadesFromLevel(t *testing.T) {
+	s := regression(feature.Feature{Name: "x", Type: feature.Number})
+	const early, all = 100, 1000
+	f := feature.NewFrame(s, true)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range all {
+		x := rnd.NormFloat64()
+		if i >= early {
+			x += 50
+		}
+		if err := f.Append(feature.Row{Values: []feature.Value{num(x)}, Label: num(0)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := fit(t, f)
+	level := running(t, p, 0, feature.RunningOptions{Fading: 0.01, Level: true})
+	alike := running(t, p, 0, feature.RunningOptions{})
+	learn(t, level, f, 0, early)
+	learn(t, alike, f, 0, early)
+	moments := func(r *feature.Running) (mean, std float64) {
+		stats := r.Live().State().Stats
+		return stats["x.mean"][0], stats["x.std"][0]
+	}
+	mean, std := moments(level)
+	if m, s := moments(alike); math.Abs(mean-m) > 1e-12 || math.Abs(std-s) > 1e-12 { // the same sum in another order
+		t.Errorf("after %d rows mean and deviation are %v and %v, want those of all rows, %v and %v", early, mean, std, m, s)
+	}
+	learn(t, level, f, early, all)
+	if mean, std := moments(level); math.Abs(mean-50) > 0.5 || math.Abs(std-1) > 0.5 { // e⁻⁹ of the first rows is left
+		t.Errorf("after a change mean and deviation are %v and %v, want about 50 and 1", mean, std)
+	}
 }
 
 // One huge number must not spoil the statistics for good.

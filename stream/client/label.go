@@ -47,7 +47,7 @@ func numbered(ctx context.Context, answered int) context.Context {
 	number := "-" + strconv.Itoa(answered+1)
 	if wire.CheckID(id) == nil && len(id)+len(number) > wire.MaxID {
 		h := fnv.New64a()
-		h.Write([]byte(id)) //nolint:errcheck // never fails
+		h.Write([]byte(id))
 		hash := "-" + strconv.FormatUint(h.Sum64(), 36)
 		id = id[:wire.MaxID-len(number)-len(hash)] + hash
 	}
@@ -73,9 +73,15 @@ func (c *Client) Labels(ctx context.Context, model, id string, labels ...any) er
 	return c.label(ctx, model, labelMessage{ID: id, Labels: labels})
 }
 
-// Captured reports whether predictions of a model are kept that labels could be of.
-func (c *Client) Captured(ctx context.Context, model string) (bool, error) {
+// Captured reports whether the prediction of an id, or any if id is empty, is kept of a
+// model, so that a label could be of it. One that was answered a moment ago may not be yet.
+func (c *Client) Captured(ctx context.Context, model, id string) (bool, error) {
 	if err := registry.CheckModel(model); err != nil {
+		return false, err
+	}
+	if id == "" {
+		id = "*"
+	} else if err := wire.CheckID(id); err != nil {
 		return false, err
 	}
 	ctx, cancel := c.bound(ctx)
@@ -83,7 +89,7 @@ func (c *Client) Captured(ctx context.Context, model string) (bool, error) {
 	err := registry.Retry(ctx, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, c.opts.Subjects.Stream("CAPTURE"))
 		if err == nil {
-			_, err = s.GetLastMsgForSubject(ctx, c.opts.Subjects.Capture(model, "*"))
+			_, err = s.GetLastMsgForSubject(ctx, c.opts.Subjects.Capture(model, id))
 		}
 		return err
 	})

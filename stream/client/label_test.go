@@ -52,10 +52,16 @@ func TestLabel(t *testing.T) {
 		}
 	}
 	for _, want := range []bool{false, true} {
-		if kept, err := c.Captured(ctx, "iris"); err != nil || kept != want {
+		if kept, err := c.Captured(ctx, "iris", ""); err != nil || kept != want {
 			t.Errorf("Captured = %v, %v, want %v", kept, err, want)
 		}
-		if kept, err := c.Captured(ctx, "other"); err != nil || kept {
+		if kept, err := c.Captured(ctx, "iris", "a"); err != nil || kept != want {
+			t.Errorf("Captured of a = %v, %v, want %v", kept, err, want)
+		}
+		if kept, err := c.Captured(ctx, "iris", "b"); err != nil || kept {
+			t.Errorf("Captured of b = %v, %v", kept, err)
+		}
+		if kept, err := c.Captured(ctx, "other", ""); err != nil || kept {
 			t.Errorf("Captured of another model = %v, %v", kept, err)
 		}
 		if _, err := js.Publish(ctx, "modelbus.capture.iris.a", nil); err != nil {

@@ -262,16 +262,7 @@ func rowsOf(n int) (*feature.Frame, []float64) {
 
 func smallServer(t *testing.T, maxPayload int) *embedded.Server {
 	t.Helper()
-	srv, err := embedded.Start(embedded.Options{MaxPayload: maxPayload, SyncInterval: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := srv.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return srv
+	return embeddedtest.StartWith(t, embedded.Options{MaxPayload: maxPayload, SyncInterval: time.Minute})
 }
 
 func TestPredictSplits(t *testing.T) {

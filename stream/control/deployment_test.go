@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	patience = 30 * time.Second
+	patience = time.Minute
 
 	spec = `
 name: iris

@@ -71,6 +71,7 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		stored, err := t.publishVersion(ctx, v, &out)
 		if err == nil {
 			out.Version = stored.Number
+			t.retire(ctx, t.job.model, p.spec.Retrain, t.log)
 			return out, nil
 		}
 		if !errors.Is(err, registry.ErrConflict) {

@@ -6,9 +6,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/modelbus/modelbus/embedded"
+	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/stream/learn"
 	"github.com/modelbus/modelbus/stream/wire"
 )
@@ -160,10 +163,12 @@ func TestUnreadableMessageKeepsItsHeaders(t *testing.T) {
 // copied, but they are not lost either.
 func TestLargestMessageIsNotLost(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, learn.Options{})
+	const largest = 256 << 10
+	srv := embeddedtest.StartWith(t, embedded.Options{MaxPayload: largest, SyncInterval: time.Minute})
+	d := deployOn(t, srv, learn.Options{})
 	d.create(t, spec)
 	d.points(t, "iris", 50, 1)
-	seq := d.publish(t, "iris", strings.Repeat("x", int(d.nc.MaxPayload())))
+	seq := d.publish(t, "iris", strings.Repeat("x", largest))
 	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {
 		t.Fatalf("training beside a bad message of the largest size: %+v, want it promoted", got)
 	}

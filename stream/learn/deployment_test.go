@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds every wait of a test; nothing takes nearly so long.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A deployment is a server with a registry, the streams, and one running trainer.
 type deployment struct {
@@ -38,7 +38,12 @@ type deployment struct {
 
 func deploy(t *testing.T, opts learn.Options) *deployment {
 	t.Helper()
-	d := &deployment{srv: embeddedtest.Start(t), events: make(chan *nats.Msg, 65536)}
+	return deployOn(t, embeddedtest.Start(t), opts)
+}
+
+func deployOn(t *testing.T, srv *embedded.Server, opts learn.Options) *deployment {
+	t.Helper()
+	d := &deployment{srv: srv, events: make(chan *nats.Msg, 65536)}
 	d.nc = embeddedtest.Join(t, d.srv)
 	js, err := jetstream.New(d.nc)
 	if err != nil {
@@ -142,15 +147,15 @@ func change(t *testing.T, text, old, replacement string) string {
 	return strings.Replace(text, old, replacement, 1)
 }
 
-func parse(t testing.TB, text string) registry.Model {
-	t.Helper()
+func parse(tb testing.TB, text string) registry.Model {
+	tb.Helper()
 	s, err := model.ParseSpec([]byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	canonical, err := s.MarshalJSON()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return registry.Model{Name: s.Name, Spec: canonical, Source: text}
 }

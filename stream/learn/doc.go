@@ -112,6 +112,10 @@
 // of about the last 1,000 examples, 200 at least, is worse than the value: once, until there
 // is a new version or the score was good again.
 //
+// Online, what came since a rise of the errors began, the newest 1,000 examples of it, is
+// learned again 30 times before each version that is cut for it ([model.Learner.Rehearse]);
+// they are read from the stream, and rebuilding does the same.
+//
 // Of mode window, with anything in on, windows begin where a rise of the errors began, and so
 // does what is replayed, as soon as there are 200 examples after it and until another one is
 // noticed. With drift a training is due then, and each time that these have doubled, until

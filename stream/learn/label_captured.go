@@ -74,7 +74,9 @@ func (c *captured) claim(l *wire.Label) (claimed int, problem, err error) {
 }
 
 // truth checks a row and its label against the schema, and against the classes of the
-// version that answered if the schema lists none, and returns the label as text.
+// version that answered if the schema lists none, and returns the label as text. That a
+// misspelt class does not become one matters more here than that a new one can: whoever labels
+// knows it from elsewhere, and nobody sees the label before it is learned.
 func (c *captured) truth(row int, label json.RawMessage) (string, error) {
 	frame := feature.NewFrame(c.schema, true)
 	_, problems, err := wire.DecodeExamples(c.schema, nil, c.Example(row, label), func(_ int, r feature.Row) error { return frame.Append(r) })
@@ -91,7 +93,8 @@ func (c *captured) truth(row int, label json.RawMessage) (string, error) {
 	}
 	if c.schema.Label.Type == feature.Category && len(c.schema.Label.Classes) == 0 && len(c.Classes) > 0 {
 		if err := feature.CheckClass(text, c.Classes); err != nil {
-			return "", fmt.Errorf("label %q of version %d: %w", c.schema.Label.Name, c.Version, err)
+			return "", fmt.Errorf("label %q of version %d: %w; a new class comes with an example that is pushed, or with classes in the spec",
+				c.schema.Label.Name, c.Version, err)
 		}
 	}
 	return text, nil

@@ -27,6 +27,9 @@ const (
 	// more than their stream has room for, so that those that wait never hold up others.
 	labelsPending = 1 << 20
 
+	// lookTries is how often a look for labels is tried before the next one that is due.
+	lookTries = 5
+
 	// labelIdle is for how long the consumer of a model stays that no trainer follows.
 	labelIdle = 10 * time.Minute
 )
@@ -71,8 +74,18 @@ type clerk struct {
 // look sees to the labels of a model, or of all if name is empty, which is so at least
 // once a minute.
 func (c *clerk) look(ctx context.Context, name string) {
-	if err := c.see(ctx, name); err != nil && ctx.Err() == nil {
-		c.opts.Logger.Warn().Err(err).Str("model", name).Msg("looking for labels to join")
+	pause := firstLabelPause
+	for range lookTries {
+		err := c.see(ctx, name)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		c.opts.Logger.Warn().Err(err).Str("model", name).Stringer("retry", pause).Msg("looking for labels to join")
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause *= 2
 	}
 }
 
@@ -97,11 +110,10 @@ func (c *clerk) see(ctx context.Context, name string) error {
 		return err
 	}
 	there := map[string]bool{}
+	var errs []error
 	for _, m := range models {
 		there[m.Name] = true
-		if err := c.settle(ctx, m, now.of(c.opts.Subjects.Label(m.Name))); err != nil {
-			return err
-		}
+		errs = append(errs, c.settle(ctx, m, now.of(c.opts.Subjects.Label(m.Name))))
 	}
 	for name := range c.running {
 		if !there[name] {
@@ -115,7 +127,7 @@ func (c *clerk) see(ctx context.Context, name string) error {
 		}
 	}
 	c.sweep(ctx, astray)
-	return nil
+	return errors.Join(errs...)
 }
 
 // settle starts to join the labels of m, if there may be any: it captures, or has, or

@@ -20,16 +20,21 @@ const (
 // heed has a change of the champion's errors answered, after which there have been so many
 // examples.
 //
-// Of mode window, examples from before it tell what is not so any more. The window is cut
+// Online a version is cut, and further ones, before each of which what came since is learned
+// again. Of mode window, examples from before it tell what is not so any more. The window is cut
 // there as soon as there are enough after it, the model trained then, and again each time that
 // their number has doubled, until the window is full. If it is not known where the change
 // began, it is trained at once, and again when the window holds none from before it.
 func (m *monitor) heed(d *wire.ScoreDrift, after int64) {
 	st, r := &m.state, m.spec.Retrain
-	if r.Online() || d.SinceSeq == 0 || !(d.After > d.Before) {
+	known := d.SinceSeq > 0 && d.After > d.Before
+	if r.Online() || !known {
 		if r.On.Drift {
 			m.trigger(triggerDrift, driftWords(d), d.Seq)
 			m.again(after)
+		}
+		if r.Online() && known {
+			st.Relearn = d.SinceSeq
 		}
 		return
 	}
@@ -72,6 +77,17 @@ func (m *monitor) relearn(seq uint64) {
 	}
 }
 
+// relearned returns since which message examples are to be learned again when an online version
+// is cut that comes after one which saw the example last: 0 if none are, as no change of errors is
+// to be answered.
+func (m *monitor) relearned(last uint64) uint64 {
+	t := m.state.Trigger
+	if t == nil || t.Kind != triggerDrift || t.Seq <= last {
+		return 0
+	}
+	return m.state.Relearn
+}
+
 // learnOf takes notice of a change of errors that another monitor announced.
 func (m *monitor) learnOf(d *wire.ScoreDrift, at time.Time) {
 	st := &m.state
@@ -98,7 +114,7 @@ func (m *monitor) again(after int64) {
 	st, r := &m.state, m.spec.Retrain
 	switch n := int64(r.Window.Examples); {
 	case r.Online():
-		st.Again, st.Pace = firstRelearned, firstRelearned
+		st.Again, st.Pace, st.Relearn = firstRelearned, firstRelearned, 0
 	case n > 0:
 		st.Again, st.Pace = max(n-after, 1), 0
 	}

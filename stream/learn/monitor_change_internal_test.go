@@ -179,3 +179,38 @@ func TestWindowIsCutAtAnAnnouncedChange(t *testing.T) {
 		})
 	}
 }
+
+// What is known of places in a stream is of no use in one that was made anew.
+func TestCutOfAStreamMadeAnew(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		made time.Time
+		cut  bool
+	}{{"the same", time.Unix(1, 0), true}, {"made anew", time.Unix(2, 0), false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, count := changed(t, "{on: [drift], window: 1000}")
+			m.state.Made = time.Unix(1, 0)
+			m.state.Trail.note(700, time.Unix(1, 0))
+			m.state.Drift = &wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}
+			m.heed(m.state.Drift, 500)
+			text, err := json.Marshal(&m.state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.ground.made = tt.made
+			if err := m.adopt(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+			st := &m.state
+			if (st.Cut != nil) != tt.cut || (st.Drift.SinceSeq != 0) != tt.cut || (len(st.Trail.Marks) > 0) != tt.cut || (st.Again > 0) != tt.cut {
+				t.Errorf("it goes on from %+v, drift %+v, want it to know the places: %t", st, st.Drift, tt.cut)
+			}
+			m.state.Trigger = nil
+			count(500)
+			if due := m.pending(0) != ""; due != tt.cut {
+				t.Errorf("another training is due: %t, want %t", due, tt.cut)
+			}
+		})
+	}
+}

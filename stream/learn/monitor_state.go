@@ -42,11 +42,12 @@ type state struct {
 	Announced bool              `json:"announced,omitempty"` // the drift was
 	Seen      string            `json:"seen,omitempty"`      // id of the last drift event that was looked at
 	Trigger   *wire.LiveTrigger `json:"trigger,omitempty"`
-	Trail     trail             `json:"trail,omitzero"`  // where the errors are from that the detector saw
-	Cut       *wire.LivePlace   `json:"cut,omitempty"`   // where a window begins at the earliest
-	Again     int64             `json:"again,omitempty"` // examples until a model is trained once more after a drift
-	Pace      int64             `json:"pace,omitempty"`  // online how many Again was; of mode window how many there are since the change then
-	Below     map[string]bool   `json:"below,omitempty"` // scores that a training was begun for
+	Trail     trail             `json:"trail,omitzero"`    // where the errors are from that the detector saw
+	Cut       *wire.LivePlace   `json:"cut,omitempty"`     // where a window begins at the earliest
+	Relearn   uint64            `json:"relearn,omitempty"` // online: what came since that message is learned again when a version is cut for a drift
+	Again     int64             `json:"again,omitempty"`   // examples until a model is trained once more after a drift
+	Pace      int64             `json:"pace,omitempty"`    // online how many Again was; of mode window how many there are since the change then
+	Below     map[string]bool   `json:"below,omitempty"`   // scores that a training was begun for
 }
 
 // at returns where the examples were counted to.
@@ -144,20 +145,29 @@ func (m *monitor) adopt(ctx context.Context, text json.RawMessage) error {
 	}
 	if at.seq == 0 && st.Seq > 0 { // the stream was made anew, and counts from the beginning
 		st.Again, st.Pace = 0, 0
-		st.Trail, st.Cut = trail{}, nil
+		st.Cut, st.Relearn = nil, 0
 		if st.Drift != nil {
 			st.Drift.SinceSeq = 0
 		}
 	}
-	if at.seq < st.Seq && st.Trigger != nil {
-		st.Trigger.Seq = min(st.Trigger.Seq, at.seq) // else it would be due for as long as the one before was
-	}
 	if at.seq != st.Seq {
-		st.Seq, st.Time = at.seq, at.stored
+		st.cutBack(at)
 	}
 	st.Made = at.made
 	m.state = st
 	return nil
+}
+
+// cutBack has a state go on from a place before the one that it has come to.
+func (s *state) cutBack(to position) {
+	s.Seq, s.Time, s.Trail = to.seq, to.stored, trail{}
+	if s.Trigger != nil {
+		s.Trigger.Seq = min(s.Trigger.Seq, to.seq) // else it would be due for as long as the stream is shorter
+	}
+	if s.Cut != nil {
+		s.Cut.Seq = min(s.Cut.Seq, to.seq+1)
+	}
+	s.Relearn = min(s.Relearn, to.seq)
 }
 
 // method describes the detector, so that the state of another one is not taken on.

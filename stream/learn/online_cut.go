@@ -47,6 +47,10 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	if err := s.monitor.save(ctx); err != nil {
 		return err
 	}
+	line := registry.Lineage{}
+	if err := s.rehearse(ctx, &line); err != nil {
+		return fmt.Errorf("cutting a version of %s: %w", s.name, err)
+	}
 	m, err := s.pupil.snapshot()
 	if err != nil { // and it will be the same when the examples are learned again
 		err = fmt.Errorf("cutting a version of %s: %w", s.name, err)
@@ -67,6 +71,7 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 				Examples: part.examples, Rejected: part.rejected,
 				DataDigest: part.digest(), SpecDigest: s.specDigest, Seed: s.spec.Training.Seed,
 				Software: s.opts.Software, Trigger: why,
+				Change: line.Change, Replay: line.Replay,
 			},
 		},
 	}
@@ -160,6 +165,7 @@ func (s *session) store(ctx context.Context, c *cutting) stored {
 		var v registry.Version
 		if v, err = s.publishCut(ctx, c, a); err == nil {
 			c.version, out.verdict.Version = v, v.Number
+			s.retire(ctx, s.name, s.spec.Retrain, s.log)
 			return out
 		}
 		if errors.Is(err, registry.ErrEnded) { // whoever asked died: the examples were learned all the same

@@ -2,7 +2,6 @@ package learn
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -106,7 +105,7 @@ func newPupil(spec *model.Spec, from *model.Model, line *registry.Lineage) (*pup
 // startRows is how many rows show the categories to start with: no more than lie before
 // the first version, whose lineage has to name them all.
 func startRows(spec *model.Spec) int {
-	if n := spec.Retrain.Every.Examples; n > 0 {
+	if n, _ := spec.Retrain.When(true); n > 0 {
 		return min(n, model.StartRows)
 	}
 	return model.StartRows
@@ -310,11 +309,7 @@ func (s *stretch) note(d *delivery) {
 		s.first = d.seq
 	}
 	s.last, s.stored = d.seq, d.time
-	body := d.msg.Data()
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(body)))
-	s.sum.Write(length[:])
-	s.sum.Write(body)
+	addPayload(s.sum, d.msg.Data())
 }
 
 func (s *stretch) digest() string { return hex.EncodeToString(s.sum.Sum(nil)) }

@@ -60,6 +60,9 @@ func (b *Rebuilder) relearn(ctx context.Context, v registry.Version, spec *model
 	if err := pupil.learner.Flush(); err != nil {
 		return nil, err
 	}
+	if err := b.rehearseAgain(ctx, pupil, line, subject); err != nil {
+		return nil, err
+	}
 	again, err := pupil.snapshot()
 	if err != nil {
 		return nil, err
@@ -67,6 +70,9 @@ func (b *Rebuilder) relearn(ctx context.Context, v registry.Version, spec *model
 	rebuilt, err := b.compare(v, again)
 	if err != nil {
 		return nil, err
+	}
+	if line.Replay != nil {
+		rebuilt.Replayed = line.Replay.Examples
 	}
 	rebuilt.Examples, rebuilt.FirstSeq, rebuilt.LastSeq = pupil.stretch.examples, pupil.stretch.first, pupil.stretch.last
 	return rebuilt, nil

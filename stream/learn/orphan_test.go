@@ -155,21 +155,39 @@ func TestNoLeaseWithoutASlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.until(t, "epoch")
-	const models = 5
-	for i := range models {
-		d.create(t, change(t, retraining(t, "{every: 50}"), "name: iris", fmt.Sprint("name: other", i)))
-		d.points(t, fmt.Sprint("other", i), 50, 1)
+	leases, err := d.js.KeyValue(t.Context(), "MODELBUS_LEASE")
+	if err != nil {
+		t.Fatal(err)
 	}
-	ends := time.After(2 * time.Second) // the first has them all waiting
-	for waiting := true; waiting; {
+	taken, err := leases.Watch(t.Context(), "follow.>", jetstream.IgnoreDeletes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const models = 2
+	for i := range models {
+		d.points(t, fmt.Sprint("other", i), 50, 1)
+		d.create(t, change(t, retraining(t, "{every: 50}"), "name: iris", fmt.Sprint("name: other", i)))
+	}
+	waiting := map[string]bool{}
+	for late := time.After(patience); len(waiting) < models; { // in the first process
 		select {
-		case <-d.events:
-		case <-ends:
-			waiting = false
+		case e := <-taken.Updates():
+			if e != nil {
+				waiting[e.Key()] = true
+			}
+		case <-late:
+			t.Fatalf("the first process follows the examples of %v alone", waiting)
 		}
 	}
+	if err := taken.Stop(); err != nil {
+		t.Fatal(err)
+	}
 	join(t, d, learn.Options{Parallel: 1})
+	late := time.Now().Add(patience)
 	for promoted := 0; promoted < models; {
+		if time.Now().After(late) {
+			t.Fatalf("%d models were trained, want %d", promoted, models)
+		}
 		if e := d.next(t); e.Kind == "promoted" && e.Model != "iris" {
 			promoted++
 		}

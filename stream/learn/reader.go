@@ -103,16 +103,19 @@ func (r *reader) nothing(got *reading, from uint64) error {
 	return fmt.Errorf("%w: publish some to %s", ErrNoExamples, r.subject)
 }
 
-// decode adds the rows of one message to the frames and sends its bad rows to
-// the dead subject.
-func (r *reader) decode(ctx context.Context, got *reading, sum hash.Hash, into *split, seq uint64, msg jetstream.Msg) error {
-	body := msg.Data()
+// addPayload adds a message's payload to the digest of a lineage.
+func addPayload(sum hash.Hash, body []byte) {
 	var length [8]byte
 	binary.BigEndian.PutUint64(length[:], uint64(len(body)))
 	sum.Write(length[:])
 	sum.Write(body)
+}
 
-	_, problems, err := wire.DecodeExamples(r.schema, msg.Headers(), body, func(row int, v feature.Row) error {
+// decode adds the rows of one message to the frames and sends its bad rows to
+// the dead subject.
+func (r *reader) decode(ctx context.Context, got *reading, sum hash.Hash, into *split, seq uint64, msg jetstream.Msg) error {
+	addPayload(sum, msg.Data())
+	_, problems, err := wire.DecodeExamples(r.schema, msg.Headers(), msg.Data(), func(row int, v feature.Row) error {
 		return into.add(seq, row, v)
 	})
 	if err != nil {

@@ -38,7 +38,7 @@ type Rebuilt struct {
 	Digest   string `json:"digest"` // of the version's artifact
 	Rebuilt  string `json:"rebuilt"`
 	Examples int    `json:"examples"`           // rows read again, held-out ones included
-	Replayed int    `json:"replayed,omitempty"` // older ones, beside them
+	Replayed int    `json:"replayed,omitempty"` // older ones, or online those learned again
 	FirstSeq uint64 `json:"first_seq"`
 	LastSeq  uint64 `json:"last_seq"`
 	Software string `json:"software"` // that trained the version

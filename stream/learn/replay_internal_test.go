@@ -106,3 +106,32 @@ func TestSampleIsFrozen(t *testing.T) {
 		}
 	}
 }
+
+// Of however many rows the newest are kept.
+func TestNewest(t *testing.T) {
+	t.Parallel()
+	const size = 10
+	for _, n := range []int{0, 3, 10, 11, 19, 20, 21, 57} {
+		rows := newest{size: size}
+		for i := range n {
+			row := feature.NewFrame(oneNumber(), true)
+			if err := row.Append(number(float64(i))); err != nil {
+				t.Fatal(err)
+			}
+			if err := rows.add(row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := rows.frame(oneNumber())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []float64
+		for i := max(n-size, 0); i < n; i++ {
+			want = append(want, float64(i))
+		}
+		if got := values(f); !slices.Equal(got, want) {
+			t.Errorf("of %d rows %v are kept, want %v", n, got, want)
+		}
+	}
+}

@@ -87,15 +87,7 @@ func TestSetupOnSmallServer(t *testing.T) {
 	if err := os.WriteFile(config, []byte("jetstream {max_file_store: 200MB}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	srv, err := embedded.Start(embedded.Options{Config: config, Dir: filepath.Join(dir, "store"), Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := srv.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	srv := embeddedtest.StartWith(t, embedded.Options{Config: config, Dir: filepath.Join(dir, "store"), Listen: "127.0.0.1:0"})
 	js, err := jetstream.New(embeddedtest.Join(t, srv))
 	if err != nil {
 		t.Fatal(err)

@@ -131,8 +131,8 @@ func (t *training) cut(ctx context.Context, p *plan) error {
 		return err
 	}
 	g, err := t.ground(ctx)
-	if err != nil || live.Cut.Time.Before(g.made) {
-		return err // of another stream
+	if err != nil || live.Cut.Time.Before(g.made) || g.last < live.Cut.Seq {
+		return err // it is of a stream that was made anew since
 	}
 	p.oldest = live.Cut.Seq
 	if p.oldest > p.from {

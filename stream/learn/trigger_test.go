@@ -2,6 +2,7 @@ package learn_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -104,14 +105,24 @@ func TestOnlineVersionsFollowDrift(t *testing.T) {
 	d.train(t, wire.TrainRequest{})
 	d.stream(t, 600, 2, crosswise)
 	d.stream(t, 100, 3, beside)
-	if v := d.version(t); v.Number != 2 || !strings.HasPrefix(v.Lineage.Trigger, "drift: ") {
+	v := d.version(t)
+	if v.Number != 2 || !strings.HasPrefix(v.Lineage.Trigger, "drift: ") {
 		t.Fatalf("version %d because of %q, want 2 because of drift", v.Number, v.Lineage.Trigger)
+	}
+	since := v.Lineage.Change
+	if old := v.Lineage.Replay; since < 115 || since > 122 || old == nil || old.FirstSeq != since || old.LastSeq != v.Lineage.LastSeq ||
+		old.Examples != 10*int(v.Lineage.LastSeq-since+1) {
+		t.Fatalf("lineage %+v, learned again %+v, want what came since about message 121", v.Lineage, v.Lineage.Replay)
 	}
 	for i, more := range []int{250, 500, 1000} {
 		d.stream(t, more, uint64(4+i), beside)
 		want := fmt.Sprintf("%d examples more were learned since the drift", more)
-		if v := d.version(t); v.Number != uint64(3+i) || v.Lineage.Trigger != want {
+		v := d.version(t)
+		if v.Number != uint64(3+i) || v.Lineage.Trigger != want {
 			t.Fatalf("version %d because of %q, want %d because %s", v.Number, v.Lineage.Trigger, 3+i, want)
+		}
+		if v.Lineage.Change != since || v.Lineage.Replay.Examples > 1000 {
+			t.Errorf("lineage %+v, learned again %+v, want the newest 1,000 since message %d at most", v.Lineage, v.Lineage.Replay, since)
 		}
 	}
 	last := d.stream(t, 1000, 8, beside)
@@ -124,6 +135,23 @@ func TestOnlineVersionsFollowDrift(t *testing.T) {
 	d.stop()
 	if n := len(d.versions(t)); n != 5 || live.Champion != 5 {
 		t.Errorf("%d versions and champion %d, want 5", n, live.Champion)
+	}
+	for _, ref := range []string{"iris@1", "iris@2", "iris@3", "iris@5"} {
+		got, err := d.rebuild(t, ref)
+		if err != nil || !got.Same || (got.Replayed == 0) != (ref == "iris@1") {
+			t.Errorf("Rebuild(%s) = %+v, %v, want the same", ref, got, err)
+		}
+	}
+	stream, err := d.js.Stream(t.Context(), "MODELBUS_TRAIN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.DeleteMsg(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.rebuild(t, "iris@5")
+	if !errors.Is(err, learn.ErrRemoved) || !strings.Contains(err.Error(), "which were learned again") {
+		t.Errorf("Rebuild = %v, want ErrRemoved of what was learned again", err)
 	}
 }
 

@@ -28,7 +28,7 @@ import (
 func TestMain(m *testing.M) { embeddedtest.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // fakeRegistry is a catalog and a store in memory.
 type fakeRegistry struct {
