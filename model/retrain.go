@@ -19,14 +19,14 @@ import (
 
 // Retrain says when a model is trained by itself, on what, and which versions may be
 // served. A training is due when Every or Cron says so, and there are examples since the
-// newest version; with neither it is trained on request alone.
+// newest version; with neither a model of mode window is trained on request alone.
 type Retrain struct {
 	// Mode is [ModeWindow], the default: fit to a window of the examples, or
 	// [ModeOnline]: predict each example as it comes, then learn it.
 	Mode string `json:"mode,omitempty"`
 
 	// Every is how many examples must have come since the newest version, or how much
-	// time must have passed. Online it says when a version is cut.
+	// time must have passed. Online it says when a version is cut: see [Retrain.When].
 	Every Amount `json:"every,omitzero"`
 
 	// Cron is a time in the five fields of crontab(5), in UTC, or @daily and the like. As
@@ -61,6 +61,11 @@ type Retrain struct {
 	// [0, 1): 0.001 remembers about the last thousand, all of them alike before there are as
 	// many. Default 0: all examples count alike for ever.
 	Fading float64 `json:"fading,omitempty"`
+
+	// Keep is how many of the newest versions that no alias names are kept when there is
+	// another one, besides those that are being scored: default 0, all. Artifacts of
+	// the others go within two hours.
+	Keep int `json:"keep,omitempty"`
 
 	// Gate says which challengers may be served, of trainings on request too: by
 	// their scores on the held-out rows, or on the labelled examples to come. Without it
@@ -98,7 +103,26 @@ func (r *Retrain) running() feature.RunningOptions {
 
 // Scheduled reports whether the model is trained by itself.
 func (r *Retrain) Scheduled() bool {
-	return r != nil && (r.Every != (Amount{}) || r.Cron != "" || r.On.Any())
+	return r != nil && (r.Online() || r.Every != (Amount{}) || r.Cron != "" || r.On.Any())
+}
+
+// Of an online model whose spec says neither every nor cron: what callers are served is a
+// minute behind what was learned, and a day makes 1,440 versions at most.
+const (
+	defaultCut   = Duration(time.Minute)
+	defaultFirst = 1000 // examples, for the first version not to take a minute
+)
+
+// When returns after how many examples, and after how much time, since the newest version
+// a training is due, or online a version is cut; 0 is never. first says that there is none.
+func (r *Retrain) When(first bool) (examples int, after Duration) {
+	switch {
+	case !r.Online() || r.Every != (Amount{}) || r.Cron != "":
+		return r.Every.Examples, r.Every.Time
+	case first:
+		return defaultFirst, defaultCut
+	}
+	return 0, defaultCut
 }
 
 // An Amount is a number of examples or a time; the zero value is neither, which a
@@ -225,7 +249,7 @@ func (s *Spec) retrainFaults() []*fault {
 	if r.Mode != "" && r.Mode != ModeWindow && r.Mode != ModeOnline {
 		faults = append(faults, faultf("retrain.mode", "%s", unknownWord("mode", r.Mode, []string{ModeWindow, ModeOnline})))
 	}
-	if !r.Scheduled() && (r.Online() || r.Window == (Amount{}) && r.Gate == nil && r.Watch == 0) {
+	if !r.Scheduled() && r.Window == (Amount{}) && r.Gate == nil && r.Watch == 0 && r.Keep == 0 {
 		faults = append(faults, faultf("retrain", "retrain needs to know when: set every, such as 5000 (examples) or 1h, cron, or on"))
 	}
 	if r.Cron != "" {
@@ -277,6 +301,7 @@ func (r *Retrain) rangeFaults() []*fault {
 	}
 	check("batch", r.Batch, maxOnlineBatch)
 	check("watch", r.Watch, wholeMax)
+	check("keep", r.Keep, wholeMax)
 	if !(r.Fading >= 0 && r.Fading < 1) {
 		faults = append(faults, faultf("retrain.fading", "fading must be 0 or more and less than 1, got %g", r.Fading))
 	}

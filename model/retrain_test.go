@@ -8,6 +8,37 @@ import (
 	"github.com/modelbus/modelbus/model"
 )
 
+// An online model whose spec does not say when has versions cut by itself.
+func TestOnlineByDefault(t *testing.T) {
+	const head = "name: a\nfeatures: [{name: x, type: number}]\nlabel: {name: y, type: number}\nretrain: "
+	for _, tt := range []struct {
+		retrain         string
+		examples, first int
+		after           string
+	}{
+		{"{mode: online}", 0, 1000, "1m0s"},
+		{"{mode: online, on: [drift]}", 0, 1000, "1m0s"},
+		{"{mode: online, every: 1h}", 0, 0, "1h0m0s"},
+		{"{mode: online, every: 5000}", 5000, 5000, "0s"},
+		{"{mode: online, cron: '@daily'}", 0, 0, "0s"},
+		{"{window: 5000}", 0, 0, "0s"},
+	} {
+		spec, err := model.ParseSpec([]byte(head + tt.retrain))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _ := spec.Retrain.When(true)
+		examples, after := spec.Retrain.When(false)
+		if examples != tt.examples || first != tt.first || after.String() != tt.after {
+			t.Errorf("%s: due after %d examples, the first time %d, or %v, want %d, %d, %s",
+				tt.retrain, examples, first, after, tt.examples, tt.first, tt.after)
+		}
+		if spec.Retrain.Scheduled() != (spec.Retrain.Online()) {
+			t.Errorf("%s: Scheduled() = %v", tt.retrain, spec.Retrain.Scheduled())
+		}
+	}
+}
+
 // The example of the whole section reads, and reads again from its canonical form.
 func TestRetrainReadsBack(t *testing.T) {
 	const text = `

@@ -57,8 +57,11 @@ func retrainLine(info *wire.ModelInfo) string {
 	if !r.Scheduled() {
 		when = append(when, "on request")
 	}
-	if r.Every != (model.Amount{}) {
+	switch _, after := r.When(false); {
+	case r.Every != (model.Amount{}):
 		when = append(when, "every "+r.Every.String())
+	case after > 0:
+		when = append(when, "every "+after.String())
 	}
 	if r.Cron != "" {
 		when = append(when, "cron "+r.Cron+" (next "+stamp(r.Next(time.Now()))+")")

@@ -53,10 +53,11 @@ func openDesk(t *testing.T) *desk {
 // capture stores a prediction and returns when it was made.
 func (d *desk) capture(t *testing.T, id string) time.Time {
 	t.Helper()
-	schema, err := d.schema(t.Context(), "iris")
+	known, err := d.known(t.Context(), "iris")
 	if err != nil {
 		t.Fatal(err)
 	}
+	schema := known.schema
 	f := feature.NewFrame(schema, false)
 	if err := f.Append(feature.Row{Values: []feature.Value{{Kind: feature.KindNumber, Num: 1}}}); err != nil {
 		t.Fatal(err)
@@ -283,5 +284,40 @@ func TestFloodHoldsUpNobody(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("labels %+v, want 1 joined, and of %d unknown ones all but %d dealt with", got, n, d.most)
 		}
+	}
+}
+
+// A label that comes when its model was deleted and made anew makes no example of the other model,
+// also if what was captured is still there.
+func TestLabelOfAModelBefore(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	ctx := t.Context()
+	d.capture(t, "a") // of version 3
+	digest, err := d.reg.PutArtifact(ctx, []byte("an artifact"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := d.reg.Model(ctx, "iris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := d.reg.Publish(ctx, registry.Version{Model: "iris", Digest: digest}, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.reg.DeleteModel(ctx, "iris", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.reg.CreateModel(ctx, m); err != nil {
+		t.Fatal(err)
+	}
+	d.noticed.Store("iris", time.Now())
+	if got, err := d.label(ctx, "iris", []byte(`{"id": "a", "label": "right"}`)); got != 0 || !errors.Is(err, errUncaptured) {
+		t.Errorf("%d rows are joined, %v, want %v", got, err, errUncaptured)
+	}
+	if all := d.examples(t); len(all) != 0 {
+		t.Errorf("examples of %v, want none", all)
 	}
 }

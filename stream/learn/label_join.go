@@ -65,8 +65,9 @@ type joiner struct {
 }
 
 type knownSchema struct {
-	schema *feature.Schema
-	at     time.Time
+	schema  *feature.Schema
+	earlier uint64 // versions up to it are of a model that had the name before
+	at      time.Time
 }
 
 func newJoiner(t *Trainer) *joiner {
@@ -88,7 +89,7 @@ func (j *joiner) label(ctx context.Context, name string, body []byte) (int, erro
 	if err != nil {
 		return 0, err
 	}
-	schema, err := j.schema(ctx, name)
+	known, err := j.known(ctx, name)
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +99,10 @@ func (j *joiner) label(ctx context.Context, name string, body []byte) (int, erro
 		if err != nil {
 			return joined, err
 		}
-		c.schema = schema
+		if c.Version <= known.earlier {
+			return joined, fmt.Errorf("id %s, of version %d of another model %s: %w", l.ID, c.Version, name, errUncaptured)
+		}
+		c.schema = known.schema
 		if c.pending() { // of a trainer that died, or of another one's label of this moment
 			noted, err := j.complete(ctx, c, true)
 			if joined += noted; err != nil {
@@ -120,26 +124,29 @@ func (j *joiner) label(ctx context.Context, name string, body []byte) (int, erro
 	return joined, fmt.Errorf("%w: others label %s at the same time", wire.ErrUnavailable, l.ID)
 }
 
-// schema returns a model's schema as it is, or was a moment ago.
-func (j *joiner) schema(ctx context.Context, name string) (*feature.Schema, error) {
+// known returns what is to be known of a model as it is, or was a moment ago: not before a
+// change of it that was noticed here.
+func (j *joiner) known(ctx context.Context, name string) (knownSchema, error) {
 	j.mu.Lock()
 	known := j.schemas[name]
 	j.mu.Unlock()
-	if known.schema != nil && time.Since(known.at) < schemaAge {
-		return known.schema, nil
+	if known.schema != nil && time.Since(known.at) < schemaAge && !j.changedSince(name, known.at) {
+		return known, nil
 	}
+	known.at = time.Now()
 	m, err := j.reg.Model(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("looking for the model of a label: %w", err)
+		return known, fmt.Errorf("looking for the model of a label: %w", err)
 	}
 	spec, err := model.ParseSpec(m.Spec)
 	if err != nil {
-		return nil, fmt.Errorf("reading the spec of %s: %w", name, err)
+		return known, fmt.Errorf("reading the spec of %s: %w", name, err)
 	}
+	known.schema, known.earlier = &spec.Schema, m.Earlier
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.schemas[name] = knownSchema{schema: &spec.Schema, at: time.Now()}
-	return &spec.Schema, nil
+	j.schemas[name] = known
+	return known, nil
 }
 
 // captured reads what was captured under an id, and its labels.

@@ -165,6 +165,7 @@ func (s *session) store(ctx context.Context, c *cutting) stored {
 		var v registry.Version
 		if v, err = s.publishCut(ctx, c, a); err == nil {
 			c.version, out.verdict.Version = v, v.Number
+			s.retire(ctx, s.name, s.spec.Retrain, s.log)
 			return out
 		}
 		if errors.Is(err, registry.ErrEnded) { // whoever asked died: the examples were learned all the same

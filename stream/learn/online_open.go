@@ -40,7 +40,7 @@ func (s *session) open(ctx context.Context) error {
 		return err
 	}
 	s.at = s.begin.seq
-	m := mark{position: s.begin, time: from.Created}
+	m := mark{position: s.begin, time: from.Created, first: !s.warm}
 	if s.warm {
 		m.gap = time.Duration(s.spec.Retrain.MinGap)
 	}

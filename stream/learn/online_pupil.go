@@ -105,7 +105,7 @@ func newPupil(spec *model.Spec, from *model.Model, line *registry.Lineage) (*pup
 // startRows is how many rows show the categories to start with: no more than lie before
 // the first version, whose lineage has to name them all.
 func startRows(spec *model.Spec) int {
-	if n := spec.Retrain.Every.Examples; n > 0 {
+	if n, _ := spec.Retrain.When(true); n > 0 {
 		return min(n, model.StartRows)
 	}
 	return model.StartRows

@@ -382,3 +382,26 @@ func TestOnlineRequestHandsOver(t *testing.T) {
 		t.Errorf("outcome %+v, %+v, want what the other one answered", got, got.Error)
 	}
 }
+
+// A spec that does not say when has a first version soon, and as many kept as it says.
+func TestOnlineKeeps(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, change(t, onlineSpec, "every: 200", "keep: 1"))
+	d.single(t, 1010, 1)
+	if v := d.await(t, 1).Lineage; v.Examples != 1000 || v.Trigger != "1000 new examples" {
+		t.Errorf("lineage of the first version = %+v, want one of 1,000 examples", v)
+	}
+	for range 3 {
+		d.points(t, "iris", 10, 3)
+		if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {
+			t.Fatalf("training: %+v, want it promoted", got)
+		}
+	}
+	for len(d.versions(t)) > 3 {
+		d.kind(t, "deleted")
+	}
+	if got := d.versions(t); len(got) != 3 || got[0].Number != 2 { // 4 is the champion, 3 was before
+		t.Errorf("the versions are %+v, want 2, 3 and 4", got)
+	}
+}

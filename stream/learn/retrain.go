@@ -52,6 +52,8 @@ type mark struct {
 
 	time time.Time
 	gap  time.Duration // least time to the next training
+
+	first bool // there is no version yet
 }
 
 // wake has the retrainer look at the versions again.
@@ -162,7 +164,7 @@ func (r *retrainer) mark(ctx context.Context) (mark, error) {
 	if err != nil {
 		return mark{}, err
 	}
-	m := mark{time: r.created}
+	m := mark{time: r.created, first: true}
 	if ok {
 		m = mark{position: behind(&v), time: v.Created, gap: r.gap()}
 	}
@@ -222,13 +224,17 @@ type due struct {
 // due returns when a training is due, counted from a mark.
 func (r *retrainer) due(from mark) *due {
 	spec := r.spec.Retrain
-	d := &due{examples: spec.Every.Examples, open: from.time.Add(from.gap)}
+	if now := time.Now(); from.time.After(now) { // by a clock that is ahead, or ours went back
+		from.time = now
+	}
+	examples, after := spec.When(from.first)
+	d := &due{examples: examples, open: from.time.Add(from.gap)}
 	if r.notBefore.After(d.open) {
 		d.open = r.notBefore
 	}
-	if spec.Every.Time > 0 {
-		d.time = from.time.Add(time.Duration(spec.Every.Time))
-		d.reason = spec.Every.Time.String() + " have passed"
+	if after > 0 {
+		d.time = from.time.Add(time.Duration(after))
+		d.reason = after.String() + " have passed"
 	}
 	if next := spec.Next(from.time); !next.IsZero() && (d.time.IsZero() || next.Before(d.time)) {
 		d.time, d.reason = next, "cron "+spec.Cron

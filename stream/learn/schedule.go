@@ -24,6 +24,16 @@ func (t *Trainer) schedule(ctx context.Context) {
 	s.all.Wait()
 }
 
+// changedSince reports whether a change of the model may have been noticed since then.
+func (t *Trainer) changedSince(name string, then time.Time) bool {
+	for _, key := range []string{name, ""} {
+		if at, ok := t.noticed.Load(key); ok && !at.(time.Time).Before(then) { //nolint:forcetypeassert // it holds nothing else
+			return true
+		}
+	}
+	return false
+}
+
 // A scheduler belongs to the goroutine that watches the registry.
 type scheduler struct {
 	*Trainer
@@ -35,6 +45,7 @@ type scheduler struct {
 // look brings the retrainer of a model in line with its record, or all if name is
 // empty.
 func (s *scheduler) look(ctx context.Context, name string) {
+	s.noticed.Store(name, time.Now())
 	if name != "" {
 		m, err := s.reg.Model(ctx, name)
 		switch {

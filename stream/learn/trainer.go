@@ -63,6 +63,8 @@ type Trainer struct {
 	jobs  map[string]*job
 	peers map[string]peer // trainings of other processes
 
+	noticed sync.Map // when a change of a model was noticed last, by name; "" of any
+
 	labels labelCounts
 }
 
