@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 //	shift IN OUT  copy a CSV file with 2 added to the first column
 //	flip FILE     flip the lowest bit of the byte 1000 before the end
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,10 @@ func (c race) run(tb testing.TB, o gate.StreamOptions, seed uint64, n int) int {
 }
 
 func TestStreamKeepsOutWhatIsNotBetter(t *testing.T) {
-	const runs = 200
+	runs := 200
+	if testing.Short() {
+		runs = 40
+	}
 	tests := []struct {
 		name string
 		race race
@@ -84,7 +87,10 @@ func TestStreamKeepsOutWhatIsNotBetter(t *testing.T) {
 }
 
 func TestStreamFindsFivePoints(t *testing.T) {
-	const runs = 200
+	runs := 200
+	if testing.Short() {
+		runs = 40
+	}
 	tests := []struct {
 		name string
 		race race
@@ -113,7 +119,10 @@ func TestStreamFindsFivePoints(t *testing.T) {
 
 // Intervals that do not overlap are the harder proof.
 func TestStreamSeparate(t *testing.T) {
-	const runs = 20
+	runs := 20
+	if testing.Short() {
+		runs = 4
+	}
 	o := gate.StreamOptions{Test: gate.Separate}
 	promoted, examples := 0, 0
 	for seed := range uint64(runs) {
