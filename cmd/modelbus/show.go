@@ -174,36 +174,41 @@ func (a *app) printVersion(info *wire.ModelInfo, ref registry.Ref) error {
 	if l.Imported != "" {
 		row("Imported", l.Imported)
 	} else {
-		row("Examples", examplesOf(&l))
-		row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
-		if l.Change > 0 {
-			row("Errors changed at", fmt.Sprintf("message %d", l.Change))
-		}
-		if o := l.Replay; o != nil {
-			what := "older examples"
-			if l.Online {
-				what = "examples again"
-			}
-			row("Replayed", fmt.Sprintf("%d %s, of messages %d–%d", o.Examples, what, o.FirstSeq, o.LastSeq))
-		}
-		row("Data digest", l.DataDigest)
-		row("Seed", l.Seed)
-		row("Parent", versionOrNone(l.Parent))
-		row("Warm start", l.Warm)
-		if l.Trigger != "" {
-			row("Trained because", l.Trigger)
-		}
-		if l.Epochs > 0 {
-			row("Epochs", l.Epochs)
-		}
-		if l.Seconds > 0 {
-			row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
-		}
+		lineageRows(&l, row)
 	}
 	row("Spec digest", l.SpecDigest)
 	row("Software", l.Software)
 	t.Render()
 	return nil
+}
+
+// lineageRows tells what a version was trained on, and why.
+func lineageRows(l *registry.Lineage, row func(key string, value any)) {
+	row("Examples", examplesOf(l))
+	row("Stream", fmt.Sprintf("%s %d–%d", l.Stream, l.FirstSeq, l.LastSeq))
+	if l.Change > 0 {
+		row("Errors changed at", fmt.Sprintf("message %d", l.Change))
+	}
+	if o := l.Replay; o != nil {
+		what := "older examples"
+		if l.Online {
+			what = "examples again"
+		}
+		row("Replayed", fmt.Sprintf("%d %s, of messages %d–%d", o.Examples, what, o.FirstSeq, o.LastSeq))
+	}
+	row("Data digest", l.DataDigest)
+	row("Seed", l.Seed)
+	row("Parent", versionOrNone(l.Parent))
+	row("Warm start", l.Warm)
+	if l.Trigger != "" {
+		row("Trained because", l.Trigger)
+	}
+	if l.Epochs > 0 {
+		row("Epochs", l.Epochs)
+	}
+	if l.Seconds > 0 {
+		row("Fitted in", time.Duration(l.Seconds*float64(time.Second)).Round(time.Millisecond))
+	}
 }
 
 // examplesOf says how many examples a version was trained on, and what became of others.

@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"math"
 	"slices"
 
 	"github.com/modelbus/modelbus/model/kernel"
@@ -99,12 +98,6 @@ func differentiateSoftmax(dx, dy, y []float32) {
 		dx[i] = v * float32(float64(dy[i])-dot)
 	}
 }
-
-// softplus is ln(1+eˣ), without overflow.
-func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
-
-// sigmoid is 1/(1+e⁻ˣ).
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
 // activationOperator is an activation of its own, not fused into the operator
 // before.

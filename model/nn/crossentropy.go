@@ -33,7 +33,7 @@ func (l BinaryCrossentropy) gradient(dz, z, y, w []float32, rows, width int) flo
 		scale := rowWeight / float64(width*rows)
 		for j := i * width; j < (i+1)*width; j++ {
 			v, target := float64(z[j]), float64(y[j])*(1-l.LabelSmoothing)+l.LabelSmoothing/2
-			e := math.Exp(-math.Abs(v))
+			e := math.Exp(-math.Abs(v)) // what ln(1+eᵛ) and the sigmoid have in common
 			row += max(v, 0) + math.Log1p(e) - v*target
 			if dz == nil {
 				continue

@@ -385,3 +385,14 @@ func TestOptimizerConfigsReadBack(t *testing.T) {
 		}
 	}
 }
+
+// The power that Adam leaves out is too small to change a bit.
+func TestAdamCorrection(t *testing.T) {
+	for _, beta := range []float64{0, 0.5, 0.9, 0.99, 0.999, 0.9999} {
+		for step := int64(1); step < 1<<20; step = step*17/16 + 1 {
+			if got, want := correction(beta, step), 1-math.Pow(beta, float64(step)); got != want {
+				t.Fatalf("correction(%v, %d) = %v, want %v", beta, step, got, want)
+			}
+		}
+	}
+}

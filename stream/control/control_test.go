@@ -301,7 +301,8 @@ func TestDeadlineHasPassed(t *testing.T) {
 	}
 }
 
-// A burst is answered in full: by the workers, or at once with 429.
+// A burst is answered in full: by the workers, or at once with 429, or with 504 if that
+// takes so long.
 func TestEveryRequestIsAnswered(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, false)
@@ -326,8 +327,8 @@ func TestEveryRequestIsAnswered(t *testing.T) {
 			t.Fatalf("answers so far: %v, want %d", counts, n)
 		}
 	}
-	if counts[""] == 0 || counts[""]+counts["429"] != n {
-		t.Errorf("answers by error code: %v, want successes and 429 alone", counts)
+	if counts[""] == 0 || counts["429"] == 0 || counts[""]+counts["429"]+counts["504"] != n {
+		t.Errorf("answers by error code: %v, want successes and 429, and 504 at most", counts)
 	}
 }
 

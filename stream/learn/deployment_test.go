@@ -147,15 +147,15 @@ func change(t *testing.T, text, old, replacement string) string {
 	return strings.Replace(text, old, replacement, 1)
 }
 
-func parse(t testing.TB, text string) registry.Model {
-	t.Helper()
+func parse(tb testing.TB, text string) registry.Model {
+	tb.Helper()
 	s, err := model.ParseSpec([]byte(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	canonical, err := s.MarshalJSON()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return registry.Model{Name: s.Name, Spec: canonical, Source: text}
 }

@@ -19,7 +19,7 @@ import (
 // slow is a spec whose training takes as long as a test wants.
 func slow(t *testing.T) string {
 	t.Helper()
-	return change(t, spec, "epochs: 20", "epochs: 1000000")
+	return change(t, spec, "epochs: 20, batch_size: 16", "epochs: 1000000, batch_size: 1")
 }
 
 func TestCancel(t *testing.T) {

@@ -81,12 +81,10 @@ func (o *online) learn(ctx context.Context) error {
 
 // run takes what comes.
 func (s *session) run(ctx context.Context) error {
-	timer := time.NewTimer(time.Until(s.due.earliest()))
-	defer timer.Stop()
-	tick := time.NewTicker(saveEvery)
-	defer tick.Stop()
+	c := clock{timer: time.NewTimer(time.Until(s.due.earliest())), tick: time.NewTicker(saveEvery)}
+	defer c.timer.Stop()
+	defer c.tick.Stop()
 	s.wakes = true
-	var set time.Time // when the timer fires, if it has not
 	for rows := 0; ; {
 		if s.wakes {
 			if err := s.look(ctx); err != nil {
@@ -97,43 +95,61 @@ func (s *session) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !next.IsZero() && (set.IsZero() || next.Before(set)) {
-			set = next
-			timer.Reset(time.Until(next))
-		}
+		c.wake(next)
 		if rows < atATime && s.another() {
 			d := s.left[0]
 			s.left = s.left[1:]
 			rows += max(d.rows.Len(), 1)
-			if err := s.take(d); err != nil {
-				return err
-			}
-			continue
-		}
-		rows = 0
-		select {
-		case <-s.messages():
-		case <-timer.C:
-			s.wakes, set = true, time.Time{}
-		case <-s.awake:
-			s.wakes = true
-			err = s.monitor.tick(ctx)
-		case <-tick.C:
-			s.monitor.next = s.due.next(s.pupil.stretch.examples + s.pupil.rows)
-			err = s.monitor.tick(ctx)
-		case <-s.changed:
-			s.monitor.wake()
-			err = s.monitor.tick(ctx)
-		case done := <-s.stored:
-			s.busy = false
-			err = s.settle(ctx, done)
-		case err = <-s.broken:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+			err = s.take(d)
+		} else {
+			rows = 0
+			err = s.heed(ctx, &c)
 		}
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// A clock says when to look at what is due.
+type clock struct {
+	timer *time.Timer
+	set   time.Time // when it fires, if it has not
+	tick  *time.Ticker
+}
+
+// wake has the timer fire at a time, unless that is zero or it fires earlier.
+func (c *clock) wake(at time.Time) {
+	if !at.IsZero() && (c.set.IsZero() || at.Before(c.set)) {
+		c.set = at
+		c.timer.Reset(time.Until(at))
+	}
+}
+
+// heed waits for a message, or for something else, and deals with that.
+func (s *session) heed(ctx context.Context, c *clock) error {
+	select {
+	case <-s.messages():
+		return nil
+	case <-c.timer.C:
+		s.wakes, c.set = true, time.Time{}
+		return nil
+	case <-s.awake:
+		s.wakes = true
+		return s.monitor.tick(ctx)
+	case <-c.tick.C:
+		s.monitor.next = s.due.next(s.pupil.stretch.examples + s.pupil.rows)
+		return s.monitor.tick(ctx)
+	case <-s.changed:
+		s.monitor.wake()
+		return s.monitor.tick(ctx)
+	case done := <-s.stored:
+		s.busy = false
+		return s.settle(ctx, done)
+	case err := <-s.broken:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -183,7 +183,11 @@ func TestNoLeaseWithoutASlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	join(t, d, learn.Options{Parallel: 1})
+	late := time.Now().Add(patience)
 	for promoted := 0; promoted < models; {
+		if time.Now().After(late) {
+			t.Fatalf("%d models were trained, want %d", promoted, models)
+		}
 		if e := d.next(t); e.Kind == "promoted" && e.Model != "iris" {
 			promoted++
 		}
