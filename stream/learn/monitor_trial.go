@@ -66,8 +66,8 @@ func (m *monitor) metric() string {
 // followTrial brings the trial in line with what the aliases say.
 func (m *monitor) followTrial(ctx context.Context, champion, challenger registry.Move) error {
 	if m.state.Trial != nil {
-		goes, err := m.interrupt(ctx, champion, challenger)
-		if goes || err != nil {
+		done, err := m.interrupt(ctx, champion, challenger)
+		if done || err != nil {
 			return err
 		}
 	}
@@ -80,8 +80,9 @@ func (m *monitor) followTrial(ctx context.Context, champion, challenger registry
 	return m.beginTrial(ctx, champion, challenger)
 }
 
-// interrupt ends the trial if it cannot go on as it was, and reports whether it goes on.
-func (m *monitor) interrupt(ctx context.Context, champion, challenger registry.Move) (goes bool, err error) {
+// interrupt ends the trial if it cannot go on as it was, and reports whether no other one is to
+// begin yet.
+func (m *monitor) interrupt(ctx context.Context, champion, challenger registry.Move) (done bool, err error) {
 	t := m.state.Trial
 	why, rejected := m.interruption(champion, challenger)
 	if why == "" {
@@ -94,6 +95,9 @@ func (m *monitor) interrupt(ctx context.Context, champion, challenger registry.M
 	}
 	m.log.Info().Uint64("version", t.Version).Str("because", why).Msg("a trial has ended")
 	m.state.Trial, m.dirty = nil, true
+	if champion.To == t.Version {
+		return true, m.unalias(ctx, t.Version, why)
+	}
 	return false, nil
 }
 
