@@ -39,8 +39,7 @@ func (r *Request) repeat(s *feature.Schema, doc []byte) bool {
 	}
 	r.Form, r.Outputs, r.BinaryOutput = FormBinary, r.Outputs[:h.outputs], h.binary
 	for i := range r.inputs {
-		t := &r.inputs[i]
-		t.raw, t.texts = nil, t.texts[:0]
+		r.inputs[i].texts = r.inputs[i].texts[:0]
 	}
 	return true
 }
