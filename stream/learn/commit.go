@@ -51,17 +51,9 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		if err != nil {
 			return outcome{}, err
 		}
-		out, err := contest.judge(c)
+		out, err := t.judge(ctx, contest, c, same)
 		if err != nil {
 			return outcome{}, err
-		}
-		if err := t.onTrial(ctx, p.spec, &out); err != nil {
-			return outcome{}, err
-		}
-		out.ID = t.job.id
-		if same != 0 {
-			out.repeats(same)
-			out.Tried = t.tried()
 		}
 		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
 		if ctx.Err() != nil || !t.ending(t.job) {
@@ -71,7 +63,6 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		stored, err := t.publishVersion(ctx, v, &out)
 		if err == nil {
 			out.Version = stored.Number
-			t.retire(ctx, t.job.model, p.spec.Retrain, t.log)
 			return out, nil
 		}
 		if !errors.Is(err, registry.ErrConflict) {
@@ -81,6 +72,20 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 	}
 	return outcome{}, fmt.Errorf("registering the new version of %s: %w: the champion changed in each of %d attempts",
 		t.job.model, registry.ErrConflict, publishAttempts)
+}
+
+// judge compares the challenger with the champion; same is the version that has its artifact
+// already, 0 if none has.
+func (t *training) judge(ctx context.Context, contest *contest, c *champion, same uint64) (outcome, error) {
+	out, err := contest.judge(c)
+	if err == nil {
+		err = t.onTrial(ctx, contest.spec, &out)
+	}
+	out.ID = t.job.id
+	if err == nil && same != 0 {
+		err = t.repeats(ctx, &out, same)
+	}
+	return out, err
 }
 
 // onTrial has a stream gate decide in place of the held-out rows, whose scores stay: the
@@ -112,15 +117,24 @@ func (t *training) sameAs(ctx context.Context, digest string) (uint64, error) {
 
 // repeats makes out one of a training that gave the artifact of a version that is there.
 // It is no version again; if another one is the champion, it may still be promoted, or
-// go on trial.
-func (out *outcome) repeats(version uint64) {
-	out.Unchanged, out.Version = true, version
+// go on trial, unless nobody asked and the champion was rolled back from it.
+func (t *training) repeats(ctx context.Context, out *outcome, version uint64) error {
+	out.Unchanged, out.Version, out.Tried = true, version, t.tried()
 	why := fmt.Sprintf("unchanged: same as version %d", version)
 	if version == out.Champion {
 		out.Promoted, out.Why, out.promote = false, why, nil
-		return
+		return nil
 	}
 	out.Why = why + "; " + out.Why
+	if t.job.trigger == "" || !out.Promoted {
+		return nil
+	}
+	back, err := t.rolledBack(ctx, t.job.model, version)
+	if back {
+		out.Promoted, out.promote = false, nil
+		out.Why = why + "; it was promoted and rolled back before: it is not promoted again by itself"
+	}
+	return err
 }
 
 // parent is the version that training started from or, without one, was compared with.
