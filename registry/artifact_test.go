@@ -141,8 +141,9 @@ func TestCorruptArtifact(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, nc := create(t)
-			artifact := blob(1, 1<<20+100)
+			t.Parallel()
+			r, nc := createSmall(t)
+			artifact := blob(1, 128<<10+100)
 			digest := putArtifact(t, r, artifact)
 			store, _ := objectsOf(t, nc)
 			info, err := store.GetInfo(t.Context(), digest)

@@ -243,13 +243,14 @@ func TestDeleteModelOfManyVersions(t *testing.T) {
 	r, nc, digest := withIris(t)
 	publish(t, r, "iris", digest, &registry.Promotion{Alias: registry.Champion})
 	// Records by hand: publishing a thousand through the registry takes longer.
-	kv := bucketOf(t, nc)
+	js := jsOn(t, nc)
 	for n := uint64(2); n <= 1020; n++ {
 		v := `{"model":"iris","version":` + decimal(n) + `,"digest":"` + digest + `"}`
-		if _, err := kv.PutString(t.Context(), "version.iris."+decimal(n), v); err != nil {
+		if _, err := js.PublishAsync("$KV.MODELBUS.version.iris."+decimal(n), []byte(v)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	<-js.PublishAsyncComplete()
 	if vs, err := r.Versions(t.Context(), "iris"); err != nil || len(vs) != 1020 || vs[1019].Number != 1020 {
 		t.Fatalf("Versions = %d, %v, want 1020", len(vs), err)
 	}

@@ -50,8 +50,8 @@ func TestOpenArtifactDownloadsOnce(t *testing.T) {
 // wrong, and the right one once they are repaired.
 func TestOpenCorruptArtifact(t *testing.T) {
 	t.Parallel()
-	r, nc := create(t)
-	want := blob(1, 2<<20)
+	r, nc := createSmall(t)
+	want := blob(1, cache.MinFile)
 	digest := putArtifact(t, r, want)
 	store, _ := objectsOf(t, nc)
 	info, err := store.GetInfo(t.Context(), digest)

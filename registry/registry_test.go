@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/embedded"
 	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/registry"
 )
@@ -22,6 +24,13 @@ func TestMain(m *testing.M) { embeddedtest.VerifyTestMain(m) }
 func create(tb testing.TB) (*registry.Registry, *nats.Conn) {
 	tb.Helper()
 	nc := embeddedtest.Connect(tb)
+	return createOn(tb, nc, registry.Options{}), nc
+}
+
+// createSmall is create on a server that takes chunks of less than 64 KiB.
+func createSmall(tb testing.TB) (*registry.Registry, *nats.Conn) {
+	tb.Helper()
+	nc := embeddedtest.Join(tb, embeddedtest.StartWith(tb, embedded.Options{MaxPayload: 64 << 10, SyncInterval: time.Minute}))
 	return createOn(tb, nc, registry.Options{}), nc
 }
 

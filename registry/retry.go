@@ -24,6 +24,8 @@ const (
 
 	firstPause = 4 * time.Millisecond
 	lastPause  = 500 * time.Millisecond
+
+	codeInProcess jetstream.ErrorCode = 10158
 )
 
 // A pacer spaces the tries of one call: each may take longer than the one
@@ -73,7 +75,8 @@ func transient(err error) bool {
 	if apiErr, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return apiErr.Code >= 500 || apiErr.Code == 429 || apiErr.Code == 408 ||
 			apiErr.ErrorCode == jetstreamext.JSErrCodeBatchPublishIncomplete ||
-			apiErr.ErrorCode == jetstreamext.JSErrCodeBatchPublishMissingSeq
+			apiErr.ErrorCode == jetstreamext.JSErrCodeBatchPublishMissingSeq ||
+			InProcess(err)
 	}
 	for _, e := range []error{
 		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
@@ -94,6 +97,14 @@ func Refused(err error) bool {
 	apiErr, ok := errors.AsType[*jetstream.APIError](err)
 	return ok && (apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence ||
 		apiErr.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// InProcess reports whether err is JetStream's refusal of a message whose id is that of one
+// on its way in a replicated stream: an earlier try, which was not answered in time. To send
+// it again tells how that went.
+func InProcess(err error) bool {
+	apiErr, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && apiErr.ErrorCode == codeInProcess
 }
 
 // Retry calls fn, whose context bounds one try, until it succeeds, fails for good,

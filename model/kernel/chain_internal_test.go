@@ -103,6 +103,10 @@ func TestEveryWayIsTheChain(t *testing.T) {
 		{shape{m: 13, k: 2070, n: 530, kind: 4}, "B far in two blocks and more"},
 		{shape{m: 2, k: 40000, n: 33, kind: 4}, "B far in few panels"},
 	}
+	divided := []int{1, 2, 3, 16}
+	if testing.Short() {
+		divided = []int{1, 3}
+	}
 	for set := range everySet() {
 		for _, tt := range tests {
 			t.Run(set+"/"+tt.name, func(t *testing.T) {
@@ -114,7 +118,7 @@ func TestEveryWayIsTheChain(t *testing.T) {
 				want.Data = slices.Clone(c.Data)
 				chain(want, a, b, e)
 				packed := PackWeights(b)
-				for _, threads := range []int{1, 2, 3, 16} {
+				for _, threads := range divided {
 					got := c
 					got.Data = slices.Clone(c.Data)
 					g := Gemm{Threads: threads}

@@ -264,6 +264,9 @@ const storeFailed jetstream.ErrorCode = 10077
 // hopeless returns the error to end with if sending a message that failed with
 // err again will not help.
 func (p *ExamplePublisher) hopeless(ctx context.Context, err error) error {
+	if registry.InProcess(err) {
+		return nil
+	}
 	if e, ok := errors.AsType[*jetstream.APIError](err); ok && (e.Code < 429 || e.ErrorCode == storeFailed) {
 		return err
 	}

@@ -60,8 +60,9 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		}
 		out.ID = t.job.id
 		if same != 0 {
-			out.repeats(same)
-			out.Tried = t.tried()
+			if err := t.repeats(ctx, &out, same); err != nil {
+				return outcome{}, err
+			}
 		}
 		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
 		if ctx.Err() != nil || !t.ending(t.job) {
@@ -112,15 +113,24 @@ func (t *training) sameAs(ctx context.Context, digest string) (uint64, error) {
 
 // repeats makes out one of a training that gave the artifact of a version that is there.
 // It is no version again; if another one is the champion, it may still be promoted, or
-// go on trial.
-func (out *outcome) repeats(version uint64) {
-	out.Unchanged, out.Version = true, version
+// go on trial, unless nobody asked and the champion was rolled back from it.
+func (t *training) repeats(ctx context.Context, out *outcome, version uint64) error {
+	out.Unchanged, out.Version, out.Tried = true, version, t.tried()
 	why := fmt.Sprintf("unchanged: same as version %d", version)
 	if version == out.Champion {
 		out.Promoted, out.Why, out.promote = false, why, nil
-		return
+		return nil
 	}
 	out.Why = why + "; " + out.Why
+	if t.job.trigger == "" || !out.Promoted {
+		return nil
+	}
+	back, err := t.rolledBack(ctx, t.job.model, version)
+	if back {
+		out.Promoted, out.promote = false, nil
+		out.Why = why + "; it was promoted and rolled back before: it is not promoted again by itself"
+	}
+	return err
 }
 
 // parent is the version that training started from or, without one, was compared with.

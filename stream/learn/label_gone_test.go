@@ -70,7 +70,7 @@ func TestIDIsUsedAgain(t *testing.T) {
 		}
 	}
 	d.label(t, `{"id": "a", "label": "left"}`)
-	if got, want := labels(t, 3, d.trainer), (learn.Labels{Joined: 2, Early: 1, Unknown: 1}); got != want {
+	if got, want := later(labels(t, 3, d.trainer)), (learn.Labels{Joined: 2, Unknown: 1}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
 	}
 	var bodies []string
@@ -92,7 +92,7 @@ func TestCaptureGoesBeforeItsClaimIsCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.label(t, `{"id": "a", "label": "right"}`)
-	if got, want := labels(t, 1, d.trainer), (learn.Labels{Early: 1, Unknown: 1}); got != want || len(d.dead(t)) != 1 || len(d.examples(t)) != 0 {
+	if got, want := later(labels(t, 1, d.trainer)), (learn.Labels{Unknown: 1}); got != want || len(d.dead(t)) != 1 || len(d.examples(t)) != 0 {
 		t.Errorf("counts %+v, %d dead, %d examples, want %+v, 1 and none", got, len(d.dead(t)), len(d.examples(t)), want)
 	}
 }

@@ -417,3 +417,24 @@ func TestTrialThatEndsUndecided(t *testing.T) {
 		})
 	}
 }
+
+// A version that the champion was rolled back from is not promoted again by a training that nobody
+// asked for, also if that gives its artifact once more.
+func TestRolledBackVersionThatComesAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, reg := t.Context(), b.trainer.reg
+	if _, err := reg.Promote(ctx, "iris", registry.Champion, 2, "ann", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reg.Rollback(ctx, "iris", registry.Champion, "ann", "it is worse"); err != nil {
+		t.Fatal(err)
+	}
+	for trigger, want := range map[string]bool{"": true, "100 new examples": false} {
+		tr := &training{Trainer: b.trainer, job: &job{model: "iris", trigger: trigger}}
+		out := outcome{Verdict: wire.Verdict{Champion: 1, Promoted: true, Why: "it is better"}}
+		if err := tr.repeats(ctx, &out, 2); err != nil || out.Promoted != want || !out.Unchanged {
+			t.Errorf("trained because %q: %+v, %v, want promoted %v", trigger, out.Verdict, err, want)
+		}
+	}
+}

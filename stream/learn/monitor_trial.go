@@ -155,7 +155,7 @@ func (m *monitor) beginTrial(ctx context.Context, champion, challenger registry.
 	}
 	m.state.Trial, m.dirty = t, true
 	m.log.Info().Uint64("version", t.Version).Uint64("champion", t.Champion).Msg("a trial begins")
-	back, err := m.rolledBack(ctx, t.Version)
+	back, err := m.rolledBack(ctx, m.name, t.Version)
 	if err != nil || !back {
 		return err
 	}
@@ -165,10 +165,10 @@ func (m *monitor) beginTrial(ctx context.Context, champion, challenger registry.
 	})
 }
 
-// rolledBack reports whether the champion was rolled back from a version.
-func (m *monitor) rolledBack(ctx context.Context, version uint64) (bool, error) {
-	moves, err := m.reg.History(ctx, m.name, registry.Champion)
-	if err != nil {
+// rolledBack reports whether the champion of a model was rolled back from a version.
+func (t *Trainer) rolledBack(ctx context.Context, model string, version uint64) (bool, error) {
+	moves, err := t.reg.History(ctx, model, registry.Champion)
+	if err != nil && !errors.Is(err, registry.ErrNotFound) { // there is no champion yet
 		return false, err
 	}
 	return slices.ContainsFunc(moves, func(mv registry.Move) bool { return mv.Rollback && mv.From == version }), nil

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/modelbus/modelbus/model/drift"
@@ -102,9 +101,10 @@ func (m *monitor) detectorName() string {
 	return d.Config().Name
 }
 
-// driftID names the event of a drift: one of a message.
+// driftID names the event of a drift: one of a message, and of a version, as a stream that was
+// made anew has other messages of the same sequences.
 func driftID(d *wire.ScoreDrift) string {
-	return wire.SourceScore + "-" + strconv.FormatUint(d.Seq, 10)
+	return fmt.Sprintf("%s-%d-%d", wire.SourceScore, d.Version, d.Seq)
 }
 
 // judgeScores announces drift, and notes what makes a training due.
@@ -188,11 +188,18 @@ func (m *monitor) pull() {
 	}
 	why := m.pending(m.answered)
 	gap := time.Duration(m.spec.Retrain.MinGap)
-	if why == "" || m.cutAt == m.state.Trigger.Seq || time.Since(m.newest.Created) < gap {
+	if why == "" || m.cutAt == m.state.Trigger.Seq || younger(m.newest.Created, gap) {
 		return
 	}
 	m.cutAt = m.state.Trigger.Seq
 	m.cutter.cut(why)
+}
+
+// younger reports whether less than d has passed since t. What is in the future is of a clock
+// that is ahead.
+func younger(t time.Time, d time.Duration) bool {
+	age := time.Since(t)
+	return age >= 0 && age < d
 }
 
 // lookForDrift makes a training due if the last drift event of the model, whoever

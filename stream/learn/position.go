@@ -18,6 +18,12 @@ var errAnew = errors.New("their stream was made anew, or has lost its end")
 // clockSkew is by how much the clocks of a trainer and of a server may differ.
 const clockSkew = time.Minute
 
+// A stream that seems to be too short is looked at again so often before that counts.
+const (
+	leaderTries = 5
+	leaderPause = 100 * time.Millisecond
+)
+
 // A position is a place in the stream of examples: behind the message of a sequence. When that
 // was stored, and the stream made, tells whether the stream still has it.
 type position struct {
@@ -59,9 +65,14 @@ func (t *Trainer) ground(ctx context.Context) (g ground, err error) {
 // already.
 func (t *Trainer) locate(ctx context.Context, g ground, p position, known time.Time) (position, error) {
 	to := position{made: g.made}
-	switch {
-	case p.seq == 0:
+	if p.seq == 0 {
 		return to, nil
+	}
+	g, err := t.caughtUp(ctx, g, p)
+	if err != nil {
+		return to, err
+	}
+	switch {
 	case p.made.IsZero():
 		to.seq = countFrom(g, p.seq, known)
 		return to, nil
@@ -87,6 +98,32 @@ func (t *Trainer) locate(ctx context.Context, g ground, p position, known time.T
 	}
 	to.seq = min(p.seq, info.Delivered.Stream)
 	return to, nil
+}
+
+// caughtUp returns the stream as it is, once a new leader, which may not have all that there is at
+// once, has had the time for that, if it ends before p.
+func (t *Trainer) caughtUp(ctx context.Context, g ground, p position) (ground, error) {
+	for range leaderTries {
+		if g.last >= p.seq || !p.made.IsZero() && !p.made.Equal(g.made) {
+			return g, nil
+		}
+		timer := time.NewTimer(leaderPause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return g, context.Cause(ctx)
+		}
+		now, err := t.ground(ctx)
+		if err != nil {
+			return g, err
+		}
+		if !now.made.Equal(g.made) { // while we waited: whoever asked asks again
+			return g, errAnew
+		}
+		g = now
+	}
+	return g, nil
 }
 
 // holds returns the stream as it is, and errAnew unless p is a place in it.

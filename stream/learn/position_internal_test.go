@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/modelbus/modelbus/embedded/embeddedtest"
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
@@ -126,5 +127,30 @@ func TestThread(t *testing.T) {
 	}
 	if err := begin().pull(t.Context(), meta("a", 3)); !errors.Is(err, errAnew) {
 		t.Errorf("pull() of another stream's first = %v, want %v", err, errAnew)
+	}
+}
+
+// A place is the same one whoever leads the stream.
+func TestLocateAfterLeaderChanges(t *testing.T) {
+	t.Parallel()
+	conns := embeddedtest.Cluster(t, 3)
+	js, err := jetstream.New(conns[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Setup(t.Context(), js, wire.Subjects{}, 3); err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{trainer: &Trainer{js: js}}
+	stored, made := place10(t, b)
+	for range 2 {
+		for i := 0; embeddedtest.StepDown(conns[1], "MODELBUS_TRAIN") != nil; i++ {
+			if i == 100 {
+				t.Fatal("the leader of the stream does not step down")
+			}
+		}
+		if _, err := b.trainer.holds(t.Context(), position{10, stored[10], made}); err != nil {
+			t.Errorf("holds() = %v, want it in the stream", err)
+		}
 	}
 }

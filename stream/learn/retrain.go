@@ -224,6 +224,9 @@ type due struct {
 // due returns when a training is due, counted from a mark.
 func (r *retrainer) due(from mark) *due {
 	spec := r.spec.Retrain
+	if now := time.Now(); from.time.After(now) { // by a clock that is ahead, or ours went back
+		from.time = now
+	}
 	examples, after := spec.When(from.first)
 	d := &due{examples: examples, open: from.time.Add(from.gap)}
 	if r.notBefore.After(d.open) {

@@ -109,3 +109,15 @@ func TestMarkOfWhatWasTried(t *testing.T) {
 		}
 	}
 }
+
+// A version that was made by a clock that is ahead, or before ours went back, does not put trainings off
+// until then.
+func TestDueAfterAClockJump(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	r := &retrainer{spec: &model.Spec{Retrain: &model.Retrain{Every: model.Amount{Time: model.Duration(time.Hour)}}}}
+	d := r.due(mark{time: now.Add(24 * time.Hour), gap: time.Minute})
+	if limit := now.Add(2 * time.Hour); d.earliest().After(limit) || d.open.After(limit) {
+		t.Errorf("it is due at %v, not before %v, want an hour from %v", d.time, d.open, now)
+	}
+}

@@ -118,8 +118,10 @@ func TestTrialOfWhatCannotBeScored(t *testing.T) {
 	d.prepared(t, beside, asChampion(0))
 	d.prepared(t, crosswise, asChallenger())
 	d.live(t, func(l *wire.Live) bool { return l.Trial != nil })
+	d.stop() // whoever follows the spec before would score some of the examples
 	d.update(t, change(t, trialSpec, "name: x", "name: z"))
 	d.stream(t, 60, 1, crosswise)
+	join(t, d, learn.Options{})
 	var v wire.Verdict
 	decode(t, d.kind(t, "rejected").Data, &v)
 	if v.Version != 2 || !strings.Contains(v.Why, "could not be scored on any of 50 examples") {

@@ -39,6 +39,7 @@ func BenchmarkWorker(b *testing.B) {
 	}
 	l := laneOf(b, nc, spec, frame)
 	l.inspector = newInspector(nil, defaultDriftRate, zerolog.Nop())
+	l.observer.Store(nil)
 	l.watch(b.Context(), l.live.Load().aliases[registry.Champion])
 	w := newWorker(l)
 	m := &nats.Msg{

@@ -183,7 +183,11 @@ func columnOf(tb testing.TB, columns []wire.DriftColumn, name string) wire.Drift
 // may say otherwise of any column (the false discovery rate); of two in a row none does.
 func TestNoDriftInRowsAlike(t *testing.T) {
 	t.Parallel()
-	const seeds, windows = 5, 24
+	const windows = 24
+	seeds := 5
+	if testing.Short() {
+		seeds = 1
+	}
 	alarms := 0
 	for seed := range seeds {
 		srv := embeddedtest.Start(t)
@@ -252,6 +256,7 @@ func TestDriftIsFound(t *testing.T) {
 		{"boolean", func(r *feature.Row, _ *rand.Rand) { r.Values[4].Num = 1 }, "wet", "psi", "", [2]float64{0.4, 0.6}, [2]float64{0, 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			srv := embeddedtest.Start(t)
 			reg := openRegistry(t, srv)
 			publish(t, reg, "riders", registry.Champion, fitted(t, riderModel(1)))
