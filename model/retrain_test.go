@@ -33,7 +33,7 @@ func TestOnlineByDefault(t *testing.T) {
 			t.Errorf("%s: due after %d examples, the first time %d, or %v, want %d, %d, %s",
 				tt.retrain, examples, first, after, tt.examples, tt.first, tt.after)
 		}
-		if spec.Retrain.Scheduled() != (spec.Retrain.Online()) {
+		if spec.Retrain.Scheduled() != spec.Retrain.Online() {
 			t.Errorf("%s: Scheduled() = %v", tt.retrain, spec.Retrain.Scheduled())
 		}
 	}

@@ -31,6 +31,10 @@
 // through the leader. Version numbers are never reused, not even after a model
 // was deleted. A commit whose answer was lost is looked up before it is repeated.
 //
+// A model is one from its creation to its deletion: a version that says when its model was
+// created is refused by another one of the same name, whose versions have numbers above
+// [Model].Earlier.
+//
 // All batches about one model write its ledger by compare-and-set, so decisions
 // about a model are made one after the other, whoever makes them, and each carries a
 // nonce: the message that follows a revision of the ledger says whose

@@ -126,11 +126,15 @@ func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 	if c.trainer != nil {
 		c.trainer.Cancel(in.model)
 	}
+	ends, err := c.ends(ctx)
+	if err != nil {
+		return nil, err
+	}
 	missing := c.reg.DeleteModel(ctx, in.model, req.Who, req.Why)
 	if missing != nil && (req.KeepExamples || !errors.Is(missing, registry.ErrNotFound)) {
 		return nil, missing
 	}
-	if err := c.forget(ctx, in.model); err != nil {
+	if err := c.forget(ctx, in.model, ends); err != nil {
 		return nil, fmt.Errorf("the model is deleted, but what was captured of it is not: %w", err)
 	}
 	if req.KeepExamples {
@@ -141,7 +145,7 @@ func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 			return nil, cmp.Or(err, missing)
 		}
 	}
-	purged, err := c.purge(ctx, in)
+	purged, err := c.purge(ctx, in.model, ends)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("the model is deleted, but its examples are not: %w", err)
@@ -151,16 +155,37 @@ func (c *Controller) remove(ctx context.Context, in *call) (any, error) {
 	return struct{}{}, nil
 }
 
+// ends returns the sequence behind the last message of each stream that has messages of models:
+// what comes after it may be of another model of the name.
+func (c *Controller) ends(ctx context.Context) (map[string]uint64, error) {
+	ends := map[string]uint64{}
+	for _, kind := range []string{"TRAIN", "DEAD", "CAPTURE", "JOIN", "LABEL"} {
+		name := c.opts.Subjects.Stream(kind)
+		stream, err := c.reg.JetStream().Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking at stream %s: %w", name, err)
+		}
+		ends[name] = stream.CachedInfo().State.LastSeq + 1
+	}
+	return ends, nil
+}
+
 // forget removes what was captured of the model's predictions, and labels that wait
 // for it.
-func (c *Controller) forget(ctx context.Context, model string) error {
+func (c *Controller) forget(ctx context.Context, model string, ends map[string]uint64) error {
 	s := c.opts.Subjects
 	for name, subject := range map[string]string{
 		s.Stream("CAPTURE"): s.Capture(model, "*"), s.Stream("JOIN"): s.Join(model, "*"), s.Stream("LABEL"): s.Label(model),
 	} {
+		if ends[name] == 0 {
+			continue
+		}
 		stream, err := c.reg.JetStream().Stream(ctx, name)
 		if err == nil {
-			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(ends[name]))
 		}
 		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("removing %s from stream %s: %w", subject, name, err)
@@ -170,11 +195,14 @@ func (c *Controller) forget(ctx context.Context, model string) error {
 }
 
 // purge removes the model's examples, good and bad, and says how many there were.
-func (c *Controller) purge(ctx context.Context, in *call) (uint64, error) {
+func (c *Controller) purge(ctx context.Context, model string, ends map[string]uint64) (uint64, error) {
 	s := c.opts.Subjects
-	subjects := map[string]string{s.Stream("TRAIN"): s.Train(in.model), s.Stream("DEAD"): s.Dead(in.model)}
+	subjects := map[string]string{s.Stream("TRAIN"): s.Train(model), s.Stream("DEAD"): s.Dead(model)}
 	var all uint64
 	for name, subject := range subjects {
+		if ends[name] == 0 {
+			continue
+		}
 		stream, err := c.reg.JetStream().Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
@@ -184,7 +212,7 @@ func (c *Controller) purge(ctx context.Context, in *call) (uint64, error) {
 		}
 		n, err := count(ctx, stream, subject)
 		if err == nil && n > 0 {
-			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(ends[name]))
 		}
 		if err != nil {
 			return all, fmt.Errorf("removing %s from stream %s: %w", subject, name, err)

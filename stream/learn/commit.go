@@ -51,18 +51,9 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		if err != nil {
 			return outcome{}, err
 		}
-		out, err := contest.judge(c)
+		out, err := t.judge(ctx, contest, c, same)
 		if err != nil {
 			return outcome{}, err
-		}
-		if err := t.onTrial(ctx, p.spec, &out); err != nil {
-			return outcome{}, err
-		}
-		out.ID = t.job.id
-		if same != 0 {
-			if err := t.repeats(ctx, &out, same); err != nil {
-				return outcome{}, err
-			}
 		}
 		v.Metrics, v.Lineage.Parent = out.metrics, parent(p, c)
 		if ctx.Err() != nil || !t.ending(t.job) {
@@ -72,7 +63,6 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 		stored, err := t.publishVersion(ctx, v, &out)
 		if err == nil {
 			out.Version = stored.Number
-			t.retire(ctx, t.job.model, p.spec.Retrain, t.log)
 			return out, nil
 		}
 		if !errors.Is(err, registry.ErrConflict) {
@@ -82,6 +72,20 @@ func (t *training) commit(ctx context.Context, p *plan, data *reading, f *fit) (
 	}
 	return outcome{}, fmt.Errorf("registering the new version of %s: %w: the champion changed in each of %d attempts",
 		t.job.model, registry.ErrConflict, publishAttempts)
+}
+
+// judge compares the challenger with the champion; same is the version that has its artifact
+// already, 0 if none has.
+func (t *training) judge(ctx context.Context, contest *contest, c *champion, same uint64) (outcome, error) {
+	out, err := contest.judge(c)
+	if err == nil {
+		err = t.onTrial(ctx, contest.spec, &out)
+	}
+	out.ID = t.job.id
+	if err == nil && same != 0 {
+		err = t.repeats(ctx, &out, same)
+	}
+	return out, err
 }
 
 // onTrial has a stream gate decide in place of the held-out rows, whose scores stay: the

@@ -70,6 +70,15 @@
 // if two processes believe that they have the lease. Before a version is stored, the
 // scores of all its examples are.
 //
+// A place in the stream is a sequence, when its message was stored, and when the stream was
+// made. In a stream that was made anew learning goes on with its first example; in one that
+// has lost its end, as when a machine crashed, with the first one that was stored later, so that
+// what is lost counts and nothing is passed over. Whoever follows the examples looks again
+// whenever the server has a new consumer for it.
+//
+// A spec that says neither every nor cron has a version cut each minute in which examples
+// came, the first one after 1,000 examples. What keep leaves out is deleted when there is another version.
+//
 // A version whose range had a step that was left out because loss or gradient was not
 // finite is registered and never promoted by itself.
 //
@@ -91,7 +100,8 @@
 // rejected when it was proved worse, a threshold does not hold then, nothing was
 // proved within 20 times min_examples, or it could score none of min_examples, as after a
 // change of the features. A version that comes while another is on trial is
-// registered and rejected, or takes its place if min_examples have proved nothing. A class that could not be predicted is a wrong
+// registered and rejected, or takes its place if min_examples have proved nothing, which ends
+// that trial with a "rejected" event of its own, as removing its alias, or the gate, does. A class that could not be predicted is a wrong
 // one; a champion that can score none of min_examples examples loses. Promoting it by
 // hand, or removing the alias, ends the trial. A version that was rolled back is
 // not promoted by itself again.

@@ -73,22 +73,31 @@ func (f *following) settle(ctx context.Context) {
 	f.job = nil
 }
 
+// begin returns where to read from: behind what both the mark and the monitor have counted.
+func (f *following) begin(from mark) (position, error) {
+	f.at = from.position
+	begin, counted := from.position, f.monitor.state.at()
+	if counted.seq < begin.seq {
+		begin = counted
+	}
+	if !begin.made.Equal(counted.made) {
+		return begin, fmt.Errorf("following the examples of %s: %w", f.name, errAnew)
+	}
+	return begin, nil
+}
+
 // count counts examples from a mark on until another one holds.
 func (f *following) count(ctx context.Context, from mark) error {
+	begin, err := f.begin(from)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer stop()
 	arrivals := make(chan arrival, ahead)
 	failed := make(chan error, 1)
-	begin := from.position
-	if counted := f.monitor.state.at(); counted.seq < begin.seq {
-		begin = counted
-	}
-	if !begin.made.Equal(f.monitor.state.Made) {
-		return fmt.Errorf("following the examples of %s: %w", f.name, errAnew)
-	}
-	f.at = from.position
 	reading.Go(func() { failed <- f.safely(func() error { return f.read(ctx, begin, arrivals) }) })
 
 	due := f.due(from)
@@ -105,14 +114,10 @@ func (f *following) count(ctx context.Context, from mark) error {
 				rows, f.at.seq, f.at.stored = rows+a.rows.Len(), a.seq, a.time
 				f.monitor.next = due.next(rows)
 			}
-			if err := f.monitor.observe(ctx, a); err != nil {
-				return err
-			}
+			err = f.monitor.observe(ctx, a)
 		case <-timer.C:
 		case <-tick.C:
-			if err := f.monitor.tick(ctx); err != nil {
-				return err
-			}
+			err = f.monitor.tick(ctx)
 		case <-f.changed:
 			if moved, err := f.look(ctx, from); err != nil || moved {
 				return err
@@ -126,7 +131,10 @@ func (f *following) count(ctx context.Context, from mark) error {
 		case <-ctx.Done():
 			return nil
 		}
-		next, err := f.train(ctx, due, from, rows)
+		var next time.Time
+		if err == nil {
+			next, err = f.train(ctx, due, from, rows)
+		}
 		if err != nil {
 			return err
 		}

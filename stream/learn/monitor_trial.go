@@ -65,21 +65,10 @@ func (m *monitor) metric() string {
 
 // followTrial brings the trial in line with what the aliases say.
 func (m *monitor) followTrial(ctx context.Context, champion, challenger registry.Move) error {
-	st := &m.state
-	if t := st.Trial; t != nil {
-		why, rejected := m.interruption(champion, challenger)
-		if why == "" {
-			return nil
-		}
-		if rejected {
-			if err := m.dismiss(ctx, why); err != nil {
-				return err
-			}
-		}
-		m.log.Info().Uint64("version", t.Version).Str("because", why).Msg("a trial has ended")
-		st.Trial, m.dirty = nil, true
-		if champion.To == t.Version {
-			return m.unalias(ctx, t.Version, why)
+	if m.state.Trial != nil {
+		done, err := m.interrupt(ctx, champion, challenger)
+		if done || err != nil {
+			return err
 		}
 	}
 	switch {
@@ -89,6 +78,27 @@ func (m *monitor) followTrial(ctx context.Context, champion, challenger registry
 		return m.unalias(ctx, champion.To, fmt.Sprintf("version %d is the champion", champion.To))
 	}
 	return m.beginTrial(ctx, champion, challenger)
+}
+
+// interrupt ends the trial if it cannot go on as it was, and reports whether no other one is to
+// begin yet.
+func (m *monitor) interrupt(ctx context.Context, champion, challenger registry.Move) (done bool, err error) {
+	t := m.state.Trial
+	why, rejected := m.interruption(champion, challenger)
+	if why == "" {
+		return true, nil
+	}
+	if rejected {
+		if err := m.dismiss(ctx, why); err != nil {
+			return false, err
+		}
+	}
+	m.log.Info().Uint64("version", t.Version).Str("because", why).Msg("a trial has ended")
+	m.state.Trial, m.dirty = nil, true
+	if champion.To == t.Version {
+		return true, m.unalias(ctx, t.Version, why)
+	}
+	return false, nil
 }
 
 // interruption says why the trial does not go on as it was, empty if it does, and whether that is

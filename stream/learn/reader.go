@@ -65,15 +65,11 @@ func (r *reader) read(ctx context.Context, from, until uint64, into *split) (*re
 			got.last, end = seq, msg
 			return r.decode(ctx, got, sum, into, seq, msg)
 		})
+		if err == nil {
+			got.stored, err = storedAt(end)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
-		}
-		if end != nil {
-			meta, err := end.Metadata()
-			if err != nil {
-				return nil, fmt.Errorf("reading examples from stream %s: %w", r.stream, err)
-			}
-			got.stored = meta.Timestamp.UTC()
 		}
 	}
 	if r.dead != nil {
@@ -88,6 +84,18 @@ func (r *reader) read(ctx context.Context, from, until uint64, into *split) (*re
 	got.begin = into.begin
 	got.digest = hex.EncodeToString(sum.Sum(nil))
 	return got, nil
+}
+
+// storedAt returns when a message was stored, the zero time of none.
+func storedAt(msg jetstream.Msg) (time.Time, error) {
+	if msg == nil {
+		return time.Time{}, nil
+	}
+	meta, err := msg.Metadata()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return meta.Timestamp.UTC(), nil
 }
 
 // nothing explains why there is nothing to train on.

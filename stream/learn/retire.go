@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -34,9 +35,9 @@ func (t *Trainer) deleteOld(ctx context.Context, name string, keep int) error {
 	if err != nil {
 		return err
 	}
-	for i := len(versions) - 1; i >= 0; i-- {
-		n := versions[i].Number
-		if used[n] {
+	for _, v := range slices.Backward(versions) {
+		n := v.Number
+		if used[n] || !trainedHere(&v) { // what was imported cannot be made again
 			continue
 		}
 		if keep--; keep >= 0 {

@@ -27,7 +27,8 @@ func (t *Trainer) schedule(ctx context.Context) {
 // changedSince reports whether a change of the model may have been noticed since then.
 func (t *Trainer) changedSince(name string, then time.Time) bool {
 	for _, key := range []string{name, ""} {
-		if at, ok := t.noticed.Load(key); ok && !at.(time.Time).Before(then) { //nolint:forcetypeassert // it holds nothing else
+		value, _ := t.noticed.Load(key)
+		if at, ok := value.(time.Time); ok && !at.Before(then) {
 			return true
 		}
 	}

@@ -56,7 +56,11 @@ func (t *training) run(ctx context.Context) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	return t.commit(ctx, p, data, fitted)
+	out, err := t.commit(ctx, p, data, fitted)
+	if err == nil {
+		t.retire(ctx, t.job.model, p.spec.Retrain, t.log)
+	}
+	return out, err
 }
 
 func (t *training) plan(ctx context.Context) (*plan, error) {

@@ -41,6 +41,7 @@ type Request struct {
 	flat    []float32
 	all     []OutputWanted // for an answer to a request that names none
 	lengths lengths
+	last    head
 }
 
 // OutputWanted is one requested OIP output.
@@ -97,9 +98,28 @@ func (r *Request) decode(dst *feature.Frame, header nats.Header, body []byte, ma
 	if binary && len(doc) == 0 {
 		return r.raw(dst, tail)
 	}
-	var seen [keyParameters + 1]bool
 	s := &r.scan
 	s.reset(doc)
+	if !binary || !r.repeat(dst.Schema(), doc) {
+		rows, err := r.document(dst, binary, maxRows)
+		if err != nil || rows {
+			return err
+		}
+		if binary {
+			r.remember(dst.Schema(), doc)
+		}
+	}
+	if err := loadInputs(s, r.inputs, tail, binary); err != nil {
+		return err
+	}
+	return r.tensors(dst, maxRows)
+}
+
+// document reads the JSON of a request, and the rows of form 1, which it reports.
+func (r *Request) document(dst *feature.Frame, binary bool, maxRows int) (rows bool, err error) {
+	r.last.forget()
+	var seen [keyParameters + 1]bool
+	s := &r.scan
 	err = s.object(requestKeys(), func(key int) error {
 		seen[key] = true
 		switch key {
@@ -126,7 +146,7 @@ func (r *Request) decode(dst *feature.Frame, header nats.Header, body []byte, ma
 		err = oneForm(seen[:], binary)
 	}
 	if err != nil || seen[keyInstances] {
-		return err
+		return true, err
 	}
 	r.Form = FormOIP
 	if binary {
@@ -137,10 +157,7 @@ func (r *Request) decode(dst *feature.Frame, header nats.Header, body []byte, ma
 			r.Outputs[i].Binary = r.BinaryOutput
 		}
 	}
-	if err := loadInputs(s, r.inputs, tail, binary); err != nil {
-		return err
-	}
-	return r.tensors(dst, maxRows)
+	return false, nil
 }
 
 // oneForm checks that the keys that were there belong together.
