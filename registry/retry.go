@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,6 +27,7 @@ const (
 	lastPause  = 500 * time.Millisecond
 
 	codeInProcess jetstream.ErrorCode = 10158
+	codeNoPeers   jetstream.ErrorCode = 10005
 )
 
 // A pacer spaces the tries of one call: each may take longer than the one
@@ -76,7 +78,7 @@ func transient(err error) bool {
 		return apiErr.Code >= 500 || apiErr.Code == 429 || apiErr.Code == 408 ||
 			apiErr.ErrorCode == jetstreamext.JSErrCodeBatchPublishIncomplete ||
 			apiErr.ErrorCode == jetstreamext.JSErrCodeBatchPublishMissingSeq ||
-			InProcess(err)
+			InProcess(err) || offline(apiErr)
 	}
 	for _, e := range []error{
 		nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting,
@@ -88,6 +90,12 @@ func transient(err error) bool {
 		}
 	}
 	return false
+}
+
+// offline reports whether servers are missing to place a stream on, or have not said yet
+// that they are there, as when a cluster starts.
+func offline(err *jetstream.APIError) bool {
+	return err.ErrorCode == codeNoPeers && strings.Contains(err.Description, "peer offline")
 }
 
 // Refused reports whether err is JetStream's refusal of a compare-and-set: the sequence

@@ -22,6 +22,8 @@ func TestTransient(t *testing.T) {
 	}{
 		{name: "no leader", err: api(503, 10008), want: true},
 		{name: "an earlier try is on its way", err: api(409, 10158), want: true},
+		{name: "a server is not there yet", err: &jetstream.APIError{Code: 400, ErrorCode: 10005, Description: "no suitable peers for placement, peer offline"}, want: true},
+		{name: "too few servers", err: &jetstream.APIError{Code: 400, ErrorCode: 10005, Description: "no suitable peers for placement"}},
 		{name: "another message is the last one", err: api(400, jetstream.JSErrCodeStreamWrongLastSequence)},
 		{name: "no such stream", err: api(404, jetstream.JSErrCodeStreamNotFound)},
 		{name: "no answer", err: context.DeadlineExceeded, want: true},
