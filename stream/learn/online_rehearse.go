@@ -29,7 +29,8 @@ type recall struct {
 }
 
 // rehearse has a learner learn again what it learned of the messages with sequences in
-// [from, until], the newest of it, and returns what that was, nil if the stream has none of it any more.
+// [from, until], the newest of it, and returns what that was: no examples if the stream has none of
+// them any more.
 func (r *recall) rehearse(ctx context.Context, p *pupil, from, until uint64) (*registry.Replayed, error) {
 	old, sum := &registry.Replayed{}, sha256.New()
 	rows := newest{size: rehearsedRows}
@@ -56,10 +57,10 @@ func (r *recall) rehearse(ctx context.Context, p *pupil, from, until uint64) (*r
 	if err != nil {
 		return nil, err
 	}
-	if again.Len() == 0 {
-		return nil, nil
-	}
 	old.Examples, old.DataDigest = again.Len(), hex.EncodeToString(sum.Sum(nil))
+	if old.Examples == 0 {
+		return old, nil
+	}
 	return old, p.learner.Rehearse(again, rehearsals)
 }
 
@@ -110,7 +111,7 @@ func (s *session) rehearse(ctx context.Context, line *registry.Lineage) error {
 	}
 	r := recall{js: s.js, stream: s.opts.Subjects.Stream("TRAIN"), subject: s.opts.Subjects.Train(s.name)}
 	old, err := r.rehearse(ctx, s.pupil, since, s.at)
-	if err != nil || old == nil {
+	if err != nil || old.Examples == 0 {
 		return err
 	}
 	line.Change, line.Replay = since, old
