@@ -11,6 +11,10 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
+// fewAnswers is how many answers are written to the connection before they are counted:
+// more of them take longer to compute than to count.
+const fewAnswers = 4
+
 // A worker takes requests of one lane and answers them.
 type worker struct {
 	lane   *lane
@@ -274,6 +278,9 @@ func (w *worker) answer(g *group, lo, hi int) {
 		if !unobserved && (w.after.capture > 0 || w.after.shadow != nil) {
 			w.hand(g, r, id, g.start(i)-base, g.ends[i]-g.start(i))
 		}
+	}
+	if hi-lo <= fewAnswers {
+		runtime.Gosched() // what writes to the connection goes first: somebody waits for it
 	}
 	now := time.Now()
 	w.count(g.ends[hi-1]-base, now)
