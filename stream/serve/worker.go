@@ -11,8 +11,8 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
-// fewAnswers is how many answers are written to the connection before they are counted:
-// more of them take longer to compute than to count.
+// fewAnswers is how many answers are written to the connection before their rows are
+// compared with others: many take far longer to compute.
 const fewAnswers = 4
 
 // A worker takes requests of one lane and answers them.
@@ -279,11 +279,11 @@ func (w *worker) answer(g *group, lo, hi int) {
 			w.hand(g, r, id, g.start(i)-base, g.ends[i]-g.start(i))
 		}
 	}
+	now := time.Now()
+	w.count(g.ends[hi-1]-base, now)
 	if hi-lo <= fewAnswers {
 		runtime.Gosched() // what writes to the connection goes first: somebody waits for it
 	}
-	now := time.Now()
-	w.count(g.ends[hi-1]-base, now)
 	if o := w.lane.observer.Load(); o != nil && o.version == g.version {
 		w.observe(o, g, lo, hi, now)
 	}
