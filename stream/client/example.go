@@ -252,6 +252,7 @@ func (m *pending) wait(ctx context.Context) (*jetstream.PubAck, error) {
 	case ack := <-m.future.Ok():
 		return ack, nil
 	case err := <-m.future.Err():
+		m.err = err // a later call does not wait for it again
 		return nil, err
 	case <-ctx.Done():
 		return nil, ctx.Err()

@@ -78,11 +78,12 @@ func (m *monitor) relearn(seq uint64) {
 }
 
 // relearned returns since which message examples are to be learned again when an online version
-// is cut that comes after one which saw the example last: 0 if none are, as no change of errors is
-// to be answered.
-func (m *monitor) relearned(last uint64) uint64 {
+// is cut at an example and comes after one which saw the example last: 0 if none are, as no change
+// of errors is to be answered. A state that was stored knows of changes that a learner which goes
+// on from the last version has not come to.
+func (m *monitor) relearned(last, at uint64) uint64 {
 	t := m.state.Trigger
-	if t == nil || t.Kind != triggerDrift || t.Seq <= last {
+	if t == nil || t.Kind != triggerDrift || t.Seq <= last || t.Seq > at {
 		return 0
 	}
 	return m.state.Relearn

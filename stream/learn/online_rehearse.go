@@ -29,7 +29,7 @@ type recall struct {
 }
 
 // rehearse has a learner learn again what it learned of the messages with sequences in
-// [from, until], the newest of it, and returns what that was.
+// [from, until], the newest of it, and returns what that was, nil if the stream has none of it any more.
 func (r *recall) rehearse(ctx context.Context, p *pupil, from, until uint64) (*registry.Replayed, error) {
 	old, sum := &registry.Replayed{}, sha256.New()
 	rows := newest{size: rehearsedRows}
@@ -55,6 +55,9 @@ func (r *recall) rehearse(ctx context.Context, p *pupil, from, until uint64) (*r
 	again, err := rows.frame(p.schema())
 	if err != nil {
 		return nil, err
+	}
+	if again.Len() == 0 {
+		return nil, nil
 	}
 	old.Examples, old.DataDigest = again.Len(), hex.EncodeToString(sum.Sum(nil))
 	return old, p.learner.Rehearse(again, rehearsals)
@@ -101,13 +104,13 @@ func (n *newest) frame(s *feature.Schema) (*feature.Frame, error) {
 // rehearse has the learner learn again what came since a change, if the version that is about
 // to be cut is an answer to one.
 func (s *session) rehearse(ctx context.Context, line *registry.Lineage) error {
-	since := s.monitor.relearned(s.parent.Lineage.LastSeq)
+	since := s.monitor.relearned(s.parent.Lineage.LastSeq, s.at)
 	if since == 0 || since > s.at {
 		return nil
 	}
 	r := recall{js: s.js, stream: s.opts.Subjects.Stream("TRAIN"), subject: s.opts.Subjects.Train(s.name)}
 	old, err := r.rehearse(ctx, s.pupil, since, s.at)
-	if err != nil {
+	if err != nil || old == nil {
 		return err
 	}
 	line.Change, line.Replay = since, old

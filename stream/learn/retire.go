@@ -37,7 +37,7 @@ func (t *Trainer) deleteOld(ctx context.Context, name string, keep int) error {
 	}
 	for _, v := range slices.Backward(versions) {
 		n := v.Number
-		if used[n] {
+		if used[n] || !trainedHere(&v) { // what was imported cannot be made again
 			continue
 		}
 		if keep--; keep >= 0 {

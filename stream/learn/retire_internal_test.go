@@ -10,7 +10,8 @@ import (
 	"github.com/modelbus/modelbus/registry"
 )
 
-// Of versions that the spec does not keep those stay that an alias names, or that a rollback may go to.
+// Of versions that the spec does not keep those stay that an alias names, that a
+// rollback may go to, or that were imported.
 func TestRetire(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -19,7 +20,11 @@ func TestRetire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 6 { // 1 is the champion, 2 the challenger
+	for n := uint64(3); n <= 8; n++ { // 1 is the champion, 2 the challenger
+		v.Lineage.LastSeq = 100
+		if n == 4 {
+			v.Lineage.LastSeq = 0 // imported
+		}
 		if _, err := reg.Publish(ctx, v, nil, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -32,8 +37,8 @@ func TestRetire(t *testing.T) {
 		want []uint64
 	}{
 		{0, []uint64{1, 2, 3, 4, 5, 6, 7, 8}},
-		{3, []uint64{1, 2, 3, 6, 7, 8}},
-		{2, []uint64{1, 2, 3, 7, 8}},
+		{3, []uint64{1, 2, 3, 4, 6, 7, 8}},
+		{2, []uint64{1, 2, 3, 4, 7, 8}},
 	} {
 		b.trainer.retire(ctx, "iris", &model.Retrain{Keep: tt.keep}, zerolog.Nop())
 		versions, err := reg.Versions(ctx, "iris")
