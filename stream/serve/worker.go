@@ -11,6 +11,10 @@ import (
 	"github.com/modelbus/modelbus/stream/wire"
 )
 
+// fewAnswers is how many answers are written to the connection before their rows are
+// compared with others: many take far longer to compute.
+const fewAnswers = 4
+
 // A worker takes requests of one lane and answers them.
 type worker struct {
 	lane   *lane
@@ -277,6 +281,9 @@ func (w *worker) answer(g *group, lo, hi int) {
 	}
 	now := time.Now()
 	w.count(g.ends[hi-1]-base, now)
+	if hi-lo <= fewAnswers {
+		runtime.Gosched() // what writes to the connection goes first: somebody waits for it
+	}
 	if o := w.lane.observer.Load(); o != nil && o.version == g.version {
 		w.observe(o, g, lo, hi, now)
 	}
