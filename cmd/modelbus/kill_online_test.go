@@ -73,7 +73,7 @@ func TestKillOnline(t *testing.T) {
 	}
 	unload()
 	load.Wait()
-	if gap > 2*longest+10*time.Second { // on a busy machine a second is nothing
+	if gap > longest+2*time.Second {
 		t.Errorf("no request was answered for %v; the longest restart took %v", gap, longest)
 	}
 	v.modelbus("train", "doubled")

@@ -53,15 +53,9 @@ func TestModelMadeAnewDuringTraining(t *testing.T) {
 func TestModelMadeAnewBeforeTheEnd(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.points(t, "iris", 100, 1)
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
+	id := d.begun(t)
 	d.anew(t, spec)
-	if got := d.outcome(t, reply.ID); got.kind != "failed" || !errors.Is(got.Error, wire.ErrConflict) {
+	if got := d.outcome(t, id); got.kind != "failed" || !errors.Is(got.Error, wire.ErrConflict) {
 		t.Errorf("outcome %+v, want it failed because the model was deleted", got)
 	}
 	if got := d.train(t, wire.TrainRequest{}); got.kind != "promoted" {

@@ -102,10 +102,7 @@ func TestModelIsDeletedWhileLabelsWait(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
 	d.create(t, spec+capturing)
-	d.label(t, `{"id": "a", "label": "right"}`)
-	for labels(t, 0, d.trainer).Early == 0 {
-		<-time.After(5 * time.Millisecond)
-	}
+	d.early(t)
 	if err := d.reg.DeleteModel(t.Context(), "iris", "", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -235,14 +235,20 @@ func TestLabelOfForeignClass(t *testing.T) {
 	}
 }
 
-func TestLabelComesFirst(t *testing.T) {
-	t.Parallel()
-	d := deploy(t, learn.Options{})
-	d.create(t, spec+capturing)
+// early publishes a label and waits until it waits for a prediction.
+func (d *deployment) early(t *testing.T) {
+	t.Helper()
 	d.label(t, `{"id": "a", "label": "right"}`)
 	for labels(t, 0, d.trainer).Early == 0 {
 		<-time.After(5 * time.Millisecond)
 	}
+}
+
+func TestLabelComesFirst(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, spec+capturing)
+	d.early(t)
 	d.capture(t, "a", 1)
 	if got, want := labels(t, 1, d.trainer), (learn.Labels{Joined: 1, Early: 1}); got != want || len(d.examples(t)) != 1 {
 		t.Errorf("counts %+v, %d examples, want %+v and 1", got, len(d.examples(t)), want)

@@ -22,6 +22,19 @@ func slow(t *testing.T) string {
 	return change(t, spec, "epochs: 20, batch_size: 16", "epochs: 1000000, batch_size: 1")
 }
 
+// begun returns the id of a training of iris that has begun and goes on.
+func (d *deployment) begun(t *testing.T) (id string) {
+	t.Helper()
+	d.create(t, slow(t))
+	d.points(t, "iris", 100, 1)
+	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.until(t, "epoch")
+	return reply.ID
+}
+
 func TestCancel(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
@@ -92,15 +105,9 @@ func TestParallelBoundsTrainings(t *testing.T) {
 func TestRunEndsTrainings(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.points(t, "iris", 100, 1)
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
+	id := d.begun(t)
 	d.stop()
-	got := d.outcome(t, reply.ID)
+	got := d.outcome(t, id)
 	if got.kind != "failed" || !errors.Is(got.Error, wire.ErrUnavailable) || !got.Error.Retryable {
 		t.Errorf("outcome %+v, want it failed and worth another try", got)
 	}

@@ -247,8 +247,8 @@ func TestOnlineTakeover(t *testing.T) {
 	join(t, d, learn.Options{})
 	publish(d, 9, 20)
 	d.await(t, 5)
-	if took := time.Since(died); took > patience { // a lease lasts six seconds; the machine may be busy
-		t.Errorf("another trainer went on after %v, want some seconds", took)
+	if took := time.Since(died); took > 10*time.Second {
+		t.Errorf("another trainer went on after %v, want 10 s at most", took)
 	}
 	d.await(t, 10)
 	stop()

@@ -91,13 +91,7 @@ func TestFailedAsItBegan(t *testing.T) {
 func TestLeaseTaken(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.points(t, "iris", 100, 1)
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
+	id := d.begun(t)
 	kv, err := d.js.KeyValue(t.Context(), "MODELBUS_LEASE")
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +99,7 @@ func TestLeaseTaken(t *testing.T) {
 	if _, err := kv.Put(t.Context(), "iris", []byte("another")); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.outcome(t, reply.ID); got.kind != "failed" || !strings.Contains(got.Error.Message, "lease") {
+	if got := d.outcome(t, id); got.kind != "failed" || !strings.Contains(got.Error.Message, "lease") {
 		t.Errorf("outcome %+v, want it failed because the lease was lost", got)
 	}
 }
@@ -114,13 +108,7 @@ func TestLeaseTaken(t *testing.T) {
 func TestLeaseForgotten(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, learn.Options{})
-	d.create(t, slow(t))
-	d.points(t, "iris", 100, 1)
-	reply, err := d.trainer.Train(t.Context(), "iris", wire.TrainRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.until(t, "epoch")
+	id := d.begun(t)
 	if err := d.js.DeleteKeyValue(t.Context(), "MODELBUS_LEASE"); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +128,7 @@ func TestLeaseForgotten(t *testing.T) {
 		}
 	}
 	d.trainer.Cancel("iris")
-	if got := d.outcome(t, reply.ID); got.kind != "failed" || !errors.Is(got.Error, wire.ErrConflict) {
+	if got := d.outcome(t, id); got.kind != "failed" || !errors.Is(got.Error, wire.ErrConflict) {
 		t.Errorf("outcome %+v, want it failed because it was canceled", got)
 	}
 }

@@ -155,51 +155,37 @@ func TestOnlineVersionsFollowDrift(t *testing.T) {
 	}
 }
 
-// A change soon after a version of an online model was cut is noticed by what is known of
-// the errors of the versions before.
-func TestDriftSoonAfterOnlineVersion(t *testing.T) {
+// A change soon after a version was made is noticed by what is known of the errors of the
+// versions before.
+func TestDriftSoonAfterAVersion(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, learn.Options{})
-	d.create(t, change(t, onlineSpec, "every: 200", "every: 1000, on: [drift]"))
-	for number := range uint64(2) {
-		d.stream(t, 1000, number, crosswise)
-		if v := d.version(t); v.Number != number+1 {
-			t.Fatalf("version %d, want %d", v.Number, number+1)
-		}
-	}
-	d.live(t, func(l *wire.Live) bool { return l.Champion == 2 })
-	d.stream(t, 40, 2, crosswise)
-	corner := func(x, y float64) bool { return x > 0 && y > 0 } // a quarter is otherwise
-	last := d.stream(t, 300, 3, corner)
-	var drift wire.ScoreDrift
-	decode(t, d.kind(t, "drift").Data, &drift)
-	if drift.Version != 2 || drift.Seq <= 204 || drift.Seq > last || !(drift.Before < 0.15) || !(drift.After > 0.2) {
-		t.Errorf("drift %+v, want one of version 2 after message 204", drift)
-	}
-}
-
-// So does one soon after a version of mode window.
-func TestDriftSoonAfterVersionOfAWindow(t *testing.T) {
-	t.Parallel()
-	d := deploy(t, learn.Options{})
-	d.create(t, retraining(t, "{every: 1000, window: 1000, on: [drift]}"))
-	for number := range uint64(2) {
-		d.stream(t, 1000, number, crosswise)
-		if v := d.version(t); v.Number != number+1 {
-			t.Fatalf("version %d, want %d", v.Number, number+1)
-		}
-	}
-	d.live(t, func(l *wire.Live) bool { return l.Champion == 2 })
-	d.stream(t, 40, 2, crosswise)
-	corner := func(x, y float64) bool { return x > 0 && y > 0 } // a quarter is otherwise
-	last := d.stream(t, 300, 3, corner)
-	var drift wire.ScoreDrift
-	decode(t, d.kind(t, "drift").Data, &drift)
-	if drift.Version != 2 || drift.Seq <= 204 || drift.Seq > last || !(drift.Before < 0.15) || !(drift.After > 0.2) {
-		t.Errorf("drift %+v, want one of version 2 after message 204", drift)
-	}
-	if drift.SinceSeq < 195 || drift.SinceSeq > 208 {
-		t.Errorf("the drift began at message %d, want about 205", drift.SinceSeq)
+	for name, text := range map[string]string{
+		"online":         change(t, onlineSpec, "every: 200", "every: 1000, on: [drift]"),
+		"of mode window": retraining(t, "{every: 1000, window: 1000, on: [drift]}"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := deploy(t, learn.Options{})
+			d.create(t, text)
+			for number := range uint64(2) {
+				d.stream(t, 1000, number, crosswise)
+				if v := d.version(t); v.Number != number+1 {
+					t.Fatalf("version %d, want %d", v.Number, number+1)
+				}
+			}
+			d.live(t, func(l *wire.Live) bool { return l.Champion == 2 })
+			d.stream(t, 40, 2, crosswise)
+			corner := func(x, y float64) bool { return x > 0 && y > 0 } // a quarter is otherwise
+			last := d.stream(t, 300, 3, corner)
+			var drift wire.ScoreDrift
+			decode(t, d.kind(t, "drift").Data, &drift)
+			if drift.Version != 2 || drift.Seq <= 204 || drift.Seq > last || !(drift.Before < 0.15) || !(drift.After > 0.2) {
+				t.Errorf("drift %+v, want one of version 2 after message 204", drift)
+			}
+			if drift.SinceSeq < 195 || drift.SinceSeq > 208 {
+				t.Errorf("the drift began at message %d, want about 205", drift.SinceSeq)
+			}
+		})
 	}
 }
 

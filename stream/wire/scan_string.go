@@ -98,7 +98,7 @@ func (s *scanner) escape(text []byte, i int) ([]byte, int, error) {
 	return nil, 0, s.fail(`an escape such as \n or \u00e9`)
 }
 
-// hex returns the rune of the escape \uXXXX at i, -1 if there is none.
+// hex returns the rune of the escape at i, \u with four hexadecimal digits, -1 if there is none.
 func (s *scanner) hex(i int) rune {
 	if i+6 > len(s.data) || s.data[i] != '\\' || s.data[i+1] != 'u' {
 		return -1
