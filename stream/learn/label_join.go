@@ -288,10 +288,12 @@ func (j *joiner) before(ctx context.Context, name string) (uint64, error) {
 	return seq, err
 }
 
+// stored notes a sequence that was given: the latest, as those of a stream that was made anew are
+// smaller.
 func (j *joiner) stored(name string, seq uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.after[name] = max(j.after[name], seq)
+	j.after[name] = seq
 }
 
 // complete publishes the examples of claimed rows, notes that they are stored, and returns
@@ -374,8 +376,16 @@ func (j *joiner) search(ctx context.Context, c *captured, there map[string]bool)
 	}
 	stream, subject := j.opts.Subjects.Stream("TRAIN"), j.opts.Subjects.Train(c.model)
 	last, err := sequenceOf(ctx, j.js, stream, place{Last: subject})
-	if err != nil || last <= from {
+	if err != nil || last == from {
 		return true, err
+	}
+	if last < from { // the claims are of a stream that was made anew since
+		from = 0
+		for _, t := range c.Labels {
+			if !t.Joined {
+				t.After = 0
+			}
+		}
 	}
 	begin := time.Now()
 	f := follower{js: j.js, stream: stream, subject: subject, headersOnly: true}

@@ -1,6 +1,7 @@
 package learn_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -280,7 +281,7 @@ func TestClaimIsCompleted(t *testing.T) {
 	d := deploy(t, learn.Options{})
 	d.create(t, spec+capturing)
 	first := d.publish(t, "iris", `{"features": [1, 2], "label": "left"}`)
-	for _, id := range []string{"before", "after"} {
+	for _, id := range []string{"before", "after", "anew"} {
 		d.capture(t, id, 1)
 		s, err := d.js.Stream(t.Context(), "MODELBUS_CAPTURE")
 		if err != nil {
@@ -292,7 +293,11 @@ func TestClaimIsCompleted(t *testing.T) {
 		}
 		var c wire.Capture
 		decode(t, kept.Data, &c)
-		claim := wire.Join{Time: c.Time, Labels: map[int]*wire.Truth{0: {Label: json.RawMessage(`"right"`), After: first}}}
+		after := first
+		if id == "anew" { // the stream was longer then
+			after += 1000
+		}
+		claim := wire.Join{Time: c.Time, Labels: map[int]*wire.Truth{0: {Label: json.RawMessage(`"right"`), After: after}}}
 		body, err := json.Marshal(claim)
 		if err != nil {
 			t.Fatal(err)
@@ -300,7 +305,7 @@ func TestClaimIsCompleted(t *testing.T) {
 		if _, err := d.js.Publish(t.Context(), "modelbus.join.iris."+id, body); err != nil {
 			t.Fatal(err)
 		}
-		if id == "after" { // as it looks when the stream has forgotten the message's id
+		if id != "before" { // as it looks when the stream has forgotten the message's id
 			msg := nats.NewMsg("modelbus.train.iris")
 			msg.Header.Set("Modelbus-Id", id)
 			msg.Data = c.Example(0, claim.Labels[0].Label)
@@ -313,12 +318,12 @@ func TestClaimIsCompleted(t *testing.T) {
 		}
 		d.label(t, `{"id": "`+id+`", "label": "right"}`)
 	}
-	labels(t, 2, d.trainer)
+	labels(t, 3, d.trainer)
 	count := map[string]int{}
 	for _, m := range d.examples(t) {
 		count[m.Header.Get("Modelbus-Id")]++
 	}
-	if count["before"] != 1 || count["after"] != 1 {
+	if count["before"] != 1 || count["after"] != 1 || count["anew"] != 1 {
 		t.Errorf("examples by id %v, want one each", count)
 	}
 }
@@ -335,7 +340,21 @@ func forget(t *testing.T, d *deployment) {
 	if _, err := d.js.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	<-time.After(400 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	newest := nats.NewMsg("modelbus.train.nobody")
+	newest.Header.Set(jetstream.MsgIDHeader, rand.Text())
+	for n, end := 0, time.Now().Add(patience); time.Now().Before(end); n++ {
+		ack, err := d.js.PublishMsg(t.Context(), newest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 && !ack.Duplicate {
+			return
+		}
+		<-tick.C
+	}
+	t.Fatal("the stream still knows its messages")
 }
 
 // TestLabelsAreJoinedOnceWhateverEnds has trainers come and go while labels arrive, each

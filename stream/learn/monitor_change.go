@@ -95,8 +95,9 @@ func (m *monitor) learnOf(d *wire.ScoreDrift, at time.Time) {
 	if at.Before(m.created) {
 		return
 	}
-	if at.Before(m.ground.made) || d.SinceSeq > m.ground.last {
-		d.SinceSeq = 0 // of another stream
+	if at.Before(m.ground.made) || d.SinceSeq > m.ground.last { // of another stream
+		d.SinceSeq = 0
+		d.Seq = min(d.Seq, max(m.ground.last, m.answered+1)) // so that the next version answers it
 	}
 	if d.Seq > m.answered {
 		st.Drift, st.Announced = d, true

@@ -156,18 +156,21 @@ func TestWindowIsCutAtAnAnnouncedChange(t *testing.T) {
 		name   string
 		drift  wire.ScoreDrift
 		at     time.Time
+		last   uint64 // example of the stream
 		newest uint64 // example that a version saw
 		cut    uint64
 		due    bool
 	}{
-		{"not answered", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(2, 0), 800, 700, true},
-		{"answered", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(2, 0), 950, 700, false},
-		{"of a stream that was made anew", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(0, 0), 800, 0, true},
-		{"answered, of a stream that was made anew", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(0, 0), 950, 0, false},
+		{"not answered", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(2, 0), 1000, 800, 700, true},
+		{"answered", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(2, 0), 1000, 950, 700, false},
+		{"of a stream that was made anew", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(0, 0), 1000, 800, 0, true},
+		{"answered, of a stream that was made anew", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(0, 0), 1000, 950, 0, false},
+		{"answered in the stream that was made anew", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(0, 0), 40, 40, 0, false},
+		{"of a longer stream, where nothing was learned", wire.ScoreDrift{Seq: 900, SinceSeq: 700, Rows: 500, Before: 0.1, After: 0.3}, time.Unix(0, 0), 0, 0, 0, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, _ := changed(t, "{on: [drift], window: 1000}")
-			m.newest.Lineage.LastSeq = tt.newest
+			m.newest.Lineage.LastSeq, m.ground.last = tt.newest, tt.last
 			m.learnOf(&tt.drift, tt.at)
 			cut := uint64(0)
 			if m.state.Cut != nil {

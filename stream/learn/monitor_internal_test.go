@@ -366,7 +366,7 @@ func TestTrialThatEndsUndecided(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		end  func(b *bench, v registry.Version) error
-		next uint64 // on trial after it
+		next uint64 // on trial after it, and the challenger
 	}{
 		{"another challenger", func(b *bench, v registry.Version) error {
 			_, err := b.trainer.reg.Publish(t.Context(), v, &registry.Promotion{Alias: registry.Challenger, If: 2}, nil)
@@ -413,6 +413,10 @@ func TestTrialThatEndsUndecided(t *testing.T) {
 			}
 			if next := m.state.Trial; next == nil && tt.next != 0 || next != nil && next.Version != tt.next {
 				t.Errorf("on trial is %+v, want version %d", next, tt.next)
+			}
+			aliases, err := b.trainer.reg.Aliases(t.Context(), "iris")
+			if got := aliases[registry.Challenger].To; err != nil || got != tt.next {
+				t.Errorf("the challenger is version %d, %v, want %d", got, err, tt.next)
 			}
 		})
 	}

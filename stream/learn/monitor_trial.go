@@ -95,7 +95,7 @@ func (m *monitor) interrupt(ctx context.Context, champion, challenger registry.M
 	}
 	m.log.Info().Uint64("version", t.Version).Str("because", why).Msg("a trial has ended")
 	m.state.Trial, m.dirty = nil, true
-	if champion.To == t.Version {
+	if champion.To == t.Version || rejected && challenger.To == t.Version {
 		return true, m.unalias(ctx, t.Version, why)
 	}
 	return false, nil

@@ -42,6 +42,9 @@ func (s *session) cut(ctx context.Context, why string, w *wish) error {
 	if err := s.dead.flush(ctx); err != nil {
 		return err
 	}
+	if w == nil && s.monitor.pending(s.last) == "" {
+		s.monitor.trigger(triggerSchedule, why, s.at)
+	}
 	// Whoever goes on from the version begins after its last example: all up to there must
 	// have been scored for good.
 	if err := s.monitor.save(ctx); err != nil {
@@ -133,7 +136,7 @@ func (s *session) settle(ctx context.Context, done stored) error {
 	if done.err != nil {
 		return done.err
 	}
-	s.parent, s.warm = done.version, true
+	s.parent, s.warm, s.last = done.version, true, done.version.Lineage.LastSeq
 	s.log.Info().Uint64("version", done.version.Number).Int("examples", done.version.Lineage.Examples).
 		Str("because", done.version.Lineage.Trigger).Bool("promoted", done.verdict.Promoted).Str("why", done.verdict.Why).
 		Msg("cut a version")

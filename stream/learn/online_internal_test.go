@@ -99,6 +99,33 @@ func TestStartThatFailsEndsTheSession(t *testing.T) {
 	}
 }
 
+// A change that was noticed at an example which is learned again has a version cut there, not before.
+func TestTriggerAheadOfTheLearner(t *testing.T) {
+	t.Parallel()
+	spec := openSpec(t)
+	s := sessionOf(nil, spec, nil)
+	s.monitor = &monitor{spec: spec}
+	for _, tt := range []struct {
+		name string
+		last wire.LiveTrigger
+		want string
+	}{
+		{"at what was learned", wire.LiveTrigger{Kind: triggerDrift, Seq: 20}, "drift"},
+		{"ahead", wire.LiveTrigger{Kind: triggerDrift, Seq: 21}, ""},
+		{"a score ahead", wire.LiveTrigger{Kind: triggerScore, Seq: 21}, ""},
+	} {
+		s.online.cut("drift")
+		s.monitor.state.Trigger = &tt.last
+		if got := s.signal(); got != tt.want {
+			t.Errorf("%s: signal() = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	s.at = 21
+	if got := s.signal(); got != "drift" {
+		t.Errorf("when the example is learned, signal() = %q, want what was noticed there", got)
+	}
+}
+
 // Messages without a usable row do not pile up before the learner starts.
 func TestUnusableMessagesDoNotWait(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,7 @@ func (s *session) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.at = s.begin.seq
+	s.at, s.last = s.begin.seq, s.begin.seq
 	m := mark{position: s.begin, time: from.Created, first: !s.warm}
 	if s.warm {
 		m.gap = time.Duration(s.spec.Retrain.MinGap)

@@ -105,7 +105,7 @@ func (n *newest) frame(s *feature.Schema) (*feature.Frame, error) {
 // rehearse has the learner learn again what came since a change, if the version that is about
 // to be cut is an answer to one.
 func (s *session) rehearse(ctx context.Context, line *registry.Lineage) error {
-	since := s.monitor.relearned(s.parent.Lineage.LastSeq, s.at)
+	since := s.monitor.relearned(s.last, s.at)
 	if since == 0 || since > s.at {
 		return nil
 	}

@@ -32,6 +32,7 @@ type session struct {
 	pupil  *pupil
 	begin  position // behind the last message that the session does not read
 	at     uint64   // sequence of the last message taken
+	last   uint64   // sequence of the last message that the newest version learned, in this stream
 	due    *due
 	wakes  bool // a wish or trigger may be due, but for clean
 
@@ -223,7 +224,7 @@ func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, 
 		return next, nil
 	}
 	rows := s.pupil.stretch.examples + s.pupil.rows
-	why, at := s.due.why(rows, s.trigger(false), now)
+	why, at := s.due.why(rows, s.signal(), now)
 	if !at.IsZero() && (next.IsZero() || at.Before(next)) {
 		next = at
 	}
@@ -238,6 +239,19 @@ func (s *session) consider(ctx context.Context, now time.Time) (next time.Time, 
 	}
 	s.trigger(true)
 	return next, s.cut(ctx, why, nil)
+}
+
+// signal returns why a trigger asks for a version, empty if none does. One that was noticed at an
+// example which is learned again, as the stored state is ahead of the learner, does so from there on.
+func (s *session) signal() string {
+	why := s.trigger(false)
+	if why == "" {
+		return ""
+	}
+	if t := s.monitor.state.Trigger; t != nil && t.Kind != triggerSchedule && t.Seq > s.at {
+		return ""
+	}
+	return why
 }
 
 // fulfil cuts the version that was asked for.

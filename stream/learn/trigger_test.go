@@ -155,6 +155,31 @@ func TestOnlineVersionsFollowDrift(t *testing.T) {
 	}
 }
 
+// In a stream that was made anew, and is shorter, too, what came since a change is learned again.
+func TestDriftInAStreamMadeAnew(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, learn.Options{})
+	d.create(t, change(t, onlineSpec, "every: 200", "every: 5000, on: [drift]"))
+	d.stream(t, 2000, 1, crosswise)
+	d.train(t, wire.TrainRequest{})
+	d.stop()
+	d.renew(t)
+	d.trainer, d.stop = join(t, d, learn.Options{})
+	d.stream(t, 600, 2, crosswise)
+	last := d.stream(t, 100, 3, beside)
+	v := d.await(t, 2)
+	line := v.Lineage
+	if !strings.HasPrefix(line.Trigger, "drift: ") || line.LastSeq > last {
+		t.Fatalf("version %d up to message %d because of %q, want 2 because of drift", v.Number, line.LastSeq, line.Trigger)
+	}
+	if line.Change < 55 || line.Change > 62 || line.Replay == nil || line.Replay.FirstSeq != line.Change {
+		t.Errorf("lineage %+v, learned again %+v, want what came since about message 61", line, line.Replay)
+	}
+	if got, err := d.rebuild(t, "iris@2"); err != nil || !got.Same {
+		t.Errorf("Rebuild = %+v, %v, want the same", got, err)
+	}
+}
+
 // A change soon after a version was made is noticed by what is known of the errors of the
 // versions before.
 func TestDriftSoonAfterAVersion(t *testing.T) {

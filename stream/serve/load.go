@@ -158,6 +158,7 @@ func (l *lane) point(ctx context.Context, next *live, alias string, number uint6
 		}
 	}
 	next.aliases[alias], next.numbers[number] = v, v
+	l.pace.forget()
 	l.live.Store(next.clone())
 	event := l.log.Info().Str("model", l.name).Str("alias", alias).Uint64("version", number)
 	if before != nil {

@@ -27,9 +27,12 @@ type pace struct{ each atomic.Int64 }
 
 func newPace() *pace {
 	p := &pace{}
-	p.each.Store(int64(firstPace))
+	p.forget()
 	return p
 }
+
+// forget is for another version that answers from now on.
+func (p *pace) forget() { p.each.Store(int64(firstPace)) }
 
 // note takes a batch into account. One that took far longer than those before counts
 // for less: its goroutine may have lost its processor. If the model has become slow,

@@ -117,6 +117,14 @@ func TestDesk(t *testing.T) {
 	if got := ask(); string(got.Data) != "one x" {
 		t.Errorf("after a panic quick answers %s, want one x", got.Data)
 	}
+	settle()
+	h.publish("quick", "champion", 2, "two")
+	for end := time.Now().Add(patience); l.live.Load().numbers[2] == nil && time.Now().Before(end); {
+		h.status("quick")
+	}
+	if got := l.pace.of(1); got <= shortWork {
+		t.Errorf("another version is taken to need %v, want more than %v until it was measured", got, shortWork)
+	}
 	close(h.gate.open)
 	next(t, slow)
 }
