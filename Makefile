@@ -26,13 +26,12 @@ fmt: $(BIN)/golangci-lint
 lint: $(BIN)/golangci-lint
 	$(BIN)/golangci-lint run
 
-# What is for another machine is compiled, quickly, for nobody runs it.
 vet:
 	go vet ./...
-	GOARCH=arm64 go vet ./model/kernel
-	GOARCH=386 go build -gcflags='all=-N -l' ./model/... ./registry/... ./stream/...
-	GOOS=windows go build -gcflags='all=-N -l' ./registry/cache
-	GOOS=darwin go build -gcflags='all=-N -l' ./registry/cache
+	GOARCH=arm64 go vet ./...
+	GOARCH=386 go vet ./...
+	GOOS=windows go vet ./registry/cache
+	GOOS=darwin go vet ./registry/cache
 	cd model/kernel/gen && go vet ./...
 
 generate: ## the assembly of model/kernel
@@ -42,12 +41,11 @@ generated: ## what is committed is what the generator writes
 	@before=$$(mktemp -d) && cp model/kernel/*_amd64.s model/kernel/*_stubs_amd64.go $$before && $(MAKE) -s generate && \
 		for f in $$before/*; do cmp $$f model/kernel/$$(basename $$f) || exit 1; done
 
-# With -short sweeps over numbers take some of their cases: these two look for what happens at the same time.
 race:
-	CGO_ENABLED=1 go test -race -short -vet=off ./...
+	CGO_ENABLED=1 go test -race -vet=off ./...
 
 serial: ## another scheduler, another order, other bugs; the go command itself may use all processors
-	go test -short -vet=off -shuffle=on -exec 'env GOMAXPROCS=1' ./...
+	go test -vet=off -shuffle=on -exec 'env GOMAXPROCS=1' ./...
 
 # FUZZTIME counts inputs: a time limit can end a run with "context deadline exceeded" though nothing failed.
 fuzz: ## every fuzz target for FUZZTIME inputs, two packages at a time, those with most targets first

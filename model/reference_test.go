@@ -218,9 +218,6 @@ func TestReferenceIsBounded(t *testing.T) {
 		{"long categories", words, 300, false, 1 << 20},
 		{"vector of 784", []feature.Feature{{Name: "pixels", Type: feature.Vector, Size: 784}}, 600, false, 40 << 10},
 	} {
-		if testing.Short() && len(tt.features) > 1000 {
-			continue // it takes seconds with the race detector
-		}
 		t.Run(tt.name, func(t *testing.T) {
 			s := &model.Spec{
 				Name: "wide", Schema: feature.Schema{Features: tt.features, Label: feature.Label{Name: "y", Type: feature.Number}},

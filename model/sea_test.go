@@ -116,10 +116,7 @@ func TestSeaConcepts(t *testing.T) {
 		t.Fatal(err)
 	}
 	const each = 12500
-	seeds := 4
-	if testing.Short() {
-		seeds = 2
-	}
+	const seeds = 4
 	var lost [4]float64
 	for seed := range uint64(seeds) {
 		r := follow(t, s, sea(t, s, each, seed, 8, 9, 7, 9.5), 4000, 800)

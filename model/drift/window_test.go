@@ -164,11 +164,7 @@ func TestReportFindsWhatChanged(t *testing.T) {
 // are asked for.
 func TestReportIsCalm(t *testing.T) {
 	r := reference(t, drift.Options{})
-	sizes := []int{10, 100, 1000}
-	if testing.Short() {
-		sizes = sizes[:2]
-	}
-	for _, n := range sizes {
+	for _, n := range []int{10, 100, 1000} {
 		alarms := 0
 		for seed := range uint64(200) {
 			if report(t, r, calm().frame(t, n, 100+seed)).Drifted {

@@ -56,10 +56,7 @@ func (c race) run(tb testing.TB, o gate.StreamOptions, seed uint64, n int) int {
 }
 
 func TestStreamKeepsOutWhatIsNotBetter(t *testing.T) {
-	runs := 200
-	if testing.Short() {
-		runs = 40
-	}
+	const runs = 200
 	tests := []struct {
 		name string
 		race race
@@ -87,10 +84,7 @@ func TestStreamKeepsOutWhatIsNotBetter(t *testing.T) {
 }
 
 func TestStreamFindsFivePoints(t *testing.T) {
-	runs := 200
-	if testing.Short() {
-		runs = 40
-	}
+	const runs = 200
 	tests := []struct {
 		name string
 		race race
@@ -119,10 +113,7 @@ func TestStreamFindsFivePoints(t *testing.T) {
 
 // Intervals that do not overlap are the harder proof.
 func TestStreamSeparate(t *testing.T) {
-	runs := 20
-	if testing.Short() {
-		runs = 4
-	}
+	const runs = 20
 	o := gate.StreamOptions{Test: gate.Separate}
 	promoted, examples := 0, 0
 	for seed := range uint64(runs) {

@@ -104,9 +104,6 @@ func TestEveryWayIsTheChain(t *testing.T) {
 		{shape{m: 2, k: 40000, n: 33, kind: 4}, "B far in few panels"},
 	}
 	divided := []int{1, 2, 3, 16}
-	if testing.Short() {
-		divided = []int{1, 3}
-	}
 	for set := range everySet() {
 		for _, tt := range tests {
 			t.Run(set+"/"+tt.name, func(t *testing.T) {

@@ -122,9 +122,6 @@ func TestEveryGeometryIsTheChain(t *testing.T) {
 				{m: 200, k: 60, n: 150},
 				{m: 40, k: 0, n: 60},
 			} {
-				if testing.Short() && s.m*s.k*s.n > 4<<20 {
-					continue
-				}
 				for kind := range 6 {
 					if s.m*s.k*s.n > 1<<20 && kind != 2 {
 						continue // it takes long

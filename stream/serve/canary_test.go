@@ -90,11 +90,7 @@ func asked(nc *nats.Conn, subject string, h nats.Header) (string, error) {
 // both times.
 func TestCanaryGetsItsShare(t *testing.T) {
 	t.Parallel()
-	const share = 0.1
-	callers := 10_000
-	if testing.Short() {
-		callers = 2000
-	}
+	const share, callers = 0.1, 10_000
 	srv, reg, first := two(t)
 	second := run(t, srv, reg)
 	s := registry.Split{Share: share}

@@ -183,11 +183,7 @@ func columnOf(tb testing.TB, columns []wire.DriftColumn, name string) wire.Drift
 // may say otherwise of any column (the false discovery rate); of two in a row none does.
 func TestNoDriftInRowsAlike(t *testing.T) {
 	t.Parallel()
-	const windows = 24
-	seeds := 5
-	if testing.Short() {
-		seeds = 1
-	}
+	const windows, seeds = 24, 5
 	alarms := 0
 	for seed := range seeds {
 		srv := embeddedtest.Start(t)
