@@ -122,3 +122,24 @@ func (c *captured) example(subject string, row int) *nats.Msg {
 	h.Set(jetstream.MsgIDHeader, c.messageID(row))
 	return &nats.Msg{Subject: subject, Header: h, Data: c.Example(row, c.Labels[row].Label)}
 }
+
+// searched returns behind which sequence the examples of claimed rows are to be looked for.
+func (c *captured) searched() uint64 {
+	var from uint64
+	first := true
+	for _, t := range c.Labels {
+		if !t.Joined && (first || t.After < from) {
+			from, first = t.After, false
+		}
+	}
+	return from
+}
+
+// goOn has a search go on behind that sequence: at 0, or where one that began at searched ended.
+func (c *captured) goOn(from uint64) {
+	for _, t := range c.Labels {
+		if !t.Joined {
+			t.After = from
+		}
+	}
+}

@@ -367,13 +367,7 @@ func (j *joiner) note(ctx context.Context, c *captured, there map[string]bool) (
 // message ids of those that are there into there. It reports whether it has looked at all
 // of the stream: if its time was over before, the claims say from where it is to go on.
 func (j *joiner) search(ctx context.Context, c *captured, there map[string]bool) (bool, error) {
-	var from uint64
-	first := true
-	for _, t := range c.Labels {
-		if !t.Joined && (first || t.After < from) {
-			from, first = t.After, false
-		}
-	}
+	from := c.searched()
 	stream, subject := j.opts.Subjects.Stream("TRAIN"), j.opts.Subjects.Train(c.model)
 	last, err := sequenceOf(ctx, j.js, stream, place{Last: subject})
 	if err != nil || last == from {
@@ -381,11 +375,7 @@ func (j *joiner) search(ctx context.Context, c *captured, there map[string]bool)
 	}
 	if last < from { // the claims are of a stream that was made anew since
 		from = 0
-		for _, t := range c.Labels {
-			if !t.Joined {
-				t.After = 0
-			}
-		}
+		c.goOn(from)
 	}
 	begin := time.Now()
 	f := follower{js: j.js, stream: stream, subject: subject, headersOnly: true}
@@ -400,11 +390,7 @@ func (j *joiner) search(ctx context.Context, c *captured, there map[string]bool)
 		return nil
 	})
 	if errors.Is(err, errSearching) {
-		for _, t := range c.Labels {
-			if !t.Joined {
-				t.After = max(t.After, from)
-			}
-		}
+		c.goOn(from)
 		return false, nil
 	}
 	if err != nil {
